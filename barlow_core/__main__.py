@@ -1,0 +1,3 @@
+from barlow_core.cli import main
+
+main()

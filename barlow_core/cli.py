@@ -1,0 +1,419 @@
+"""The `barlow` command: the library, verb for verb. Every command is a few lines over a function that a notebook could call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+from barlow_core.groups import GROUPINGS
+
+if TYPE_CHECKING:
+    from barlow_core.benchmark import Benchmark
+    from barlow_core.extractors import Extractor
+    from barlow_core.run import Run
+
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
+
+
+class _Barlow(click.Group):
+    """Turns what a person can mend into one message and exit status 2, and Ctrl-C into advice."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BarlowError as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = EXIT_USER
+            raise failure from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What is finished is kept: the same command goes on from here.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the pipeline, not of the alphabet
+
+
+def _example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what another network or setting made.")
+
+import_options = _options(
+    click.argument("images", type=click.Path(path_type=Path)),
+    click.option("--metadata", type=click.Path(path_type=Path), help="CSV with Filenames, Labels and (optional) Predictions."),
+    click.option(
+        "--predictions",
+        type=click.Path(path_type=Path),
+        help="For a class-per-folder tree: predictions as CSV (Filenames, Predictions) or .npy in the order of sorted paths.",
+    ),
+    click.option("--classes", help='Names of the classes: a file with one a line, or "imagenet".'),
+    click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
+    click.option("--skip-bad", is_flag=True, help="Leave out bad rows and unreadable images; they are listed and counted."),
+    click.option(
+        "--check",
+        type=click.Choice(["full", "header"]),
+        default="full",
+        show_default=True,
+        help="Decode every image now, or only look at its header (much faster, finds less).",
+    ),
+)
+
+network_options = _options(
+    click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
+    click.option("--arch", help="Architecture of a file that holds nothing but weights, such as resnet50."),
+    click.option("--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
+)
+
+batch_options = _options(
+    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+)
+
+explain_options = _options(
+    click.option(
+        "--grouping",
+        "groupings",
+        multiple=True,
+        type=click.Choice(GROUPINGS),
+        default=("label", "prediction"),
+        show_default=True,
+        help="Which groups to explain; may be given several times.",
+    ),
+    click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times."),
+    click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
+    click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),
+    click.option("--delta", type=float, default=0.1, show_default=True, help="A failure mode has ER > BER + delta."),
+    click.option("--tau", type=float, default=0.2, show_default=True, help="A failure mode has EC > tau."),
+    click.option("--mi", "estimator", default="knn", show_default=True, help="Estimator of mutual information."),
+    click.option("--min-leaf", type=int, default=1, show_default=True, help="Fewest images in a leaf."),
+    click.option(
+        "--weighted/--unweighted", default=True, show_default=True, help="Weigh failures by n_success/n_failure in the tree."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
+)
+
+panel_options = _options(
+    click.option("--images-per-panel", "images_per_panel", type=click.IntRange(1), default=6, show_default=True),
+    click.option("--steps", type=click.IntRange(0), default=500, show_default=True, help="Steps of the feature attack."),
+    click.option(
+        "--source",
+        type=click.Choice(["group", "benchmark"]),
+        default="group",
+        show_default=True,
+        help="Take the most activating images from the group, or from the whole benchmark.",
+    ),
+)
+
+
+@click.group(cls=_Barlow, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="barlow")
+def cli() -> None:
+    """Find where an image classifier fails, and see what those images have in common.
+
+    A run folder holds one analysis. The verbs below fill it in this order; each goes on where it was interrupted and redoes
+    nothing that is up to date.
+    """
+
+
+@cli.command("import", epilog=_example("barlow import photos --metadata metadata.csv --run runs/mine"))
+@import_options
+@overwrite_option
+@quiet_option
+def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
+    """Check IMAGES and their labels (and predictions), and make a run folder.
+
+    IMAGES is a folder: with --metadata, of images that the CSV names; without, of one folder a class.
+    """
+    _import(arguments, overwrite=overwrite, progress=not quiet)
+
+
+@cli.command(epilog=_example("barlow predict runs/mine --model resnet50", "barlow predict runs/mine --model my_model.pt --arch resnet18"))
+@run_argument
+@click.option("--model", required=True, help="The classifier under inspection: a torchvision name, a file, or module:function.")
+@network_options
+@batch_options
+@overwrite_option
+@quiet_option
+def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
+    """Let a model make the predictions, for images that came without."""
+    from barlow_core.predict import predict as predict_
+
+    run = _open(run_path)
+    predict_(run, _load_network(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
+    click.echo(run.benchmark)
+
+
+@cli.command(epilog=_example("barlow extract runs/mine --extractor robust_resnet50 --download"))
+@run_argument
+@click.option(
+    "--extractor",
+    default="robust_resnet50",
+    show_default=True,
+    help="The network that describes the images: a name, a file, or module:function.",
+)
+@network_options
+@batch_options
+@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Of features.npy.")
+@overwrite_option
+@quiet_option
+def extract(
+    run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any
+) -> None:
+    """Describe every image by the penultimate features of a robust network."""
+    from barlow_core.extract import extract as extract_
+
+    run = _open(run_path)
+    loaded = _load_network(extractor, **network)
+    features = extract_(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
+    click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
+
+
+@cli.command(epilog=_example("barlow explain runs/mine --depth 2 --delta 0.05", "barlow explain runs/mine --group pair:cat+dog"))
+@run_argument
+@explain_options
+@quiet_option
+def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
+    """Find the rules that say where the classifier fails."""
+    from barlow_core.failure_modes import explain_run
+
+    run = _open(run_path)
+    explain_run(run, progress=not quiet, **settings)
+    _echo_found(run)
+
+
+@cli.command(epilog=_example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100"))
+@run_argument
+@click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
+@click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
+@click.option("--depth", type=int, help="Only features of the failure modes of trees of this depth.")
+@panel_options
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one.")
+@quiet_option
+def visualize(run_path: Path, quiet: bool, **arguments: Any) -> None:
+    """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
+    panels = _visualize(_open(run_path), progress=not quiet, **arguments)
+    click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
+
+
+@cli.command(
+    epilog=_example("barlow show runs/mine", "barlow show runs/mine groups --sort ber", "barlow show runs/mine label:truck --depth 2")
+)
+@run_argument
+@click.argument("what", default="modes")
+@click.option("--depth", type=int, help="Of the trees; the default is the deepest.")
+@click.option("--sort", help="Column to sort by, largest first.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@json_option
+def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: int, as_json: bool) -> None:
+    """Print tables: WHAT is modes (default), groups, status, or one group such as label:truck for its tree."""
+    from barlow_core import tables
+
+    run = _open(run_path)
+    if ":" in what:
+        tables.print_group(run, what, depth=depth, as_json=as_json)
+        return
+    makers = {"modes": tables.failure_modes, "groups": tables.groups, "status": tables.status}
+    if what not in makers:
+        raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
+    tables.print_table(makers[what](run, depth=depth), sort=sort, limit=limit, as_json=as_json)
+
+
+@cli.command(epilog=_example("barlow browse runs/mine", "barlow browse runs/mine --port 9000 --no-open"))
+@run_argument
+@click.option("--port", type=click.IntRange(1, 65535), help="The default is the first free one from 8501 on.")
+@click.option("--address", default="localhost", show_default=True, help="Interface to listen on; 0.0.0.0 for all.")
+@click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser.")
+def browse(run_path: Path, port: int | None, address: str, open_browser: bool) -> None:
+    """Open the app that shows failure modes with their pictures."""
+    from barlow_core.serve import serve_app
+
+    _open(run_path)
+    serve_app("browse.py", [str(run_path)], port=port, address=address, open_browser=open_browser)
+
+
+@cli.command(epilog=_example("barlow run photos --metadata metadata.csv --run runs/mine --extractor robust_resnet50 --download"))
+@import_options
+@click.option("--model", help="The classifier under inspection, for images that come without predictions.")
+@click.option("--extractor", default="robust_resnet50", show_default=True)
+@network_options
+@batch_options
+@explain_options
+@panel_options
+@overwrite_option
+@quiet_option
+def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
+    """Everything from import to visualize, in one go."""
+    from barlow_core.extract import extract as extract_
+    from barlow_core.failure_modes import explain_run
+    from barlow_core.predict import predict as predict_
+
+    progress = not quiet
+    take = _taker(arguments)
+    created = _import(take(import_command), overwrite=overwrite, progress=progress)
+    model, extractor, batch_size = arguments.pop("model"), arguments.pop("extractor"), arguments.pop("batch_size")
+    network = {name: arguments.pop(name) for name in ("checkpoint", "arch", "download", "device")}
+    if created.benchmark.predictions is None:
+        if model is None:
+            raise BarlowError("These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV.")
+        predict_(created, _load_network(model, device=network["device"]), batch_size=batch_size, progress=progress)
+    extract_(created, _load_network(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
+    panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
+    explain_run(created, progress=progress, **arguments)
+    _visualize(created, progress=progress, device=network["device"], **panel)
+    _echo_found(created)
+    click.echo(f"Look at them with: barlow browse {created.path}")
+
+
+@cli.command(epilog=_example("barlow demo", "barlow demo --example groceries --run runs/groceries"))
+@click.option("--example", type=click.Choice(["cifar10", "groceries"]), default="cifar10", show_default=True)
+@click.option("--run", "run_path", metavar="RUN", type=click.Path(path_type=Path), help="[default: runs/EXAMPLE]")
+@click.option("--extractor", help="Another network or file to describe the images with.")
+@click.option("--browse/--no-browse", "open_app", default=True, help="Open the app at the end.")
+@quiet_option
+def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool) -> None:
+    """Run everything on an embedded example and open the app."""
+    from barlow_core.examples import run_example
+    from barlow_core.serve import serve_app
+
+    finished = run_example(example, run_path or Path("runs") / example, extractor=extractor, progress=not quiet)
+    _echo_found(finished)
+    if open_app:
+        serve_app("browse.py", [str(finished.path)])
+
+
+@cli.command("convert-checkpoint", epilog=_example("barlow convert-checkpoint imagenet_l2_3_0.pt robust_resnet50.pt"))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def convert_checkpoint(source: Path, target: Path) -> None:
+    """Copy the weights out of a checkpoint that holds pickled code, without running any of that code."""
+    from barlow_core.checkpoints import convert
+
+    convert(source, target)
+    click.echo(f"{target} holds the weights of {source} and loads safely.")
+
+
+# --- what several commands share
+
+
+def _open(path: Path) -> Run:
+    from barlow_core.run import Run
+
+    return Run(path)
+
+
+def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Run:
+    from barlow_core.run import Run
+
+    benchmark = _read_benchmark(progress=progress, **arguments)
+    if len(benchmark.skipped):
+        click.echo(f"Skipped {len(benchmark.skipped):,} bad rows or images:", err=True)
+        for row in benchmark.skipped.head(10).itertuples():
+            click.echo(f"  {row.file} (row {row.row}): {row.reason}", err=True)
+    record = {name: str(value) for name, value in arguments.items() if value not in (None, False)}
+    created = Run.create(arguments["run_path"], benchmark, arguments=record, overwrite=overwrite)
+    if len(benchmark.skipped):
+        benchmark.skipped.to_csv(created.path / "skipped.csv", index=False)
+        click.echo(f"All of them are listed in {created.path / 'skipped.csv'}", err=True)
+    click.echo(f"{created.benchmark!r} in {created.path}")
+    return created
+
+
+def _read_benchmark(
+    images: Path,
+    metadata: Path | None,
+    predictions: Path | None,
+    classes: str | None,
+    skip_bad: bool,
+    check: str,
+    progress: bool,
+    run_path: Path,
+) -> Benchmark:
+    from barlow_core.benchmark import Benchmark
+
+    if metadata is not None and predictions is not None:
+        raise BarlowError("Give --metadata or --predictions, not both: with --metadata the CSV holds the predictions.")
+    common: dict[str, Any] = {"class_names": classes, "skip_bad": skip_bad, "check": check, "progress": progress}
+    if metadata is not None:
+        return Benchmark.from_csv(images, metadata, **common)
+    return Benchmark.from_folder(images, predictions=predictions, **common)
+
+
+def _load_network(name: str, *, device: str | None = None, **options: Any) -> Extractor:
+    from barlow_core import extractors
+
+    given = {key: value for key, value in options.items() if value not in (None, False)}
+    return extractors.load(name, device=device or extractors.default_device(), **given)
+
+
+def _visualize(
+    run: Run,
+    *,
+    images_per_panel: int,
+    steps: int,
+    source: str,
+    progress: bool,
+    device: str | None = None,
+    keys: Sequence[str] = (),
+    features: Sequence[int] = (),
+    depth: int | None = None,
+) -> list[Any]:
+    from barlow_core import extractors
+    from barlow_core.panels import visualize as visualize_
+
+    return visualize_(
+        run,
+        run.extractor(device=device or extractors.default_device()),
+        keys=keys,
+        features=features,
+        depth=depth,
+        k=images_per_panel,
+        steps=steps,
+        source=source,
+        progress=progress,
+    )
+
+
+def _taker(arguments: dict[str, Any]) -> Callable[[click.Command], dict[str, Any]]:
+    """Move the arguments that belong to another command out of `arguments`."""
+
+    def take(command: click.Command) -> dict[str, Any]:
+        names = {parameter.name for parameter in command.params} & arguments.keys()
+        return {name: arguments.pop(name) for name in names if name is not None}
+
+    return take
+
+
+def _echo_found(run: Run) -> None:
+    modes, groups = run.failure_modes(), run.groups()
+    deepest = modes["depth"].max() if len(modes) else 0
+    n = int((modes["depth"] == deepest).sum())
+    click.echo(f"{n} failure modes (trees of depth {deepest}) in {len(groups)} groups. See them with: barlow show {run.path}")
+
+
+def main() -> None:
+    """Entry point of the `barlow` command."""
+    cli(prog_name="barlow")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""The decision tree that describes where failures concentrate, and what is measured on it (paper, sections 3 and 5).
+
+Definitions, for a node with n images and f failures in a group with N images and F failures:
+    error rate        ER = f / n            (Definition 1)
+    error coverage    EC = f / F            (Definition 2; the group is the benchmark that the tree explains)
+    base error rate   BER = F / N           (Definition 3)
+    ALER = sum of ER * EC over the leaves   (Definition 4)
+    importance value  IV = ER * EC          (Definition 5)
+A group without failures has EC = 0 everywhere and ALER = BER = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+
+
+class Condition(NamedTuple):
+    """`feature[i] < t` (which includes equality, as in scikit-learn's trees) or `feature[i] > t`."""
+
+    feature: int
+    operator: str
+    threshold: float
+
+    def holds(self, features: np.ndarray) -> np.ndarray:
+        """(n,) bool for features (n, D)."""
+        values = np.asarray(features[:, self.feature], dtype=np.float32)
+        return values <= self.threshold if self.operator == "<" else values > self.threshold
+
+    def __str__(self) -> str:
+        return f"feature[{self.feature}] {self.operator} {threshold_text(self.threshold)}"
+
+
+def threshold_text(threshold: float) -> str:
+    """Four decimals as in the paper's tables; three significant digits where four decimals would blur a small threshold."""
+    return f"{threshold:.3g}" if 0 < abs(threshold) < 0.01 else f"{threshold:.4f}"
+
+
+def fold(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Keep, for each feature and direction, only the tightest condition, in the order in which they first appear."""
+    tightest: dict[tuple[int, str], Condition] = {}
+    for condition in conditions:
+        slot = (condition.feature, condition.operator)
+        other = tightest.get(slot)
+        tighter = min if condition.operator == "<" else max
+        tightest[slot] = condition if other is None else tighter(other, condition, key=lambda c: c.threshold)
+    return tuple(tightest.values())
+
+
+def rule_text(conditions: Sequence[Condition]) -> str:
+    """Write folded conditions as one rule; both bounds of a feature become one interval, no condition becomes "all images"."""
+    parts: dict[int, str] = {}
+    lower = {c.feature: c for c in conditions if c.operator == ">"}
+    upper = {c.feature: c for c in conditions if c.operator == "<"}
+    for condition in conditions:
+        feature = condition.feature
+        if feature in lower and feature in upper:
+            low, high = threshold_text(lower[feature].threshold), threshold_text(upper[feature].threshold)
+            parts[feature] = f"{low} < feature[{feature}] < {high}"
+        else:
+            parts[feature] = str(condition)
+    return " and ".join(parts.values()) or "all images"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a failure tree; a leaf when it has no `below` and `above`.
+
+    Attributes:
+        number: position in the tree, counted from the root (0) in depth-first order, `below` before `above`.
+        conditions: the folded path from the root.
+        n_images, n_failures: of the group's images that fall into the node.
+        error_rate, error_coverage: ER and EC, in [0, 1].
+        split: the condition that sends an image to `below`; None for a leaf.
+    """
+
+    number: int
+    conditions: tuple[Condition, ...]
+    n_images: int
+    n_failures: int
+    error_rate: float
+    error_coverage: float
+    split: Condition | None = None
+    below: Node | None = None
+    above: Node | None = None
+
+    @property
+    def importance_value(self) -> float:
+        """IV = ER * EC (Definition 5)."""
+        return self.error_rate * self.error_coverage
+
+    @property
+    def rule(self) -> str:
+        return rule_text(self.conditions)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """The features of the rule, the one split nearest to the leaf first."""
+        return tuple(dict.fromkeys(c.feature for c in reversed(self.conditions)))
+
+    def contains(self, features: np.ndarray) -> np.ndarray:
+        """(n,) bool: which rows of features (n, D) fall into this node."""
+        inside = np.ones(len(features), dtype=bool)
+        for condition in self.conditions:
+            inside &= condition.holds(features)
+        return inside
+
+    def __iter__(self) -> Iterator[Node]:
+        """This node and all below it, in the order of their numbers."""
+        yield self
+        for child in (self.below, self.above):
+            if child is not None:
+                yield from child
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rule}: ER {self.error_rate:.4f}, EC {self.error_coverage:.4f}, IV {self.importance_value:.4f}, "
+            f"{self.n_failures:,} failures in {self.n_images:,} images"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As nested plain values, for JSON."""
+        plain = {
+            "number": self.number,
+            "rule": self.rule,
+            "conditions": [list(condition) for condition in self.conditions],
+            "n_images": self.n_images,
+            "n_failures": self.n_failures,
+            "error_rate": self.error_rate,
+            "error_coverage": self.error_coverage,
+        }
+        if self.split is not None and self.below is not None and self.above is not None:
+            plain |= {"split": list(self.split), "below": self.below.to_dict(), "above": self.above.to_dict()}
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Node:
+        """The inverse of `to_dict`."""
+        inner = "split" in plain
+        return cls(
+            number=plain["number"],
+            conditions=tuple(Condition(*condition) for condition in plain["conditions"]),
+            n_images=plain["n_images"],
+            n_failures=plain["n_failures"],
+            error_rate=plain["error_rate"],
+            error_coverage=plain["error_coverage"],
+            split=Condition(*plain["split"]) if inner else None,
+            below=cls.from_dict(plain["below"]) if inner else None,
+            above=cls.from_dict(plain["above"]) if inner else None,
+        )
+
+
+@dataclass(frozen=True)
+class FailureTree:
+    """A tree over a group of images; see the module for its measures."""
+
+    root: Node
+
+    @property
+    def ber(self) -> float:
+        return self.root.error_rate
+
+    @property
+    def leaves(self) -> list[Node]:
+        """All leaves, highest importance value first."""
+        leaves = [node for node in self.root if node.split is None]
+        return sorted(leaves, key=lambda leaf: (-leaf.importance_value, leaf.number))
+
+    @property
+    def aler(self) -> float:
+        """Average leaf error rate (Definition 4). At least BER, and some leaf has an error rate of at least this (Proposition 1)."""
+        return sum(leaf.importance_value for leaf in self.leaves)
+
+    def node(self, number: int) -> Node:
+        """The node of that number; KeyError when there is none."""
+        for node in self.root:
+            if node.number == number:
+                return node
+        raise KeyError(number)
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+
+        def write(node: Node, lead: str, label: str) -> None:
+            lines.append(f"{lead}{label}  ER {node.error_rate:.4f}  EC {node.error_coverage:.4f}  ({node.n_failures:,}/{node.n_images:,})")
+            if node.split is not None and node.below is not None and node.above is not None:
+                write(node.below, lead + "  ", str(node.split))
+                write(node.above, lead + "  ", str(node.split._replace(operator=">")))
+
+        write(self.root, "", "all images")
+        return "\n".join(lines)
+
+
+def fit(
+    features: np.ndarray,
+    failure: np.ndarray,
+    columns: Sequence[int] | np.ndarray,
+    *,
+    depth: int = 3,
+    weighted: bool = True,
+    min_leaf: int = 1,
+    seed: int = 0,
+) -> FailureTree:
+    """Fit a tree of information gain (entropy) that separates failures from successes.
+
+    Args:
+        features: (n, len(columns)) values of the selected features.
+        failure: (n,) bool.
+        columns: for each column of `features`, the index of that feature in the extractor.
+        depth: at most this many splits from the root to a leaf.
+        weighted: weigh every failure by n_success / n_failure, as the method's authors do, so that both outcomes count alike.
+        min_leaf: fewest images in a leaf.
+        seed: decides between features that split equally well.
+
+    A group without variation in failure or features gives a tree that is its root alone.
+    """
+    n_failures = int(failure.sum())
+    n_images = len(failure)
+    if n_failures in (0, n_images) or features.shape[1] == 0:
+        return FailureTree(_node(0, (), n_images, n_failures, n_failures))
+    weight = (n_images - n_failures) / n_failures if weighted else 1.0
+    model = DecisionTreeClassifier(
+        criterion="entropy",
+        max_depth=depth,
+        min_samples_leaf=min_leaf,
+        class_weight={False: 1.0, True: weight},
+        random_state=seed,
+    )
+    model.fit(np.asarray(features, dtype=np.float32), failure)
+    # Counted from the images themselves: scikit-learn keeps weighted shares, from which counts would have to be rounded.
+    paths = model.decision_path(np.asarray(features, dtype=np.float32))
+    counts = np.asarray(paths.sum(axis=0)).ravel()
+    failures = np.asarray(paths[np.flatnonzero(failure)].sum(axis=0)).ravel()
+    grown = model.tree_
+
+    def build(number: int, path: tuple[Condition, ...]) -> Node:
+        n, f = int(counts[number]), int(failures[number])
+        left, right = int(grown.children_left[number]), int(grown.children_right[number])
+        if left == right:
+            return _node(number, path, n, f, n_failures)
+        split = Condition(int(columns[grown.feature[number]]), "<", float(grown.threshold[number]))
+        return _node(
+            number,
+            path,
+            n,
+            f,
+            n_failures,
+            split=split,
+            below=build(left, (*path, split)),
+            above=build(right, (*path, split._replace(operator=">"))),
+        )
+
+    return FailureTree(build(0, ()))
+
+
+def _node(
+    number: int,
+    path: tuple[Condition, ...],
+    n_images: int,
+    n_failures: int,
+    all_failures: int,
+    split: Condition | None = None,
+    below: Node | None = None,
+    above: Node | None = None,
+) -> Node:
+    return Node(
+        number=number,
+        conditions=fold(path),
+        n_images=n_images,
+        n_failures=n_failures,
+        error_rate=n_failures / n_images if n_images else 0.0,
+        error_coverage=n_failures / all_failures if all_failures else 0.0,
+        split=split,
+        below=below,
+        above=above,
+    )

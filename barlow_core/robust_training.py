@@ -1,0 +1,203 @@
+"""Objective (1) of the paper: l2 adversarial training, min over theta of E[ max over |x' - x| <= rho of loss(h(x'), y) ].
+
+The inner maximum is approached by projected gradient ascent (`l2_pgd`), the outer minimum by SGD (`train`); rho = 0 is ordinary
+training. Everything random comes from the seed and the number of the epoch, so a training that was interrupted and resumed ends
+with the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from tqdm.auto import tqdm
+
+from barlow_core.errors import BarlowError
+from barlow_core.run import atomic_write
+
+Logits = Callable[[Tensor], Tensor]
+
+
+def l2_pgd(
+    logits: Logits,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    rho: float,
+    step_size: float,
+    steps: int,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Search the l2 ball of radius `rho` around each image for the picture with the largest cross-entropy (section 4, inner max of (1)).
+
+    Starts at a random point of the ball, then takes `steps` gradient steps of l2 length `step_size`, projecting back each time.
+
+    Args:
+        logits: maps images (N, 3, H, W) in [0, 1] to logits (N, K).
+        images: (N, 3, H, W) in [0, 1].
+        labels: (N,) int64.
+        generator: on the CPU, so that every device gets the same random starts.
+
+    Returns:
+        (N, 3, H, W) in [0, 1], at most `rho` from `images` in l2 norm, without gradient.
+    """
+    direction = torch.randn(images.shape, generator=generator).to(images.device)
+    # Radius u^(1/d) makes the points uniform in a ball of d dimensions.
+    radius = torch.rand(len(images), generator=generator).to(images.device) ** (1 / images[0].numel())
+    perturbed = _into_ball(images + _unit(direction) * (rho * radius).view(-1, 1, 1, 1), images, rho)
+    for _ in range(steps):
+        perturbed.requires_grad_(True)
+        loss = F.cross_entropy(logits(perturbed).float(), labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, perturbed)
+        perturbed = _into_ball(perturbed.detach() + step_size * _unit(gradient), images, rho)
+    return perturbed
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    norms = vectors.flatten(1).norm(dim=1).clamp_min(1e-12)
+    return vectors / norms.view(-1, 1, 1, 1)
+
+
+def _into_ball(points: Tensor, centres: Tensor, rho: float) -> Tensor:
+    offset = points - centres
+    norms = offset.flatten(1).norm(dim=1).clamp_min(1e-12)
+    offset = offset * (rho / norms).clamp_max(1).view(-1, 1, 1, 1)
+    # The centre lies in the box [0, 1], so clamping only brings the point closer to it: the ball is kept.
+    return (centres + offset).clamp(0, 1)
+
+
+def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor:
+    """Crop each image at a random place of its version padded by reflection, and mirror every second one, by chance.
+
+    Args:
+        images: (N, 3, H, W), any dtype.
+
+    Returns:
+        (N, 3, H, W) of the same dtype.
+    """
+    n, _, height, width = images.shape
+    padded = F.pad(images.float(), (padding,) * 4, mode="reflect").to(images.dtype)
+    tops = torch.randint(2 * padding + 1, (n, 1), generator=generator)
+    lefts = torch.randint(2 * padding + 1, (n, 1), generator=generator)
+    rows = tops + torch.arange(height)
+    columns = lefts + torch.arange(width)
+    mirrored = torch.rand(n, generator=generator) < 0.5
+    columns[mirrored] = columns[mirrored].flip(1)
+    cropped = padded[torch.arange(n).view(n, 1, 1), :, rows.unsqueeze(2), columns.unsqueeze(1)]
+    return cropped.permute(0, 3, 1, 2).contiguous()
+
+
+def train(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    epochs: int,
+    peak_rate: float,
+    rho: float = 0.0,
+    step_size: float | None = None,
+    steps: int = 1,
+    batch_size: int = 256,
+    seed: int = 0,
+    device: str = "cpu",
+    bf16: bool = True,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> list[float]:
+    """Train `network` in place by objective (1): SGD with Nesterov momentum 0.9, weight decay 5e-4 and a one-cycle rate.
+
+    Args:
+        network: maps normalised images (N, 3, H, W) to logits (N, K).
+        images: (N, 3, H, W) uint8; cropped and mirrored by chance in training.
+        labels: (N,) int64.
+        mean, std: of the three channels, for images in [0, 1].
+        peak_rate: the largest learning rate of the cycle.
+        rho: l2 radius of objective (1), for images in [0, 1]; 0 trains without an adversary.
+        step_size: l2 length of a step of the adversary; `rho` when None.
+        steps: gradient steps of the adversary, which sees the network in evaluation mode.
+        bf16: compute in bfloat16 where that is safe (autocast); weights stay float32.
+        checkpoint: written after every epoch; if it exists, training goes on from there.
+
+    Returns:
+        The mean training loss of every epoch, resumed ones included.
+
+    Raises:
+        BarlowError: fewer images than one batch, or `checkpoint` belongs to another training.
+    """
+    if len(images) < batch_size:
+        raise BarlowError(f"{len(images)} training images do not fill one batch of {batch_size}. Give more images or a smaller batch.")
+    network.to(device=device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    batches = len(images) // batch_size
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=epochs * batches)
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    settings = {"images": len(images), "epochs": epochs, "peak_rate": peak_rate, "rho": rho, "steps": steps, "seed": seed}
+    settings |= {"step_size": rho if step_size is None else step_size, "batch_size": batch_size}
+    losses = _resume(checkpoint, parts, settings)
+
+    channel_mean, channel_std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
+
+    def logits(batch: Tensor) -> Tensor:
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+            found: Tensor = network((batch - channel_mean) / channel_std)
+        return found.float()
+
+    for epoch in range(len(losses), epochs):
+        generator = Generator().manual_seed(seed * 100_003 + epoch)
+        order = torch.randperm(len(images), generator=generator)
+        total = 0.0
+        bar = tqdm(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", disable=not progress)
+        for batch in bar:
+            chosen = order[batch * batch_size : (batch + 1) * batch_size]
+            x = augment(images[chosen], generator).to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+            y = labels[chosen].to(device)
+            if rho > 0:
+                network.eval()
+                x = l2_pgd(logits, x, y, rho=rho, step_size=settings["step_size"], steps=steps, generator=generator)
+            network.train()
+            loss = F.cross_entropy(logits(x), y)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+            bar.set_postfix(loss=f"{total / (batch + 1):.3f}")
+        if not math.isfinite(total):
+            raise BarlowError(f"The loss is {total} after epoch {epoch + 1}. Lower --peak-rate (now {peak_rate}) and start again.")
+        losses.append(total / batches)
+        if checkpoint is not None:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            with atomic_write(checkpoint) as temporary:
+                torch.save({"settings": settings, "losses": losses, **state}, temporary)
+    network.eval()
+    return losses
+
+
+def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, Any]) -> list[float]:
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if saved["settings"] != settings:
+        changed = ", ".join(f"{k} was {saved['settings'].get(k)}, now {v}" for k, v in settings.items() if saved["settings"].get(k) != v)
+        raise BarlowError(f"{checkpoint} belongs to another training ({changed}). Use the same settings, or remove the file to start anew.")
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    losses: list[float] = saved["losses"]
+    return losses
+
+
+def accuracy(logits: Logits, images: Tensor, labels: Tensor, *, batch_size: int = 500, device: str = "cpu") -> float:
+    """Share of `images` (N, 3, H, W, uint8) whose largest logit is the label, in [0, 1]."""
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size].to(device).float().div(255)
+            right += int((logits(batch).argmax(1).cpu() == labels[start : start + batch_size]).sum())
+    return right / len(images)

@@ -1,0 +1,318 @@
+"""A run folder: where one analysis lives on disk, where each part came from, what is done and what is stale.
+
+Every stage (predict, extract, explain, visualize) records a *key*: a digest of what it was made from and of its settings.
+A stage is current while the keys of everything above it are the ones it was made with; it is stale otherwise, and nobody
+reads a stale part by accident: the accessors of `Run` refuse it and say which command brings it up to date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from barlow_core.benchmark import Benchmark
+from barlow_core.errors import BarlowError
+
+if TYPE_CHECKING:
+    from barlow_core.extractors import Extractor
+
+FORMAT = 1
+STAGES = {"predict": "barlow predict", "extract": "barlow extract", "explain": "barlow explain", "visualize": "barlow visualize"}
+# What a stage is made from: "images" and "outcome" are digests of the benchmark, the others are keys of earlier stages.
+UPSTREAM = {"predict": ("images",), "extract": ("images",), "explain": ("extract", "outcome"), "visualize": ("explain",)}
+PACKAGES = ("barlow", "numpy", "pandas", "pillow", "scikit-learn", "torch", "torchvision")
+
+
+def digest(*parts: object) -> str:
+    """Return 32 hex digits that stand for `parts` (anything JSON can hold; paths and numpy scalars by their text)."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    A reader sees the old file or the new one, never half of one, also after a crash or a power cut.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as readable JSON, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` as Parquet, atomically; the same table gives the same bytes."""
+    with atomic_write(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Run:
+    """One analysis on disk. `Run(path)` opens it, `Run.create(path, benchmark)` makes it.
+
+    Attributes:
+        path: the folder.
+        info: the content of run.json.
+
+    Raises:
+        BarlowError: `path` is not a run folder, or one of a later format.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self._info_path.is_file():
+            raise BarlowError(
+                f"{self.path} is not a run folder: it has no run.json. "
+                f"Make one with: barlow import IMAGES --metadata metadata.csv --run {self.path}"
+            )
+        self.info: dict[str, Any] = self._read_info()
+
+    @classmethod
+    def create(
+        cls, path: str | Path, benchmark: Benchmark, *, arguments: dict[str, Any] | None = None, overwrite: bool = False
+    ) -> Run:
+        """Make a run folder for `benchmark`, or open the one that already holds exactly this benchmark.
+
+        Args:
+            arguments: what the caller was asked to do; kept in run.json as a record.
+            overwrite: let this benchmark take the place of another one. Features survive where the images are the same.
+
+        Raises:
+            BarlowError: the folder holds another benchmark, or files that are not a run.
+        """
+        path = Path(path)
+        data = {"images": benchmark.images_digest, "outcome": benchmark.outcome_digest}
+        if (path / "run.json").is_file():
+            run = cls(path)
+            with run.lock():
+                if run.info["data"] != data and not overwrite:
+                    raise BarlowError(
+                        f"{path} already holds another benchmark ({run.benchmark!r}). "
+                        "Choose another --run folder, or pass --overwrite to replace it."
+                    )
+                run.save_benchmark(benchmark)
+            return run
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise BarlowError(f"{path} exists and is not a run folder. Choose a new or an empty folder.")
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls.__new__(cls)
+        run.path = path
+        run.info = {
+            "format": FORMAT,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "arguments": arguments or {},
+            "stages": {},
+        }
+        run.save_benchmark(benchmark)
+        return run
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{row.stage} {row.state}" for row in self.status().itertuples())
+        return f"Run({str(self.path)!r}): {self.benchmark!r}; {states}"
+
+    @property
+    def _info_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def features_path(self) -> Path:
+        return self.path / "features.npy"
+
+    @property
+    def panels_path(self) -> Path:
+        return self.path / "panels"
+
+    def _read_info(self) -> dict[str, Any]:
+        try:
+            info: dict[str, Any] = json.loads(self._info_path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise BarlowError(f"{self._info_path} is damaged ({error}). Import the benchmark again into a new folder.") from error
+        if info.get("format") != FORMAT:
+            raise BarlowError(
+                f"{self._info_path} has format {info.get('format')}, this version of barlow reads format {FORMAT}. "
+                "Open it with the version that made it, or import the benchmark again."
+            )
+        return info
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for writing; a second writer is refused at once instead of mixing its work into ours."""
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise BarlowError(
+                f"Another barlow command is writing to {self.path}. Wait until it ends, or use another run folder."
+            ) from None
+
+    # --- the benchmark
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """The images, labels and predictions of this run."""
+        table = pd.read_parquet(self.path / "images.parquet")
+        return Benchmark.from_table(self._images_dir(), table, self.info["class_names"])
+
+    def _images_dir(self) -> Path:
+        """Where the images are: at their recorded place, or at the same place relative to a run folder that was moved."""
+        recorded = Path(self.info["images_dir"])
+        moved = (self.path / self.info["images_dir_relative"]).resolve()
+        return moved if moved.is_dir() and not recorded.is_dir() else recorded
+
+    def save_benchmark(self, benchmark: Benchmark) -> None:
+        """Write images.parquet and the digests of `benchmark`; stages made from other data become stale."""
+        images_dir = Path(benchmark.images_dir).resolve()
+        write_parquet(self.path / "images.parquet", benchmark.table)
+        self.info |= {
+            "data": {"images": benchmark.images_digest, "outcome": benchmark.outcome_digest},
+            "images_dir": str(images_dir),
+            "images_dir_relative": os.path.relpath(images_dir, self.path.resolve()),
+            "class_names": list(benchmark.class_names),
+        }
+        write_json(self._info_path, self.info)
+        self.__dict__["benchmark"] = benchmark
+
+    # --- stages
+
+    def recorded(self, stage: str) -> dict[str, Any] | None:
+        """What run.json says about a finished stage, current or stale; None when it never finished."""
+        found: dict[str, Any] | None = self.info["stages"].get(stage)
+        return found
+
+    def record(self, stage: str, *, key: str, settings: dict[str, Any], seconds: float, **more: Any) -> None:
+        """Write down that `stage` is finished: from what, how, at what cost."""
+        self.info["stages"][stage] = {
+            "key": key,
+            "made_from": self._upstream(stage),
+            "settings": settings,
+            "seconds": round(seconds, 2),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": _versions(),
+            **more,
+        }
+        write_json(self._info_path, self.info)
+
+    def _upstream(self, stage: str) -> dict[str, str | None]:
+        keys: dict[str, str | None] = dict(self.info["data"])
+        keys |= {name: record["key"] for name, record in self.info["stages"].items()}
+        return {name: keys.get(name) for name in UPSTREAM[stage]}
+
+    def is_current(self, stage: str) -> bool:
+        """Whether `stage` is finished and everything that it was made from is unchanged, all the way up."""
+        record = self.recorded(stage)
+        return (
+            record is not None
+            and record["made_from"] == self._upstream(stage)
+            and all(self.is_current(name) for name in UPSTREAM[stage] if name in STAGES)
+        )
+
+    def require(self, stage: str) -> dict[str, Any]:
+        """The record of a current stage.
+
+        Raises:
+            BarlowError: the stage is missing or stale; the message names the command to run.
+        """
+        record = self.recorded(stage)
+        if record is None:
+            raise BarlowError(f"{self.path}: nothing from `{STAGES[stage]}` yet. Run: {STAGES[stage]} {self.path}")
+        if not self.is_current(stage):
+            raise BarlowError(
+                f"{self.path}: what `{STAGES[stage]}` made is out of date, because the data or an earlier step changed since. "
+                f"Run again: {STAGES[stage]} {self.path}"
+            )
+        return record
+
+    def status(self) -> pd.DataFrame:
+        """One row a stage: stage, state (done, stale or missing), seconds, and the command that makes it."""
+        rows = []
+        for stage, command in STAGES.items():
+            record = self.recorded(stage)
+            state = "missing" if record is None else "done" if self.is_current(stage) else "stale"
+            if stage == "predict" and record is None and self.benchmark.predictions is not None:
+                continue  # The predictions came with the import.
+            rows.append({"stage": stage, "state": state, "seconds": (record or {}).get("seconds"), "command": f"{command} {self.path}"})
+        return pd.DataFrame(rows)
+
+    # --- what the stages made
+
+    def features(self) -> np.ndarray:
+        """The features, (N, D) float32 or float16, memory-mapped read-only; row i belongs to image i of the benchmark."""
+        self.require("extract")
+        features: np.ndarray = np.load(self.features_path, mmap_mode="r")
+        return features
+
+    def extractor(self, *, device: str = "cpu") -> Extractor:
+        """Load the extractor that made the features of this run.
+
+        Raises:
+            BarlowError: it was handed over as a Python object, or its weights are no longer the same.
+        """
+        from barlow_core import extractors  # torch takes seconds to import; tables do without it
+
+        record = self.require("extract")
+        if record["extractor"]["source"] is None:
+            raise BarlowError(
+                f"The features of {self.path} were made by a network that was handed over in Python ({record['extractor']['name']}), "
+                "which cannot be loaded again from here. Pass the extractor to the function instead."
+            )
+        extractor = extractors.load(record["extractor"]["source"], device=device, **record["extractor"]["options"])
+        if extractor.fingerprint != record["extractor"]["fingerprint"]:
+            raise BarlowError(
+                f"The weights behind {record['extractor']['source']} are no longer those that made {self.features_path}. "
+                f"Bring the old file back, or run: barlow extract {self.path} --overwrite"
+            )
+        return extractor
+
+    def groups(self) -> pd.DataFrame:
+        """groups.parquet: one row a group (key, grouping, class_name, n_images, n_failures, ber, aler by depth, reason)."""
+        self.require("explain")
+        return pd.read_parquet(self.path / "groups.parquet")
+
+    def failure_modes(self) -> pd.DataFrame:
+        """failure_modes.parquet: one row a leaf that passes delta and tau, best importance value first within a group."""
+        self.require("explain")
+        return pd.read_parquet(self.path / "failure_modes.parquet")
+
+    def trees(self) -> dict[str, dict[str, Any]]:
+        """trees.json: group key -> its selected features with their information, and its tree of every depth as nested nodes."""
+        self.require("explain")
+        trees: dict[str, dict[str, Any]] = json.loads((self.path / "trees.json").read_text(encoding="utf-8"))["groups"]
+        return trees

@@ -1,0 +1,90 @@
+"""Start a Streamlit app, wait until it answers, say where it is, and stop it cleanly."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+
+from barlow_core.errors import BarlowError
+from barlow_core.paths import apps_dir
+
+FIRST_PORT = 8501
+PATIENCE = 60.0  # seconds until a starting app must answer
+
+
+def serve_app(
+    script: str,
+    arguments: Sequence[str],
+    *,
+    port: int | None = None,
+    address: str = "localhost",
+    open_browser: bool = True,
+) -> None:
+    """Run `apps/script` with `arguments` until it ends or Ctrl-C.
+
+    Raises:
+        BarlowError: the port is taken, or the app does not start.
+    """
+    port = _port(address, port)
+    command = [sys.executable, "-m", "streamlit", "run", str(apps_dir() / script)]
+    # headless also skips the question for an e-mail address with which Streamlit greets at its first start.
+    command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
+    command += ["--browser.gatherUsageStats=false", "--", *arguments]
+    url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}"
+    app = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait_until_healthy(app, url)
+        print(f"The app is at {url}   (Ctrl-C stops it)", flush=True)
+        if open_browser and _has_display():
+            webbrowser.open(url)
+        app.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def _port(address: str, wanted: int | None) -> int:
+    if wanted is not None:
+        if not _is_free(address, wanted):
+            raise BarlowError(f"Port {wanted} on {address} is taken. Choose another with --port, or leave it out to get a free one.")
+        return wanted
+    for port in range(FIRST_PORT, FIRST_PORT + 100):
+        if _is_free(address, port):
+            return port
+    raise BarlowError(f"No free port from {FIRST_PORT} to {FIRST_PORT + 99}. Name one with --port.")
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _wait_until_healthy(app: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            raise BarlowError(f"The app stopped right after its start (exit status {app.returncode}); its message stands above.")
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise BarlowError(f"The app did not answer at {url} within {PATIENCE:.0f} seconds. Try another --port.")
+
+
+def _has_display() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,118 @@
+"""What `barlow show` prints: failure modes, groups, the state of a run, the tree of one group."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from barlow_core.errors import BarlowError
+from barlow_core.failure_modes import load_analysis
+from barlow_core.failure_tree import Node
+from barlow_core.run import Run
+
+SHARES = ("ber", "error_rate", "error_coverage", "importance_value", "increase", "aler")
+
+
+def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The failure modes of the trees of one depth (None: the deepest), largest importance value first."""
+    modes = run.failure_modes()
+    chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
+    columns = ["group", "rule", "n_images", "n_failures", "ber", "error_rate", "increase", "error_coverage", "importance_value", "aler"]
+    found = modes[modes["depth"] == chosen]
+    return found.sort_values("importance_value", ascending=False, kind="stable")[columns].reset_index(drop=True)
+
+
+def groups(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The groups with their error rates and ALER, and how many failure modes each has at `depth` (None: the deepest)."""
+    table, modes = run.groups(), run.failure_modes()
+    chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
+    counts = modes.loc[modes["depth"] == chosen, "group"].value_counts()
+    table["failure_modes"] = table["group"].map(counts).fillna(0).astype(int)
+    table["reason"] = table["reason"].fillna("")
+    return table.drop(columns=["grouping", "class_name"])
+
+
+def status(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The stages of a run and the command that brings each up to date."""
+    return run.status()
+
+
+def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20, as_json: bool = False) -> None:
+    """Print `table` for a person, or as JSON records; shares with four decimals, counts with separators.
+
+    Raises:
+        BarlowError: `sort` names no column.
+    """
+    if sort is not None:
+        if sort not in table.columns:
+            raise BarlowError(f"No column is called {sort!r}. Expected one of: {', '.join(table.columns)}.")
+        table = table.sort_values(sort, ascending=False, kind="stable")
+    if as_json:
+        print(table.head(limit).to_json(orient="records", indent=1))
+        return
+    console = Console()
+    if table.empty:
+        console.print("Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1")
+        return
+    out = Table(box=None, header_style="bold")
+    for column in table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[column])
+        out.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for row in table.head(limit).itertuples(index=False):
+        out.add_row(*(_cell(value, column) for value, column in zip(row, table.columns, strict=True)))
+    console.print(out)
+    if len(table) > limit:
+        console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
+
+
+def _cell(value: Any, column: str) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if column == "increase":
+        return f"{value:+.4f}"
+    if column in SHARES or column.startswith("aler_"):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool = False) -> None:
+    """Print the tree of one group; its failure modes stand out.
+
+    Raises:
+        BarlowError: the group or the depth was not explained.
+    """
+    analysis = load_analysis(run, key, depth=depth)
+    if as_json:
+        print(json.dumps(run.trees()[key]["trees"][str(analysis.settings.depth)], indent=1))
+        return
+    console = Console()
+    console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="", highlight=False)
+    console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}", highlight=False)
+    if analysis.reason:
+        console.print(f"Nothing to explain: {analysis.reason}.")
+        return
+    modes = {mode.number for mode in analysis.failure_modes}
+
+    def label(node: Node, text: str) -> str:
+        line = f"{text}   ER {node.error_rate:.4f}  EC {node.error_coverage:.4f}  ({node.n_failures:,}/{node.n_images:,})"
+        return f"[bold red]{line}  ← failure mode[/bold red]" if node.number in modes else line
+
+    def grow(branch: Tree, node: Node) -> None:
+        if node.split is None or node.below is None or node.above is None:
+            return
+        for child, split in ((node.below, node.split), (node.above, node.split._replace(operator=">"))):
+            grow(branch.add(label(child, str(split).replace("[", r"\[")), highlight=False), child)
+
+    root = Tree(label(analysis.tree.root, "all images"), highlight=False)
+    grow(root, analysis.tree.root)
+    console.print(root)
+    console.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …", highlight=False)
+
+
+def _top(analysis: Any, n: int) -> list[tuple[int, float]]:
+    return list(zip(analysis.features[:n].tolist(), analysis.information[:n].tolist(), strict=True))
