@@ -1,10 +1,10 @@
-"""The feature attack: change an image until one feature of it is as strong as it gets (paper, section 4 and appendix C)."""
+"""The feature attack: change an image until a feature of it is as strong as it gets (paper, appendix C)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
@@ -16,20 +16,38 @@ if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
 # The settings of the paper (appendix C), for images of 224 x 224 pixels.
-PAPER_SIDE, PAPER_EPSILON = 224, 500.0
-# float32 rounds by some 1e-7 of a value: a projection that aims exactly at the sphere would land outside half of the time.
+PAPER_SIDE, PAPER_STEPS, PAPER_EPSILON = 224, 500, 500.0
+FEWEST_STEPS = 50
+# float32 rounds by some 1e-7 of a value: a projection that aims exactly at the sphere would land outside half
+# of the time.
 _INSIDE = 1 - 1e-6
+
+
+class AttackSettings(TypedDict):
+    """What decides how far an attack goes; lengths are l2, for pixels in [0, 1]."""
+
+    steps: int
+    step_size: float
+    epsilon: float
+
+
+def default_steps(side: int) -> int:
+    """Steps for an image of `side` pixels: the paper's 500 at 224, in proportion below, never fewer than 50.
+
+    With the default step size, steps then have the paper's length of 1 for images from 23 to 224 pixels.
+    """
+    return max(FEWEST_STEPS, min(PAPER_STEPS, round(PAPER_STEPS * side / PAPER_SIDE)))
 
 
 def attack_settings(
     height: int, width: int, *, steps: int = 500, step_size: float | None = None, epsilon: float | None = None
-) -> dict[str, float | int]:
-    """The settings of an attack with the missing ones filled in: {"steps", "step_size", "epsilon"}.
+) -> AttackSettings:
+    """The settings of an attack with the missing ones filled in.
 
-    The paper takes 500 steps of length 1 and a budget of 500 for 224 x 224 pixels. The l2 length of the same visible change
-    grows with the side of the image, so None stands for `epsilon = 500 * side / 224` and `step_size = epsilon / steps`
-    (with `side = sqrt(height * width)`): exactly the paper's numbers at 224 x 224 and 500 steps, and a path as long as the
-    budget for any other size and number of steps.
+    The paper takes 500 steps of length 1 and a budget of 500 for 224 x 224 pixels. The l2 length of the same
+    visible change grows with the side of the image, so None stands for `epsilon = 500 * side / 224` and
+    `step_size = epsilon / steps` (with `side = sqrt(height * width)`): exactly the paper's numbers at 224 x
+    224 and 500 steps, and a path as long as the budget for any other size and number of steps.
 
     Raises:
         BarlowError: a setting that is not a positive, finite number.
@@ -42,7 +60,9 @@ def attack_settings(
         step_size = epsilon / max(steps, 1)
     for name, value in (("step_size", step_size), ("epsilon", epsilon)):
         if not (math.isfinite(value) and value > 0):
-            raise BarlowError(f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1].")
+            raise BarlowError(
+                f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1]."
+            )
     return {"steps": int(steps), "step_size": float(step_size), "epsilon": float(epsilon)}
 
 
@@ -58,9 +78,10 @@ def feature_attack(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Raise a feature by gradient ascent on the image, inside an l2 ball around it (paper, appendix C).
 
-    Every step moves each image by `step_size` along its own normalised gradient g / ||g||_2, then back into the ball of radius
-    `epsilon` around the original and into [0, 1]. An image whose gradient is zero (a feature that a ReLU holds at 0) stays.
-    Images do not influence each other, nothing is random, and the network is left as it was found.
+    Every step moves each image by `step_size` along its own normalised gradient g / ||g||_2, then back into
+    the ball of radius `epsilon` around the original and into [0, 1]. An image whose gradient is zero (a
+    feature that a ReLU holds at 0) stays. Images do not influence each other, nothing is random, and the
+    network is left as it was found.
 
     Args:
         images: (N, 3, H, W) floating point in [0, 1]; never written to.
@@ -70,8 +91,9 @@ def feature_attack(
         epsilon: l2 radius; None scales the paper's 500.0 with the size of the image.
 
     Returns:
-        The attacked images, (N, 3, H, W) float32 in [0, 1], at most `epsilon` away from the originals, and the activations of
-        the attacked features in them, (N,) float32. Both are on the device of the extractor.
+        The attacked images, (N, 3, H, W) float32 in [0, 1], at most `epsilon` away from the originals, and
+        the activations of the attacked features in them, (N,) float32. Both are on the device of the
+        extractor.
 
     Raises:
         BarlowError: images, features or settings out of their range.
@@ -82,7 +104,9 @@ def feature_attack(
     attacked = original.clone()
     # cuDNN may otherwise pick algorithms that add in another order each time.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for _ in tqdm(range(settings["steps"]), desc="attack", unit="step", leave=False, disable=not progress):
+        for _ in tqdm(
+            range(settings["steps"]), desc="attack", unit="step", leave=False, disable=not progress
+        ):
             direction = _unit(_gradient(extractor, attacked, chosen))
             attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
         with torch.no_grad():
@@ -91,7 +115,8 @@ def feature_attack(
         place = int((~torch.isfinite(activations)).nonzero()[0, 0])
         raise BarlowError(
             f"The attack of feature {int(chosen[place])} on image {place} of the batch gave an activation of "
-            f"{float(activations[place])}. Expected a finite number: check the weights and the normalisation of the network."
+            f"{float(activations[place])}. Expected a finite number: check the weights and the "
+            "normalisation of the network."
         )
     return attacked, activations
 
@@ -103,8 +128,8 @@ def _activations(extractor: Extractor, images: torch.Tensor, features: torch.Ten
 def _gradient(extractor: Extractor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     """The gradient of each image's activation by its own pixels.
 
-    The sum separates into one term an image, so one backward pass gives all gradients; `autograd.grad` with respect to the
-    images alone leaves the `.grad` of the weights untouched.
+    The sum separates into one term an image, so one backward pass gives all gradients; `autograd.grad` with
+    respect to the images alone leaves the `.grad` of the weights untouched.
     """
     with torch.enable_grad():
         pixels = images.detach().requires_grad_(True)
@@ -125,8 +150,8 @@ def _unit(gradient: torch.Tensor) -> torch.Tensor:
 def _project(images: torch.Tensor, original: torch.Tensor, epsilon: float) -> torch.Tensor:
     """Bring images into the ball of radius `epsilon` around `original`, then into [0, 1].
 
-    Clamping last keeps both: the original lies in the box, so clamping brings every single pixel nearer to the original's
-    (or leaves it), and no distance grows.
+    Clamping last keeps both: the original lies in the box, so clamping brings every single pixel nearer to
+    the original's (or leaves it), and no distance grows.
     """
     change = images - original
     shrink = (epsilon * _INSIDE / _norms(change).clamp_min(torch.finfo(change.dtype).tiny)).clamp_max(1.0)
@@ -143,15 +168,22 @@ def _checked_images(images: torch.Tensor | np.ndarray) -> torch.Tensor:
     tensor = tensor.detach().to(torch.float32)
     if len(tensor) and not (tensor.min() >= 0 and tensor.max() <= 1):
         raise BarlowError(
-            f"The images reach from {float(tensor.min()):g} to {float(tensor.max()):g}. Expected values in [0, 1]: "
-            "the extractor normalises by mean and deviation itself."
+            f"The images reach from {float(tensor.min()):g} to {float(tensor.max()):g}. Expected values in "
+            "[0, 1]: the extractor normalises by mean and deviation itself."
         )
     return tensor
 
 
-def _checked_features(features: int | Sequence[int] | np.ndarray | torch.Tensor, n: int, n_features: int) -> torch.Tensor:
+def _checked_features(
+    features: int | Sequence[int] | np.ndarray | torch.Tensor, n: int, n_features: int
+) -> torch.Tensor:
     chosen = torch.as_tensor(features)
-    if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.ndim > 1 or (chosen.ndim == 1 and len(chosen) != n):
+    if (
+        chosen.is_floating_point()
+        or chosen.dtype == torch.bool
+        or chosen.ndim > 1
+        or (chosen.ndim == 1 and len(chosen) != n)
+    ):
         raise BarlowError(
             f"The features have shape {tuple(chosen.shape)} and type {chosen.dtype}. "
             f"Expected one whole number, or one for each of the {n} images."

@@ -1,4 +1,4 @@
-"""Checkpoints: read without executing anything from them, convert the ones that hold pickled code, download with a hash check.
+"""Checkpoints: read without executing anything from them, convert the ones that hold pickled code.
 
 A pickle is a program: loading one runs whatever its author put there. Here a file is read with `weights_only=True` or not at
 all. `convert` reads the rest with an unpickler that knows how to rebuild tensors and nothing else.
@@ -6,55 +6,18 @@ all. `convert` reads the rest with an unpickler that knows how to rebuild tensor
 
 from __future__ import annotations
 
-import hashlib
-import os
 import pickle
 import tarfile
 from collections.abc import Callable, Iterable
-from contextlib import closing
-from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
 from barlow_core.run import atomic_write
-
-
-@dataclass(frozen=True)
-class Download:
-    """A checkpoint on the network: where, its SHA-256, its size, and the architecture of its weights."""
-
-    url: str
-    sha256: str
-    megabytes: int
-    arch: str
-
-
-_ROBUST_IMAGENET = "https://huggingface.co/madrylab/robust-imagenet-models/resolve/main"
-# l2-robust (epsilon 3) ImageNet networks of Salman et al. 2020, "Do adversarially robust ImageNet models transfer better?", MIT.
-DOWNLOADS = {
-    "robust_resnet50": Download(
-        url=f"{_ROBUST_IMAGENET}/resnet50_l2_eps3.ckpt",
-        sha256="380b14e6f9750bffa1447cf7017f65da4dc5ce71a3dd112f107515dcf7b14d9d",
-        megabytes=205,
-        arch="resnet50",
-    ),
-    "robust_resnet18": Download(
-        url=f"{_ROBUST_IMAGENET}/resnet18_l2_eps3.ckpt",
-        sha256="b4315784a1a10257b05906aee94d6884678f7b77412d10100d7c05daa959eab0",
-        megabytes=94,
-        arch="resnet18",
-    ),
-}
 
 # What torch and pickle raise on bytes that are not what they expect, whether damaged or made up.
 _UNREADABLE = (
@@ -85,7 +48,9 @@ def read(path: str | Path) -> Any:
         ) from error
 
 
-def convert(source: str | Path, target: str | Path, *, only: Iterable[str] | None = None, overwrite: bool = False) -> list[str]:
+def convert(
+    source: str | Path, target: str | Path, *, only: Iterable[str] | None = None, overwrite: bool = False
+) -> list[str]:
     """Write the tensors, numbers and texts of a pickled checkpoint to a file that `read` reads; execute nothing from it.
 
     Args:
@@ -103,7 +68,9 @@ def convert(source: str | Path, target: str | Path, *, only: Iterable[str] | Non
     if not source.is_file():
         raise BarlowError(f"There is no file {source}. Check the path of the checkpoint.")
     if target.exists() and not overwrite:
-        raise BarlowError(f"{target} exists already. Choose another name for the converted checkpoint, or delete it.")
+        raise BarlowError(
+            f"{target} exists already. Choose another name for the converted checkpoint, or delete it."
+        )
     content = _read_inert(source)
     if only is not None and isinstance(content, dict):
         content = {key: content[key] for key in only if key in content}
@@ -111,7 +78,9 @@ def convert(source: str | Path, target: str | Path, *, only: Iterable[str] | Non
     try:
         kept = _plain(content, "", left_out)
     except RecursionError:
-        raise BarlowError(f"{source} contains itself, which no checkpoint does. Get the file again from its source.") from None
+        raise BarlowError(
+            f"{source} contains itself, which no checkpoint does. Get the file again from its source."
+        ) from None
     if not _has_tensor(kept):
         raise BarlowError(
             f"{source} holds no weights outside of pickled objects (left out: {', '.join(left_out[:5]) or 'nothing'}). "
@@ -190,14 +159,20 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _Allowed(tuple),
     ("collections", "OrderedDict"): _Allowed(_Entries),
     ("collections", "defaultdict"): _Allowed(lambda *args: _Entries(*args[1:])),
-} | {("torch", str(value).removeprefix("torch.")): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+} | {
+    ("torch", str(value).removeprefix("torch.")): value
+    for value in vars(torch).values()
+    if isinstance(value, torch.dtype)
+}
 
 
 class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         return _ALLOWED.get((module, name), _Anything)
 
-    def persistent_load(self, key: Any) -> Any:  # replaced by torch; without storages there is nothing to look up
+    def persistent_load(
+        self, key: Any
+    ) -> Any:  # replaced by torch; without storages there is nothing to look up
         return _Anything
 
 
@@ -218,9 +193,13 @@ def _read_inert(path: Path) -> Any:
     try:
         # Both of these leave torch.load's pickle path for code of their own, and no checkpoint in use needs them.
         if tarfile.is_tarfile(path):
-            raise BarlowError(f"{path} is a tar archive, the format of torch before 2017. Load it with its own torch and save it again.")
+            raise BarlowError(
+                f"{path} is a tar archive, the format of torch before 2017. Load it with its own torch and save it again."
+            )
         if _is_torchscript(path):
-            raise BarlowError(f"{path} is a TorchScript program, not a checkpoint. Save state_dict() of the network it was made from.")
+            raise BarlowError(
+                f"{path} is a TorchScript program, not a checkpoint. Save state_dict() of the network it was made from."
+            )
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
     except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -264,92 +243,3 @@ def _has_tensor(value: Any) -> bool:
     if isinstance(value, dict | list):
         return any(map(_has_tensor, value.values() if isinstance(value, dict) else value))
     return isinstance(value, Tensor)
-
-
-# --- downloads
-
-
-def cache_dir() -> Path:
-    """Where downloads are kept: $BARLOW_CACHE, or ~/.cache/barlow."""
-    return Path(os.environ.get("BARLOW_CACHE") or Path.home() / ".cache" / "barlow")
-
-
-def downloaded(name: str, *, download: bool = False, progress: bool = True) -> Path:
-    """The file of a checkpoint of `DOWNLOADS` in the cache, already converted; fetched first where `download` says so.
-
-    Raises:
-        BarlowError: it is not there and `download` is False, or the download failed.
-    """
-    item = DOWNLOADS[name]
-    target = cache_dir() / f"{name}.pt"
-    if target.is_file():
-        return target
-    if not download:
-        raise BarlowError(
-            f"{name} is not on this machine yet. Let it be downloaded ({item.megabytes} MB from {item.url}, MIT licence) with "
-            f"download=True (--download), or pass the file as checkpoint=PATH (--checkpoint PATH)."
-        )
-    original = fetch(item.url, cache_dir() / Path(item.url).name, item.sha256, progress=progress)
-    # The file is dill-pickled with the settings of its training; the cache keeps its weights, 'model', and no code.
-    convert(original, target, only=["model"], overwrite=True)
-    original.unlink(missing_ok=True)
-    return target
-
-
-def fetch(url: str, path: Path, sha256: str, *, progress: bool = True) -> Path:
-    """Download `url` to `path`, continuing an earlier attempt; the file appears only when it is whole and its hash is right.
-
-    Raises:
-        BarlowError: no connection, no such file, a connection that broke, a full disk, or another content than expected.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{part}.lock"):
-            if path.is_file():  # another process was faster
-                return path
-            _stream(url, part, progress=progress)
-            with open(part, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != sha256:
-                part.unlink()
-                raise BarlowError(
-                    f"{url} gave another file than expected (SHA-256 {found}, expected {sha256}); it was removed. "
-                    "Try again, and if it happens again, do not use that source."
-                )
-            os.replace(part, path)
-    except HTTPError as error:
-        raise BarlowError(f"{url} answered {error.code} {error.reason}. Get the file elsewhere and pass its path.") from error
-    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        raise BarlowError(
-            f"{url} could not be reached ({getattr(error, 'reason', None) or error}). Check the network and run this again "
-            "(it continues where it stopped), or get the file elsewhere and pass its path."
-        ) from error
-    except OSError as error:
-        raise BarlowError(f"{path} could not be written ({error}). Free some space, or set BARLOW_CACHE to another folder.") from error
-    return path
-
-
-def _stream(url: str, part: Path, *, progress: bool) -> None:
-    have = part.stat().st_size if part.is_file() else 0
-    request = Request(url, headers={"User-Agent": "barlow"} | ({"Range": f"bytes={have}-"} if have else {}))
-    try:
-        response = cast(Any, urlopen(request, timeout=60))
-    except HTTPError as error:
-        if error.code == 416 and have:  # nothing beyond what we have: whole, or of another file, as the hash will tell
-            return
-        raise
-    with closing(response):
-        if response.status != 206:  # a server that does not continue sends everything again
-            have = 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with open(part, "ab" if have else "wb") as file, tqdm(
-            desc=part.name.removesuffix(".part"), total=total, initial=have, unit="B", unit_scale=True, disable=not progress
-        ) as bar:  # fmt: skip
-            while block := response.read(1 << 20):
-                file.write(block)
-                have += len(block)
-                bar.update(len(block))
-        if total is not None and have < total:
-            raise ConnectionError(f"the connection broke after {have:,} of {total:,} bytes")

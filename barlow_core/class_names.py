@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pandas as pd
 from barlow_core.errors import BarlowError
 
 ClassNames = Sequence[str] | str | Path
+# Names in the order of their indices, and every spelling of a class -> its index.
+Classes = tuple[list[str], dict[str, int]]
 
 # How spreadsheets and programs write that there is no value. A declared class of such a name is a class all the same.
 MISSING = frozenset(["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>", "null", "NULL", "None"])
@@ -31,7 +33,7 @@ def imagenet_classes() -> pd.DataFrame:
     return pd.read_csv(Path(__file__).with_name("imagenet_classes.csv"), dtype={"wnid": str, "name": str})
 
 
-def read_class_names(source: ClassNames) -> tuple[list[str], dict[str, int]]:
+def read_class_names(source: ClassNames) -> Classes:
     """Read class names from wherever they are.
 
     Args:
@@ -57,7 +59,9 @@ def read_class_names(source: ClassNames) -> tuple[list[str], dict[str, int]]:
     else:
         names, wnids, where = [str(name).strip() for name in source], [], "class_names"
     if not names:
-        raise BarlowError(f"{where} holds no class names. Expected one name a class, in the order of the indices.")
+        raise BarlowError(
+            f"{where} holds no class names. Expected one name a class, in the order of the indices."
+        )
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if not name:
@@ -71,19 +75,20 @@ def read_class_names(source: ClassNames) -> tuple[list[str], dict[str, int]]:
     return names, {wnid: index for index, wnid in enumerate(wnids)} | seen
 
 
-def infer_class_names(columns: Iterable[tuple[str, pd.Series]]) -> list[str]:
+def infer_class_names(columns: dict[str, pd.Series]) -> Classes:
     """Name the classes after the values of the label and prediction columns.
 
     Args:
-        columns: what a column is called, and its values: text ("" and the like are missing) or integers.
+        columns: "label" and perhaps "prediction" -> its values: text ("" and the like are missing) or integers.
 
     Returns:
-        The different texts, sorted; or "0", "1", … up to the largest where all values are indices.
+        names: the different texts, sorted; or "0", "1", … up to the largest where all values are indices.
+        lookup: name -> index; empty for indices, which `encode` then reads as numbers ("3.0" is 3).
 
     Raises:
         BarlowError: one column holds names and another one indices, or an index is 100,000 or larger.
     """
-    values = {what: _present(column) for what, column in columns}
+    values = {what: _present(column) for what, column in columns.items()}
     values = {what: found for what, found in values.items() if found}
     numeric = [what for what, found in values.items() if all(_NUMBER.fullmatch(value) for value in found)]
     if numeric and len(numeric) < len(values):
@@ -93,7 +98,8 @@ def infer_class_names(columns: Iterable[tuple[str, pd.Series]]) -> list[str]:
             "Expected the same kind, or class names that say which number is which name. Give a names file."
         )
     if not numeric:
-        return sorted({value for found in values.values() for value in found})
+        names = sorted({value for found in values.values() for value in found})
+        return names, {name: index for index, name in enumerate(names)}
     indices = [_index(value) for found in values.values() for value in found if _INDEX.fullmatch(value)]
     largest = max(indices, default=0)
     if largest >= MOST_UNNAMED_CLASSES:
@@ -101,7 +107,7 @@ def infer_class_names(columns: Iterable[tuple[str, pd.Series]]) -> list[str]:
             f"{largest} is used as the index of a class. Expected indices below {MOST_UNNAMED_CLASSES:,} where no "
             "class names are given. Check the column, or give a names file."
         )
-    return [str(index) for index in range(largest + 1)]
+    return [str(index) for index in range(largest + 1)], {}
 
 
 def encode(
@@ -113,7 +119,7 @@ def encode(
     otherwise, if it holds numbers, it is one of indices. Integers and floats are always indices.
 
     Args:
-        values: (N,) text, integers or floats.
+        values: (N,) text, integers or floats; NA among text is -1 without a reason (somebody gave one already).
         what: "label" or "prediction", for the reasons.
         names, lookup: as from `read_class_names`.
 
@@ -122,7 +128,7 @@ def encode(
         reasons: position -> why there is none.
     """
     codes, distinct = pd.factorize(values, use_na_sentinel=False)
-    texts = ["" if pd.isna(value) else str(value) for value in distinct]
+    texts = [str(value) for value in distinct]
     is_text = not pd.api.types.is_numeric_dtype(values.dtype)
     by_name = is_text and (any(t in lookup for t in texts) or not any(_NUMBER.fullmatch(t) for t in texts))
     resolved = [lookup.get(text, -1) if by_name else _valid_index(text, len(names)) for text in texts]
@@ -130,9 +136,10 @@ def encode(
     reasons = {
         code: _no_class(text, what, names, lookup, by_name=by_name)
         for code, text in enumerate(texts)
-        if resolved[code] < 0
+        if resolved[code] < 0 and not (is_text and pd.isna(distinct[code]))
     }
-    return indices, {int(position): reasons[codes[position]] for position in np.flatnonzero(indices < 0)}
+    bad = np.flatnonzero(np.isin(codes, list(reasons)))
+    return indices, {int(position): reasons[codes[position]] for position in bad}
 
 
 def _no_class(text: str, what: str, names: Sequence[str], lookup: dict[str, int], *, by_name: bool) -> str:
@@ -200,7 +207,9 @@ def _names_from_csv(path: Path, text: str) -> tuple[list[str], list[str]]:
     name_columns = [header.index(name) for name in _NAME_HEADERS if name in header]
     if not name_columns:
         if len(header) != 1:
-            raise BarlowError(f"{path} has the columns {header}. Expected `name`, optionally `index` and `wnid`.")
+            raise BarlowError(
+                f"{path} has the columns {header}. Expected `name`, optionally `index` and `wnid`."
+            )
         return [row[0].strip() for row in rows], []
     body = [[cell.strip() for cell in row] + [""] * (len(header) - len(row)) for row in rows[1:]]
     index_columns = [header.index(name) for name in _INDEX_HEADERS if name in header]

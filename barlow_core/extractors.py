@@ -8,7 +8,6 @@ functional pooling (`F.adaptive_avg_pool2d`, `x.mean((2, 3))`) is found as well 
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import importlib
 import re
@@ -17,22 +16,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
-from urllib.error import URLError
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torchvision import models
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from barlow_core import checkpoints, networks
+from barlow_core import zoo
 from barlow_core.errors import BarlowError
 from barlow_core.networks import Network
-from barlow_core.paths import data_dir
+from barlow_core.pooling import LastPooling
 
 _T = TypeVar("_T")
 
@@ -74,8 +69,15 @@ class Classifier:
         device: where it computes; images on other devices are brought there.
     """
 
-    def __init__(self, network: Network, *, name: str, source: str | None = None, options: Mapping[str, Any] | None = None,
-                 device: str | torch.device = "cpu"):  # fmt: skip
+    def __init__(
+        self,
+        network: Network,
+        *,
+        name: str,
+        source: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        device: str | torch.device = "cpu",
+    ):
         self.name = name
         self.source = source
         self.options = dict(options or {})
@@ -86,7 +88,8 @@ class Classifier:
         self._preprocessing = Preprocessing(network.image_size, network.resize, network.interpolation)
         self._model = network.model.to(self.device).eval().requires_grad_(False)
         self._mean, self._std = (
-            torch.tensor(values, dtype=torch.float32, device=self.device).view(1, -1, 1, 1) for values in (network.mean, network.std)
+            torch.tensor(values, dtype=torch.float32, device=self.device).view(1, -1, 1, 1)
+            for values in (network.mean, network.std)
         )
         self._probe()
         if self.class_names is not None and len(self.class_names) != self.n_classes:
@@ -95,9 +98,19 @@ class Classifier:
             )
 
     @classmethod
-    def from_model(cls, model: nn.Module, *, image_size: int, mean: Sequence[float], std: Sequence[float], resize: int | None = None,
-                   interpolation: str = "bilinear", class_names: Sequence[str] | None = None, name: str = "model",
-                   device: str | torch.device = "cpu") -> Self:  # fmt: skip
+    def from_model(
+        cls,
+        model: nn.Module,
+        *,
+        image_size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        resize: int | None = None,
+        interpolation: str = "bilinear",
+        class_names: Sequence[str] | None = None,
+        name: str = "model",
+        device: str | torch.device = "cpu",
+    ) -> Self:
         """Use a network of your own; a copy of it is kept, so training it further changes nothing here.
 
         Args:
@@ -111,9 +124,15 @@ class Classifier:
             BarlowError: a network without global average pooling (for an extractor), or one that does not take such images.
         """
         network = Network(
-            copy.deepcopy(model), repr(model), tuple(map(float, mean)), tuple(map(float, std)), image_size,
-            resize or image_size, interpolation, list(class_names) if class_names is not None else None,
-        )  # fmt: skip
+            copy.deepcopy(model),
+            repr(model),
+            tuple(map(float, mean)),
+            tuple(map(float, std)),
+            image_size,
+            resize or image_size,
+            interpolation,
+            list(class_names) if class_names is not None else None,
+        )
         return cls(network, name=name, device=device)
 
     def __repr__(self) -> str:
@@ -190,7 +209,7 @@ class Extractor(Classifier):
 
     def forward(self, images: Tensor) -> Activations:
         """Features, feature maps and logits of `images` (N, 3, H, W) in [0, 1], out of one pass; differentiable."""
-        with _LastPooling(copy=self._copy_maps) as pooling:
+        with LastPooling(copy=self._copy_maps) as pooling:
             output = self._call(images)
         if pooling.maps is None or pooling.pooled is None:
             raise self._no_pooling()
@@ -203,66 +222,22 @@ class Extractor(Classifier):
         )
 
     def _probe(self) -> None:
-        with _LastPooling(copy=False) as pooling:
+        with LastPooling() as pooling:
             self._probing(super()._call)
         if pooling.count == 0 or self._has_way_around(pooling.count):
             raise self._no_pooling()
         # A network that changes the maps in place after pooling them would change what we report: keep copies of those.
-        self._copy_maps = pooling.changed_since()
+        self._copy_maps = pooling.overwritten()
         found = self._probing(self.forward)
         self.n_classes = found.logits.shape[1]
         self.n_features = found.features.shape[1]
         self.feature_map_size = (found.feature_maps.shape[2], found.feature_maps.shape[3])
 
-
     def _has_way_around(self, last: int) -> bool:
         """Whether the logits depend on the image otherwise than through the last pooling, as after a squeeze-and-excitation block."""
         black = torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, requires_grad=True)
-        with torch.enable_grad(), _LastPooling(copy=False, cut=last):
+        with torch.enable_grad(), LastPooling(cut=last):
             return self.logits(black).requires_grad
-
-
-class _LastPooling(TorchFunctionMode):
-    """While active, remember the latest global average pooling over the two spatial axes of an (N, D, h, w) tensor.
-
-    The latest, because squeeze-and-excitation blocks pool globally too, all along the network.
-    """
-
-    _POOLINGS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, Tensor.mean}
-
-    def __init__(self, *, copy: bool, cut: int | None = None):
-        super().__init__()
-        self.maps: Tensor | None = None
-        self.pooled: Tensor | None = None
-        self.count = 0
-        self._copy = copy
-        self._cut = cut  # number of the pooling that lets no gradient through
-        self._versions: tuple[int, int] = (0, 0)
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in self._POOLINGS:
-            source = args[0] if args else (kwargs or {}).get("input")
-            if _pools_globally(func, source, result, args, kwargs or {}):
-                self.maps, self.pooled = (source.clone(), result.clone()) if self._copy else (source, result)
-                self._versions = (self.maps._version, self.pooled._version)
-                self.count += 1
-                if self.count == self._cut:
-                    return result.detach()
-        return result
-
-    def changed_since(self) -> bool:
-        """Whether something wrote into the maps or the pooled values after the pooling."""
-        return self.maps is not None and self.pooled is not None and self._versions != (self.maps._version, self.pooled._version)
-
-
-def _pools_globally(func: Any, source: Any, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    if not isinstance(source, Tensor) or source.ndim != 4 or not isinstance(result, Tensor):
-        return False
-    if func in (torch.mean, Tensor.mean):
-        axes = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else None))
-        return isinstance(axes, Sequence) and sorted(axis % 4 for axis in axes) == [2, 3]
-    return result.shape[2:] == (1, 1)
 
 
 def _logits(output: Any, name: str) -> Tensor:
@@ -274,8 +249,14 @@ def _logits(output: Any, name: str) -> Tensor:
     if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:] == (1, 1):
         output = output.flatten(1)
     if not isinstance(output, Tensor) or output.ndim != 2:
-        what = f"an array of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-        raise BarlowError(f"{name} returned {what}, expected logits of shape (N, K). Use a classification network.")
+        what = (
+            f"an array of shape {tuple(output.shape)}"
+            if isinstance(output, Tensor)
+            else f"a {type(output).__name__}"
+        )
+        raise BarlowError(
+            f"{name} returned {what}, expected logits of shape (N, K). Use a classification network."
+        )
     return output
 
 
@@ -284,7 +265,9 @@ def _device(device: str | torch.device) -> torch.device:
         torch.zeros(1, device=device)
         return torch.device(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise BarlowError(f"There is no device {str(device)!r} here. Use cpu, cuda (with an NVIDIA GPU) or mps (on a Mac).") from error
+        raise BarlowError(
+            f"There is no device {str(device)!r} here. Use cpu, cuda (with an NVIDIA GPU) or mps (on a Mac)."
+        ) from error
 
 
 # --- names and files
@@ -296,10 +279,12 @@ def load(name_or_path: str | Path, *, device: str = "cpu", **options: Any) -> Ex
     """Load a feature extractor.
 
     Args:
-        name_or_path: a name of `names()`; the path of a checkpoint; or `package.module:function`, your own code, which is
-            imported and called with `options` and returns a network (then options need image_size, mean, std) or an Extractor.
-        options: for torchvision's networks `weights` ("DEFAULT") or `checkpoint` (a path); for the robust ImageNet networks
-            `checkpoint` or `download=True`; for checkpoints `arch`, `mean`, `std`, `image_size`, `resize`, `class_names`.
+        name_or_path: a name of `names()`; the path of a checkpoint; or `package.module:function`, your own
+            code, which is imported and called with `options` and returns an Extractor, or a network (then
+            image_size, mean, std and the like are taken from `options` and the rest goes to the function).
+        options: for checkpoints `arch`, `mean`, `std`, `image_size`, `resize`, `class_names`; for robust_resnet50
+            and robust_resnet18 also `checkpoint` (a path) or `download=True`; for torchvision's networks also
+            `checkpoint` or `weights` (a name, "DEFAULT" when left out, downloaded by torchvision).
 
     Raises:
         BarlowError: an unknown name, a file that cannot be used, a network without global average pooling.
@@ -308,102 +293,31 @@ def load(name_or_path: str | Path, *, device: str = "cpu", **options: Any) -> Ex
         >>> load("robust_resnet_cifar10").n_features
         256
     """
-    return _load(Extractor, name_or_path, device, options)
+    return _load(Extractor, str(name_or_path), device, options)
 
 
 def load_classifier(name_or_path: str | Path, *, device: str = "cpu", **options: Any) -> Classifier:
-    """Load a network for its predictions only; as `load`, but it need not end in a global average pooling (vit_b_16 is fine)."""
-    return _load(Classifier, name_or_path, device, options)
+    """Load a network for its predictions only: as `load`, but it needs no global average pooling (vit_b_16)."""
+    return _load(Classifier, str(name_or_path), device, options)
 
 
 def names() -> list[str]:
     """Every name that `load` understands, the project's own first."""
-    return list(_registry())
+    return zoo.names()
 
 
-def _load(kind: type[_Loaded], name_or_path: str | Path, device: str, options: dict[str, Any]) -> _Loaded:
-    source = str(name_or_path)
-    registry = _registry()
-    if source in registry:
-        return _built(kind, registry[source], source, source, options, device)
-    if Path(source).is_file():
-        path = Path(source).resolve()
-        return _built(kind, _from_file, path.stem, str(path), {"checkpoint": str(path), **options}, device, recorded=options)
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
+def default_device() -> str:
+    """The fastest device there is: "cuda", "mps" or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _load(kind: type[_Loaded], source: str, device: str, options: dict[str, Any]) -> _Loaded:
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source) and not Path(source).exists():
         return _from_code(kind, source, options, device)
-    if re.search(r"[/\\]|\.(pt|pth|ckpt|bin|tar)$", source):
-        raise BarlowError(f"There is no file {source}. Check the path, or use a name such as robust_resnet50.")
-    close = difflib.get_close_matches(source, registry, n=4, cutoff=0.4)
-    hint = f"Did you mean {', '.join(close)}?" if close else "Names are robust_resnet50, robust_resnet_cifar10 and torchvision's."
-    raise BarlowError(f"There is no extractor named {source!r}. {hint} A path to a checkpoint works too.")
-
-
-def _built(kind: type[_Loaded], build: Callable[..., Network], name: str, source: str, options: dict[str, Any], device: str,
-           recorded: dict[str, Any] | None = None) -> _Loaded:  # fmt: skip
-    options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
-    network, pinned = _call_with_options(build, name, options)
-    recorded = options if recorded is None else recorded
-    return kind(network, name=name, source=source, options={**recorded, **pinned}, device=device)
-
-
-def _call_with_options(build: Callable[..., Any], name: str, options: dict[str, Any]) -> tuple[Network, dict[str, Any]]:
-    unknown = set(options) - _OPTIONS
-    if unknown:
-        raise BarlowError(f"{name} has no option {', '.join(sorted(unknown))}. Its options are {', '.join(sorted(_OPTIONS))}.")
-    built = build(**options)
-    return built if isinstance(built, tuple) else (built, {})
-
-
-_OPTIONS = {"checkpoint", "download", "weights", "arch", "mean", "std", "image_size", "resize", "class_names", "stride_in_1x1", "bn_eps"}
-
-
-def _registry() -> dict[str, Callable[..., Any]]:
-    """Every name and what builds it: a function of the options that returns a Network, or (Network, options to record)."""
-    own: dict[str, Callable[..., Any]] = {
-        name: lambda name=name, **options: _from_file(data_dir() / f"{name}.pt", **options)
-        for name in ("robust_resnet_cifar10", "standard_resnet_cifar10")
-    }
-    robust: dict[str, Callable[..., Any]] = {
-        name: lambda name=name, **options: _robust_imagenet(name, **options) for name in checkpoints.DOWNLOADS
-    }
-    torchvision: dict[str, Callable[..., Any]] = {
-        name: lambda name=name, **options: _torchvision(name, **options) for name in models.list_models(module=models)
-    }
-    return {**own, **robust, **torchvision}
-
-
-def _from_file(checkpoint: str | Path, **options: Any) -> Network:
-    for option in ("download", "weights"):
-        if options.pop(option, None):
-            raise BarlowError(f"{option} does not go with a checkpoint file ({checkpoint}). Leave one of the two out.")
-    return networks.from_checkpoint(checkpoints.read(checkpoint), where=str(checkpoint), **options)
-
-
-def _robust_imagenet(name: str, *, checkpoint: str | None = None, download: bool = False, **options: Any) -> tuple[Network, dict[str, Any]]:
-    path = Path(checkpoint) if checkpoint else checkpoints.downloaded(name, download=download)
-    pinned = {"checkpoint": str(path.resolve())} if checkpoint else {}
-    return _from_file(path, **{"arch": checkpoints.DOWNLOADS[name].arch, **options}), pinned
-
-
-def _torchvision(name: str, *, weights: str = "DEFAULT", checkpoint: str | None = None, **options: Any) -> tuple[Network, dict[str, Any]]:
-    if checkpoint:
-        return _from_file(checkpoint, arch=name, **options), {"checkpoint": str(Path(checkpoint).resolve())}
-    known = models.get_model_weights(name)
-    if weights not in known.__members__:
-        raise BarlowError(f"{name} has no weights {weights!r}. Published weights: {', '.join(known.__members__)}.")
-    chosen = known[weights]
-    try:
-        state = chosen.get_state_dict(progress=True, check_hash=True, weights_only=True, map_location="cpu")
-    except (URLError, OSError, RuntimeError) as error:
-        raise BarlowError(
-            f"The weights of {name} could not be downloaded from {chosen.url} ({error}). Check the network, "
-            f"or download the file elsewhere and pass checkpoint=PATH (--checkpoint PATH)."
-        ) from error
-    preset = chosen.transforms()
-    usual = {"mean": preset.mean, "std": preset.std, "image_size": preset.crop_size[0], "resize": preset.resize_size[0],
-             "interpolation": preset.interpolation.value, "class_names": chosen.meta["categories"]}  # fmt: skip
-    # DEFAULT moves from one version of torchvision to the next: the record names the weights themselves.
-    return networks.from_checkpoint(dict(state), where=chosen.url, arch=name, **{**usual, **options}), {"weights": chosen.name}
+    network, name, source, options = zoo.build(source, options)
+    return kind(network, name=name, source=source, options=options, device=device)
 
 
 def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device: str) -> _Loaded:
@@ -411,14 +325,22 @@ def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device
     try:
         build = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:
-        raise BarlowError(f"{source} cannot be imported ({error}). Expected package.module:function on the Python path.") from error
-    ours = {key: options[key] for key in ("image_size", "mean", "std", "resize", "class_names") if key in options}
+        raise BarlowError(
+            f"{source} cannot be imported ({error}). Expected package.module:function on the Python path."
+        ) from error
+    ours = {
+        key: options[key] for key in ("image_size", "mean", "std", "resize", "class_names") if key in options
+    }
     made = build(**{key: value for key, value in options.items() if key not in ours})
     if isinstance(made, nn.Module):
         if missing := {"image_size", "mean", "std"} - set(ours):
-            raise BarlowError(f"{source} returned a network; give {', '.join(sorted(missing))} as options, or return an Extractor.")
+            raise BarlowError(
+                f"{source} returned a network; give {', '.join(sorted(missing))} as options, or return an Extractor."
+            )
         made = kind.from_model(made, **ours, name=source, device=device)
     if not isinstance(made, kind):
-        raise BarlowError(f"{source} returned a {type(made).__name__}. Expected a torch.nn.Module or a {kind.__name__}.")
+        raise BarlowError(
+            f"{source} returned a {type(made).__name__}. Expected a torch.nn.Module or a {kind.__name__}."
+        )
     made.source, made.options = source, dict(options)
     return made

@@ -41,10 +41,12 @@ Image.init()
 # without a signature (any file may pass for one), and Pillow's stubs for formats that it cannot decode.
 _SIGNED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "QOI")
 FORMATS = tuple(name for name in _SIGNED if name in Image.OPEN)
-EXTENSIONS = frozenset(
-    [".jpg", ".jpeg", ".png", ".apng", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp"]
-    + [".tif", ".tiff", ".webp", ".gif", ".avif", ".jp2", ".qoi"]
-)
+# fmt: off
+EXTENSIONS = frozenset([
+    ".jpg", ".jpeg", ".png", ".apng", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp",
+    ".tif", ".tiff", ".webp", ".gif", ".avif", ".jp2", ".qoi",
+])
+# fmt: on
 DIGEST_BYTES = 16
 _TASK = 64  # Files a task: a smooth progress bar, and no more than 20,000 futures for 1.28 million images.
 

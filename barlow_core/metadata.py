@@ -16,16 +16,29 @@ from barlow_core.class_names import MISSING
 from barlow_core.errors import BarlowError
 from barlow_core.problems import Problems
 
-COLUMNS = {"path": "Filenames", "label": "Labels", "prediction": "Predictions", "confidence": "Confidence", "split": "Split"}
+
+def _singular(name: str) -> str:
+    return name.casefold().removesuffix("s")
+
+
+COLUMNS = {
+    "path": "Filenames",
+    "label": "Labels",
+    "prediction": "Predictions",
+    "confidence": "Confidence",
+    "split": "Split",
+}
+_SINGULAR = {_singular(name): column for column, name in COLUMNS.items()}
 # The columns of Benchmark.table; an attribute of such a name is kept as attribute_<name>.
-RESERVED = frozenset(["path", "label", "label_name", "prediction", "prediction_name", "confidence", "split", "digest", "row"])
-_SINGULAR = {"filename": "path", "label": "label", "prediction": "prediction", "confidence": "confidence", "split": "split"}
-_CHUNK = 100_000
+RESERVED = frozenset([*COLUMNS, "label_name", "prediction_name", "digest", "row"])
+_CHUNK = 20_000
 # What a plain relative POSIX path never has: a backslash, an empty, "." or ".." part, a root or a drive.
 _ODD_PATH = r"\\|//|(?:^|/)\.{1,2}(?:/|$)|^/|/$|^[A-Za-z]:[\\/]|^$"
 
 
-def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "label")) -> tuple[pd.DataFrame, Problems]:
+def read_metadata(
+    path: str | Path, *, required: tuple[str, ...] = ("path", "label")
+) -> tuple[pd.DataFrame, Problems]:
     """Read a metadata CSV as its columns and rows are; what the values mean is for later.
 
     Args:
@@ -52,7 +65,9 @@ def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "lab
     except UnicodeDecodeError:
         raise _undecodable(path) from None
     except csv.Error as error:
-        raise BarlowError(f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file.") from None
+        raise BarlowError(
+            f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file."
+        ) from None
     if frame.empty:
         raise BarlowError(f"{path} has a header and no rows. Expected one row an image.")
     table = pd.DataFrame({"row": frame["row"]})
@@ -68,15 +83,16 @@ def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "lab
     return table, problems
 
 
-def duplicates(paths: pd.Series, rows: pd.Series) -> dict[int, str]:
-    """Position of every later occurrence of a path -> a reason that names the line of the first."""
+def duplicates(paths: pd.Series, rows: np.ndarray | None) -> dict[int, str]:
+    """Position of every later occurrence of a path -> a reason, with the line of the first where there are lines."""
     later = np.flatnonzero(paths.duplicated() & (paths != ""))
-    if len(later) == 0:
-        return {}
-    first = pd.Series(rows.to_numpy(), index=paths.to_numpy())
-    first = first[~first.index.duplicated()]
+    if len(later) == 0 or rows is None:
+        return {int(i): "duplicate filename" for i in later}
+    first = pd.Series(rows, index=paths.to_numpy())[~paths.duplicated().to_numpy()]
     lines = first.loc[paths.to_numpy()[later]].to_numpy()
-    return {int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)}
+    return {
+        int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)
+    }
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -86,14 +102,31 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except FileNotFoundError:
         raise BarlowError(f"{path}: no such file. Expected a CSV with {_wanted()}.") from None
     except OSError as error:
-        raise BarlowError(f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}.") from None
+        raise BarlowError(
+            f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}."
+        ) from None
     with file:
         reader = csv.reader(file, strict=True)
         line = 1
         for cells in reader:
-            if any(cells) and not all(cell.isspace() or not cell for cell in cells):
+            if cells and (cells[0] or "".join(cells).strip()):
                 yield line, cells
             line = reader.line_num + 1
+
+
+def _undecodable(path: Path) -> BarlowError:
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return BarlowError(f"{path} is written in UTF-16. Expected UTF-8. Save it as CSV UTF-8.")
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        found = error.object[error.start : error.start + 4]
+        return BarlowError(
+            f"{path}, line {line}: the bytes {found!r} are not UTF-8. Expected UTF-8 text. Save it as CSV UTF-8."
+        )
+    return BarlowError(f"{path} changed while it was read. Try again.")
 
 
 def _wanted() -> str:
@@ -108,17 +141,19 @@ def _columns(path: Path, header: list[str], required: tuple[str, ...]) -> dict[i
     found = f"found {', '.join(map(repr, header))}"
     for name in COLUMNS:
         if list(columns.values()).count(name) > 1:
-            raise BarlowError(f"{path} has more than one column for {COLUMNS[name]} ({found}). Expected one. Rename the other.")
+            raise BarlowError(
+                f"{path} has more than one column for {COLUMNS[name]} ({found}). Expected one. Rename the other."
+            )
     missing = [COLUMNS[name] for name in required if name not in columns.values()]
     if missing:
         separator = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
-        hint = f" Its columns seem to be separated by {separator!r}: save it with commas." if separator else ""
-        raise BarlowError(f"{path} has no column {' and no column '.join(missing)}; {found}. Expected {_wanted()}.{hint}")
+        hint = (
+            f" Its columns seem to be separated by {separator!r}: save it with commas." if separator else ""
+        )
+        raise BarlowError(
+            f"{path} has no column {' and no column '.join(missing)}; {found}. Expected {_wanted()}.{hint}"
+        )
     return columns
-
-
-def _singular(name: str) -> str:
-    return name.casefold().removesuffix("s")
 
 
 def _read_text(rows: Iterator[tuple[int, list[str]]], width: int, problems: Problems) -> pd.DataFrame:
@@ -133,7 +168,9 @@ def _read_text(rows: Iterator[tuple[int, list[str]]], width: int, problems: Prob
                 problems.add({start + position: f"has {len(row)} values, the header has {width}"})
                 cells[position] = (row + [""] * width)[:width]
         frame = pd.DataFrame(dict(enumerate(zip(*cells, strict=True))), dtype="str")
-        chunks.append(frame.apply(lambda column: column.str.strip()).assign(row=np.array(lines, dtype=np.int64)))
+        chunks.append(
+            frame.apply(lambda column: column.str.strip()).assign(row=np.array(lines, dtype=np.int64))
+        )
         start += len(chunk)
     return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame()
 
@@ -147,13 +184,16 @@ def _normalise_paths(paths: pd.Series, problems: Problems) -> pd.Series:
         path = values[position].replace("\\", "/")
         tidy = posixpath.normpath(path) if path else ""
         if not path:
-            problems.add({int(position): "filename is empty"})
+            reason = "filename is empty"
         elif path.startswith("/") or re.match("[A-Za-z]:/", path):
-            problems.add({int(position): "filename is absolute; write it relative to the folder of images"})
+            reason = "filename is absolute; write it relative to the folder of images"
         elif tidy.split("/")[0] in ("..", "."):
-            problems.add({int(position): "filename leads out of the folder of images"})
+            reason = "filename leads out of the folder of images"
         else:
             values[position] = tidy
+            continue
+        problems.add({int(position): reason})
+        problems.without_file.add(int(position))
     return pd.Series(values, dtype="str")
 
 
@@ -172,8 +212,9 @@ def _with_attribute(table: pd.DataFrame, name: str, position: int, text: pd.Seri
     name = name or f"column_{position + 1}"
     if name.casefold() in RESERVED:
         name = f"attribute_{name}"
-    taken = {column.casefold() for column in table}
-    unique = next(n for n in itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2))) if n.casefold() not in taken)
+    taken = {str(column).casefold() for column in table}
+    candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+    unique = next(candidate for candidate in candidates if candidate.casefold() not in taken)
     return table.assign(**{unique: typed(text)})
 
 
@@ -184,7 +225,7 @@ def typed(text: pd.Series) -> pd.Series:
     if present.empty or present.str.match(r"[+-]?0\d").any():
         return text.mask(missing)
     try:
-        numbers = pd.to_numeric(present)
+        numbers = pd.to_numeric(present.astype(object))
     except (ValueError, TypeError):
         return text.mask(missing)
     if numbers.dtype.kind not in "iuf":

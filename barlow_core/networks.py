@@ -12,15 +12,23 @@ from torch import Tensor, nn
 from torchvision import models
 
 from barlow_core import small_resnet
+from barlow_core.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Architectures that are recognised by the shapes of their weights when a checkpoint does not say what it is.
 RECOGNISED = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2",
-    "resnext50_32x4d", "resnext101_32x8d",
-)  # fmt: skip
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,9 @@ class Network:
     class_names: list[str] | None = None
 
 
-def torchvision_network(arch: str, *, num_classes: int = 1000, stride_in_1x1: bool = False, bn_eps: float | None = None) -> nn.Module:
+def torchvision_network(
+    arch: str, *, num_classes: int = 1000, stride_in_1x1: bool = False, bn_eps: float | None = None
+) -> nn.Module:
     """torchvision's `arch` without weights.
 
     Args:
@@ -55,12 +65,16 @@ def torchvision_network(arch: str, *, num_classes: int = 1000, stride_in_1x1: bo
         bn_eps: epsilon of every batch normalisation, where it is not torch's.
     """
     if arch not in models.list_models(module=models):
-        raise BarlowError(f"torchvision has no classification network {arch!r}. Expected a name such as resnet50 or densenet121.")
+        raise BarlowError(
+            f"torchvision has no classification network {arch!r}. Expected a name such as resnet50 or densenet121."
+        )
     extra = {"aux_logits": False, "init_weights": False} if arch in ("googlenet", "inception_v3") else {}
     model: nn.Module = models.get_model(arch, weights=None, num_classes=num_classes, **extra)
     if stride_in_1x1:
         if not isinstance(model, models.ResNet) or not hasattr(model.layer1[0], "conv3"):
-            raise BarlowError(f"stride_in_1x1 does not apply to {arch}: only ResNets with bottleneck blocks have such a stride.")
+            raise BarlowError(
+                f"stride_in_1x1 does not apply to {arch}: only ResNets with bottleneck blocks have such a stride."
+            )
         for stage in (model.layer2, model.layer3, model.layer4):
             stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     if bn_eps is not None:
@@ -68,11 +82,6 @@ def torchvision_network(arch: str, *, num_classes: int = 1000, stride_in_1x1: bo
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = bn_eps
     return model
-
-
-def imagenet_names() -> list[str]:
-    """The 1,000 names of ImageNet's classes, in the order of the logits of its networks."""
-    return list(models.ResNet50_Weights.DEFAULT.meta["categories"])
 
 
 def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **options: Any) -> Network:
@@ -98,8 +107,7 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
         model: nn.Module = small_resnet.build(planes, blocks, classes)
         architecture = f"small_resnet {planes} {blocks} {classes}"
         size = int(facts.get("image_size", 32))
-        resize = int(facts.get("resize", size))
-        interpolation = "bilinear"
+        resize, interpolation = int(facts.get("resize", size)), "bilinear"
     else:
         arch = str(arch or facts.get("arch") or _recognised(weights, where))
         settings = {name: facts[name] for name in ("stride_in_1x1", "bn_eps") if name in facts}
@@ -107,13 +115,25 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
         architecture = f"torchvision {arch} {settings}"
         default_size, default_resize, interpolation = _usual_input(arch)
         size = int(facts.get("image_size", default_size))
-        resize = int(facts.get("resize", default_resize if size == default_size else math.ceil(size * 256 / 224)))
+        resize = int(
+            facts.get("resize", default_resize if size == default_size else math.ceil(size * 256 / 224))
+        )
     _load_weights(model, weights, where=where, architecture=arch or "the project's small ResNet")
+    interpolation = str(facts.get("interpolation", interpolation))
     mean, std = facts.get("mean", IMAGENET_MEAN), facts.get("std", IMAGENET_STD)
     names = facts.get("class_names") or facts.get("classes")
     if names is None and weights_classes(model) == 1000:
-        names = imagenet_names()
-    return Network(model, architecture, _channels(mean), _channels(std), size, resize, interpolation, list(names) if names else None)
+        names = imagenet_classes()["name"].to_list()
+    return Network(
+        model,
+        architecture,
+        _channels(mean),
+        _channels(std),
+        size,
+        resize,
+        interpolation,
+        list(names) if names else None,
+    )
 
 
 def weights_classes(model: nn.Module) -> int | None:
@@ -139,7 +159,9 @@ def _usual_input(arch: str) -> tuple[int, int, str]:
 def _facts_and_weights(content: Any, where: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Split a checkpoint into what it says about the network and the weights themselves, with plain keys."""
     if not isinstance(content, Mapping):
-        raise BarlowError(f"{where} holds a {type(content).__name__}, expected a dict with weights. Save model.state_dict().")
+        raise BarlowError(
+            f"{where} holds a {type(content).__name__}, expected a dict with weights. Save model.state_dict()."
+        )
     facts: dict[str, Any] = {}
     weights: Any = content
     for wrapper in ("state_dict", "model"):
@@ -149,15 +171,31 @@ def _facts_and_weights(content: Any, where: str) -> tuple[dict[str, Any], dict[s
             break
     weights = {str(key): value for key, value in weights.items() if isinstance(value, Tensor)}
     if not weights:
-        raise BarlowError(f"{where} holds no weights; its entries are {_few(list(content))}. Expected a state dict of tensors.")
+        raise BarlowError(
+            f"{where} holds no weights; its entries are {_few(list(content))}. Expected a state dict of tensors."
+        )
     return _without_wrappers(weights, facts)
 
 
-_FACTS = {"planes", "blocks", "num_classes", "arch", "stride_in_1x1", "bn_eps", "mean", "std", "classes", "class_names",
-          "image_size", "resize"}  # fmt: skip
+_FACTS = {
+    "planes",
+    "blocks",
+    "num_classes",
+    "arch",
+    "stride_in_1x1",
+    "bn_eps",
+    "mean",
+    "std",
+    "classes",
+    "class_names",
+    "image_size",
+    "resize",
+}
 
 
-def _without_wrappers(weights: dict[str, Tensor], facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _without_wrappers(
+    weights: dict[str, Tensor], facts: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Undo the prefixes that DataParallel and `robustness` put before the keys; the latter's normaliser becomes mean and std."""
     if all(key.startswith("module.") for key in weights):
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
@@ -174,11 +212,17 @@ def _without_wrappers(weights: dict[str, Tensor], facts: dict[str, Any]) -> tupl
 
 
 def _recognised(weights: Mapping[str, Tensor], where: str) -> str:
-    shapes = {key: value.shape for key, value in weights.items() if not key.startswith("fc.") and "num_batches" not in key}
+    shapes = {
+        key: value.shape
+        for key, value in weights.items()
+        if not key.startswith("fc.") and "num_batches" not in key
+    }
     for arch in RECOGNISED:
         with torch.device("meta"):
             expected = models.get_model(arch, weights=None).state_dict()
-        if shapes == {k: v.shape for k, v in expected.items() if not k.startswith("fc.") and "num_batches" not in k}:
+        if shapes == {
+            k: v.shape for k, v in expected.items() if not k.startswith("fc.") and "num_batches" not in k
+        }:
             return arch
     raise BarlowError(
         f"{where} does not say which network its weights belong to, and they are not those of a torchvision ResNet "
@@ -188,9 +232,13 @@ def _recognised(weights: Mapping[str, Tensor], where: str) -> str:
 
 def _number_of_classes(arch: str, weights: Mapping[str, Tensor], where: str) -> int:
     with torch.device("meta"):
-        head = [key for key, value in torchvision_network(arch).state_dict().items() if value.shape[:1] == (1000,)][-1]
+        head = [
+            key for key, value in torchvision_network(arch).state_dict().items() if value.shape[:1] == (1000,)
+        ][-1]
     if head not in weights:
-        raise BarlowError(f"{where} has no {head!r}, which {arch} needs; it has {_few(list(weights))}. Is arch= right?")
+        raise BarlowError(
+            f"{where} has no {head!r}, which {arch} needs; it has {_few(list(weights))}. Is arch= right?"
+        )
     return len(weights[head])
 
 
@@ -205,10 +253,15 @@ def _load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, where: str
         for key, value in weights.items()
         if key in expected and value.shape != expected[key].shape
     ]
-    problems = [f"{what} {_few(keys)}" for what, keys in
-                (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes)) if keys]  # fmt: skip
+    problems = [
+        f"{what} {_few(keys)}"
+        for what, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
+        if keys
+    ]
     if problems:
-        raise BarlowError(f"The weights in {where} are not those of {architecture}: {'; '.join(problems)}. Check arch= and the file.")
+        raise BarlowError(
+            f"The weights in {where} are not those of {architecture}: {'; '.join(problems)}. Check arch= and the file."
+        )
     with torch.no_grad():
         for key, target in expected.items():
             if key in weights:

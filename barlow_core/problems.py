@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NAType
 
 from barlow_core.errors import BarlowError
 
@@ -19,11 +20,13 @@ class Problems:
     Attributes:
         of_row: position of a row of the table -> its reasons.
         strays: (file, row, reason) of what never became a row of the table.
+        without_file: positions whose file is not to be looked at: it has no usable name, or was never written.
     """
 
     def __init__(self) -> None:
         self.of_row: dict[int, list[str]] = defaultdict(list)
         self.strays: list[tuple[str, int | None, str]] = []
+        self.without_file: set[int] = set()
 
     def add(self, reasons: dict[int, str]) -> None:
         """Add one reason for each position in `reasons`."""
@@ -68,7 +71,9 @@ class Problems:
         if len(listed) > SHOWN:
             lines.append(f"  … and {len(listed) - SHOWN:,} more")
         return BarlowError(
-            f"{source}: {len(listed):,} of {n_rows:,} rows cannot be used.\n" + "\n".join(lines) + "\n"
+            f"{source}: {len(listed):,} rows or images (of {n_rows:,}) cannot be used.\n"
+            + "\n".join(lines)
+            + "\n"
             "Expected every image to be readable and to have a label (and a prediction, where there are any) with a "
             "name. Correct these, or leave them out with --skip-bad (skip_bad=True)."
         )
@@ -76,8 +81,9 @@ class Problems:
 
 def no_skipped() -> pd.DataFrame:
     """The table of skipped rows where none was skipped: file, row, reason."""
-    return pd.DataFrame({"file": pd.Series(dtype="str"), "row": pd.Series(dtype="Int64"), "reason": pd.Series(dtype="str")})
+    empty = pd.DataFrame(columns=["file", "row", "reason"])
+    return empty.astype({"file": "str", "row": "Int64", "reason": "str"})
 
 
-def _place(file: str, row: object, reason: str) -> str:
-    return f"{file}: {reason}" if pd.isna(row) else f"line {row}, {file or 'no file'}: {reason}"
+def _place(file: str, row: int | NAType, reason: str) -> str:
+    return f"{file}: {reason}" if row is pd.NA else f"line {row}, {file or 'no file'}: {reason}"

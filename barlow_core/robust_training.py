@@ -1,8 +1,8 @@
-"""Objective (1) of the paper: l2 adversarial training, min over theta of E[ max over |x' - x| <= rho of loss(h(x'), y) ].
+"""l2 adversarial training, objective (1) of the paper: minimise E[max over |x' - x| <= rho of loss at x'].
 
-The inner maximum is approached by projected gradient ascent (`l2_pgd`), the outer minimum by SGD (`train`); rho = 0 is ordinary
-training. Everything random comes from the seed and the number of the epoch, so a training that was interrupted and resumed ends
-with the weights of one that was not.
+The inner maximum is approached by projected gradient ascent (`l2_pgd`), the outer minimum by SGD (`train`);
+rho = 0 is ordinary training. Everything random comes from the seed and the number of the epoch, so a training
+that was interrupted and resumed ends with the weights of one that was not.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
@@ -33,9 +33,10 @@ def l2_pgd(
     steps: int,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Search the l2 ball of radius `rho` around each image for the picture with the largest cross-entropy (section 4, inner max of (1)).
+    """Search the l2 ball around each image for the largest cross-entropy: the inner maximum of (1).
 
-    Starts at a random point of the ball, then takes `steps` gradient steps of l2 length `step_size`, projecting back each time.
+    Starts at a random point of the ball, then takes `steps` gradient steps of l2 length `step_size`,
+    projecting back after each.
 
     Args:
         logits: maps images (N, 3, H, W) in [0, 1] to logits (N, K).
@@ -52,7 +53,7 @@ def l2_pgd(
     perturbed = _into_ball(images + _unit(direction) * (rho * radius).view(-1, 1, 1, 1), images, rho)
     for _ in range(steps):
         perturbed.requires_grad_(True)
-        loss = F.cross_entropy(logits(perturbed).float(), labels, reduction="sum")
+        loss = functional.cross_entropy(logits(perturbed).float(), labels, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, perturbed)
         perturbed = _into_ball(perturbed.detach() + step_size * _unit(gradient), images, rho)
     return perturbed
@@ -72,7 +73,7 @@ def _into_ball(points: Tensor, centres: Tensor, rho: float) -> Tensor:
 
 
 def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor:
-    """Crop each image at a random place of its version padded by reflection, and mirror every second one, by chance.
+    """Pad each image by reflection, crop it at a random place, and mirror it with probability one half.
 
     Args:
         images: (N, 3, H, W), any dtype.
@@ -81,7 +82,7 @@ def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor
         (N, 3, H, W) of the same dtype.
     """
     n, _, height, width = images.shape
-    padded = F.pad(images.float(), (padding,) * 4, mode="reflect").to(images.dtype)
+    padded = functional.pad(images.float(), (padding,) * 4, mode="reflect").to(images.dtype)
     tops = torch.randint(2 * padding + 1, (n, 1), generator=generator)
     lefts = torch.randint(2 * padding + 1, (n, 1), generator=generator)
     rows = tops + torch.arange(height)
@@ -111,7 +112,7 @@ def train(
     checkpoint: Path | None = None,
     progress: bool = False,
 ) -> list[float]:
-    """Train `network` in place by objective (1): SGD with Nesterov momentum 0.9, weight decay 5e-4 and a one-cycle rate.
+    """Train `network` in place by objective (1): SGD, Nesterov momentum 0.9, decay 5e-4, one-cycle rate.
 
     Args:
         network: maps normalised images (N, 3, H, W) to logits (N, K).
@@ -132,21 +133,31 @@ def train(
         BarlowError: fewer images than one batch, or `checkpoint` belongs to another training.
     """
     if len(images) < batch_size:
-        raise BarlowError(f"{len(images)} training images do not fill one batch of {batch_size}. Give more images or a smaller batch.")
-    network.to(device=device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
+        raise BarlowError(
+            f"{len(images)} training images do not fill one batch of {batch_size}. "
+            "Expected at least one batch. Give more images or a smaller batch size."
+        )
+    network.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
+    )
     batches = len(images) // batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=epochs * batches)
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    settings = {"images": len(images), "epochs": epochs, "peak_rate": peak_rate, "rho": rho, "steps": steps, "seed": seed}
-    settings |= {"step_size": rho if step_size is None else step_size, "batch_size": batch_size}
-    losses = _resume(checkpoint, parts, settings)
+    parts: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    attack = {"rho": rho, "step_size": rho if step_size is None else step_size, "steps": steps}
+    settings = {
+        "images": len(images),
+        "epochs": epochs,
+        "peak_rate": peak_rate,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    losses = _resume(checkpoint, parts, settings | attack)
+    means, stds = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
 
-    channel_mean, channel_std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
-
-    def logits(batch: Tensor) -> Tensor:
+    def logits(pixels: Tensor) -> Tensor:
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
-            found: Tensor = network((batch - channel_mean) / channel_std)
+            found: Tensor = network((pixels - means) / stds)
         return found.float()
 
     for epoch in range(len(losses), epochs):
@@ -156,13 +167,14 @@ def train(
         bar = tqdm(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", disable=not progress)
         for batch in bar:
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
-            x = augment(images[chosen], generator).to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+            x = augment(images[chosen], generator).to(device, torch.float32) / 255
+            x = x.contiguous(memory_format=torch.channels_last)
             y = labels[chosen].to(device)
             if rho > 0:
                 network.eval()
-                x = l2_pgd(logits, x, y, rho=rho, step_size=settings["step_size"], steps=steps, generator=generator)
+                x = l2_pgd(logits, x, y, generator=generator, **attack)  # type: ignore[arg-type]
             network.train()
-            loss = F.cross_entropy(logits(x), y)
+            loss = functional.cross_entropy(logits(x), y)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -170,12 +182,15 @@ def train(
             total += loss.item()
             bar.set_postfix(loss=f"{total / (batch + 1):.3f}")
         if not math.isfinite(total):
-            raise BarlowError(f"The loss is {total} after epoch {epoch + 1}. Lower --peak-rate (now {peak_rate}) and start again.")
+            raise BarlowError(
+                f"The loss is {total} in epoch {epoch + 1}. Expected a finite number. "
+                f"Start again with a lower peak rate than {peak_rate}."
+            )
         losses.append(total / batches)
         if checkpoint is not None:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_write(checkpoint) as temporary:
-                torch.save({"settings": settings, "losses": losses, **state}, temporary)
+                torch.save({"settings": settings | attack, "losses": losses, **state}, temporary)
     network.eval()
     return losses
 
@@ -184,16 +199,24 @@ def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, 
     if checkpoint is None or not checkpoint.exists():
         return []
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if saved["settings"] != settings:
-        changed = ", ".join(f"{k} was {saved['settings'].get(k)}, now {v}" for k, v in settings.items() if saved["settings"].get(k) != v)
-        raise BarlowError(f"{checkpoint} belongs to another training ({changed}). Use the same settings, or remove the file to start anew.")
+    before = saved["settings"]
+    changed = [
+        f"{name} {before[name]}, now {value}" for name, value in settings.items() if before[name] != value
+    ]
+    if changed:
+        raise BarlowError(
+            f"{checkpoint} belongs to another training ({'; '.join(changed)}). "
+            "Expected the same settings. Use them again, or remove the file to start anew."
+        )
     for name, part in parts.items():
         part.load_state_dict(saved[name])
     losses: list[float] = saved["losses"]
     return losses
 
 
-def accuracy(logits: Logits, images: Tensor, labels: Tensor, *, batch_size: int = 500, device: str = "cpu") -> float:
+def accuracy(
+    logits: Logits, images: Tensor, labels: Tensor, *, batch_size: int = 500, device: str = "cpu"
+) -> float:
     """Share of `images` (N, 3, H, W, uint8) whose largest logit is the label, in [0, 1]."""
     right = 0
     with torch.inference_mode():

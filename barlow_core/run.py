@@ -230,6 +230,11 @@ class Run:
         }
         write_json(self._info_path, self.info)
 
+    def forget(self, stage: str) -> None:
+        """Take back that `stage` is finished, before its files are replaced: a kill in between must not leave it standing."""
+        if self.info["stages"].pop(stage, None) is not None:
+            write_json(self._info_path, self.info)
+
     def _upstream(self, stage: str) -> dict[str, str | None]:
         keys: dict[str, str | None] = dict(self.info["data"])
         keys |= {name: record["key"] for name, record in self.info["stages"].items()}

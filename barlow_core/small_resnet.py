@@ -1,7 +1,8 @@
-"""The small residual network of the embedded example: torchvision's ResNet with narrow stages, for images of about 32 x 32.
+"""The small residual network of the embedded example: a narrow torchvision ResNet for 32 x 32 images.
 
-Its file is a dict (arch, planes, blocks, num_classes, mean, std, classes, state_dict) with float16 weights under torchvision's
-names, readable with `weights_only=True`, that is without executing anything from the file.
+Its file is a dict (arch, planes, blocks, num_classes, mean, std, classes, state_dict) with float16 weights
+under torchvision's names, readable with `weights_only=True`, that is without executing anything from the
+file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 
 @dataclass(frozen=True)
 class SmallResNet:
-    """A small network with what is needed to use it: images in [0, 1] are normalised with `mean` and `std` before they enter it."""
+    """A small network with what is needed to use it: `mean` and `std` normalise the images that enter."""
 
     network: ResNet
     planes: tuple[int, ...]
@@ -45,14 +46,14 @@ class SmallResNet:
 
 
 def build(planes: Sequence[int] = PLANES, blocks: Sequence[int] = BLOCKS, num_classes: int = 10) -> ResNet:
-    """A torchvision ResNet of `BasicBlock`s with four stages of `planes` channels, a 3x3 stem of stride 1 and no max-pool.
+    """A torchvision ResNet of `BasicBlock`s: `planes` channels a stage, a 3x3 stem of stride 1, no max-pool.
 
     The last stage has `planes[3]` features and feature maps of one eighth of the image's side.
     """
     network = ResNet(BasicBlock, list(blocks), num_classes=num_classes)
     network.conv1 = nn.Conv2d(3, planes[0], 3, padding=1, bias=False)
     network.bn1 = nn.BatchNorm2d(planes[0])
-    network.maxpool = nn.Identity()  # type: ignore[assignment]  # 32 x 32 images have no resolution to give away
+    network.maxpool = nn.Identity()  # 32 x 32 images have no resolution to give away
     network.inplanes = planes[0]
     for stage in range(4):
         layer = network._make_layer(BasicBlock, planes[stage], blocks[stage], stride=1 if stage == 0 else 2)
@@ -95,7 +96,9 @@ def load(path: Path) -> SmallResNet:
         network = build(content["planes"], content["blocks"], content["num_classes"])
         network.load_state_dict(content["state_dict"])  # copies float16 into float32
     except FileNotFoundError as error:
-        raise BarlowError(f"{path} does not exist. Expected the file of a small ResNet. Check the path.") from error
+        raise BarlowError(
+            f"{path} does not exist. Expected the file of a small ResNet. Check the path."
+        ) from error
     except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BarlowError(
             f"{path} is not the file of a small ResNet ({str(error).splitlines()[0]}). "

