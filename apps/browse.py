@@ -56,9 +56,7 @@ def show_header(summary: views.Summary) -> None:
         facts.append(f"{summary.n_failures:,} wrong predictions ({percent(summary.error_rate)})")
     if summary.extractor:
         facts.append(f"features of {summary.extractor}")
-    st.html(
-        f'<header class="bw-title"><h1>{escape(summary.name)}</h1><p>{escape(" · ".join(facts))}</p></header>'
-    )
+    st.html(f'<header class="bw-title"><h1>{escape(summary.name)}</h1><p>{escape(" · ".join(facts))}</p></header>')
 
 
 def show_unfinished(run: Run) -> bool:
@@ -68,9 +66,7 @@ def show_unfinished(run: Run) -> bool:
     if pending.empty:
         return False
     if (pending["state"] == "stale").any():
-        st.warning(
-            "This run is out of date: its data or an earlier step changed. Bring it up to date, then reload:"
-        )
+        st.warning("This run is out of date: its data or an earlier step changed. Bring it up to date, then reload:")
     else:
         st.info("This run has no failure modes yet. Find them, then reload:")
     st.code("\n".join(pending["command"]), language="bash")
@@ -83,9 +79,7 @@ def choose_place(run: Run) -> Place:
     default = Place(groupings[0], None, min(DEFAULT_DEPTH, depths[-1]))
     adopt_url(default, groupings=groupings, depths=depths)
     left, middle, right = st.columns([5, 4, 3], vertical_alignment="bottom")
-    grouping = left.radio(
-        "Group the images by", groupings, format_func=GROUPINGS.__getitem__, horizontal=True, key="grouping"
-    )
+    grouping = left.radio("Group the images by", groupings, format_func=GROUPINGS.__getitem__, horizontal=True, key="grouping")
     table = views.groups(run, grouping=grouping, depth=depths[0]).set_index("class_name")
     unknown = st.session_state["name"] if st.session_state["name"] not in table.index else None
     if unknown is not None:
@@ -164,9 +158,7 @@ def show_card(run: Run, place: Place, mode: Any) -> None:
 
 
 def show_groups(place: Place, table: pd.DataFrame) -> None:
-    st.html(
-        f'<h2 class="bw-h2">All {len(table):,} groups</h2><p class="bw-lead">Tick a row to open the group.</p>'
-    )
+    st.html(f'<h2 class="bw-h2">All {len(table):,} groups</h2><p class="bw-lead">Tick a row to open the group.</p>')
 
     def open_ticked() -> None:
         rows = st.session_state["groups"]["selection"]["rows"]
@@ -191,13 +183,9 @@ def show_groups(place: Place, table: pd.DataFrame) -> None:
             "class_name": st.column_config.TextColumn("Class", pinned=True),
             "n_images": st.column_config.NumberColumn("Images", format="localized"),
             "n_failures": st.column_config.NumberColumn("Failures", format="localized"),
-            "ber": st.column_config.ProgressColumn(
-                "BER", help=TERMS["BER"], max_value=max(table["ber"].max(), 0.01), **share
-            ),
+            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], max_value=max(table["ber"].max(), 0.01), **share),
             "failure_modes": st.column_config.NumberColumn("Failure modes"),
-            "increase": st.column_config.NumberColumn(
-                "Largest increase", help=TERMS["Increase"], format="percent"
-            ),
+            "increase": st.column_config.NumberColumn("Largest increase", help=TERMS["Increase"], format="percent"),
             "importance_value": st.column_config.NumberColumn("Highest IV", help=TERMS["IV"], format="%.3f"),
             "aler": st.column_config.NumberColumn("ALER", help=TERMS["ALER"], format="percent"),
         },
@@ -257,9 +245,7 @@ def show_mode(run: Run, key: str, analysis: FailureAnalysis, node: Node, rank: i
         if len(node.features) == 1:
             show_panel(run, key, node.features[0], place=place)
         else:
-            for tab, feature in zip(
-                st.tabs([f"Feature {f}" for f in node.features]), node.features, strict=True
-            ):
+            for tab, feature in zip(st.tabs([f"Feature {f}" for f in node.features]), node.features, strict=True):
                 with tab:
                     show_panel(run, key, feature, place=place)
         show_failures(run, key, node, place)

@@ -60,9 +60,7 @@ def attack_settings(
         step_size = epsilon / max(steps, 1)
     for name, value in (("step_size", step_size), ("epsilon", epsilon)):
         if not (math.isfinite(value) and value > 0):
-            raise BarlowError(
-                f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1]."
-            )
+            raise BarlowError(f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1].")
     return {"steps": int(steps), "step_size": float(step_size), "epsilon": float(epsilon)}
 
 
@@ -104,9 +102,7 @@ def feature_attack(
     attacked = original.clone()
     # cuDNN may otherwise pick algorithms that add in another order each time.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for _ in tqdm(
-            range(settings["steps"]), desc="attack", unit="step", leave=False, disable=not progress
-        ):
+        for _ in tqdm(range(settings["steps"]), desc="attack", unit="step", leave=False, disable=not progress):
             direction = _unit(_gradient(extractor, attacked, chosen))
             attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
         with torch.no_grad():
@@ -174,16 +170,9 @@ def _checked_images(images: torch.Tensor | np.ndarray) -> torch.Tensor:
     return tensor
 
 
-def _checked_features(
-    features: int | Sequence[int] | np.ndarray | torch.Tensor, n: int, n_features: int
-) -> torch.Tensor:
+def _checked_features(features: int | Sequence[int] | np.ndarray | torch.Tensor, n: int, n_features: int) -> torch.Tensor:
     chosen = torch.as_tensor(features)
-    if (
-        chosen.is_floating_point()
-        or chosen.dtype == torch.bool
-        or chosen.ndim > 1
-        or (chosen.ndim == 1 and len(chosen) != n)
-    ):
+    if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.ndim > 1 or (chosen.ndim == 1 and len(chosen) != n):
         raise BarlowError(
             f"The features have shape {tuple(chosen.shape)} and type {chosen.dtype}. "
             f"Expected one whole number, or one for each of the {n} images."

@@ -30,11 +30,7 @@ def spans(pending: Iterable[Span], batch_size: int) -> list[Span]:
     """
     if batch_size < 1:
         raise BarlowError(f"batch_size is {batch_size}. Expected at least 1.")
-    return [
-        (begin, min(begin + batch_size, stop))
-        for start, stop in pending
-        for begin in range(start, stop, batch_size)
-    ]
+    return [(begin, min(begin + batch_size, stop)) for start, stop in pending for begin in range(start, stop, batch_size)]
 
 
 def load_batches(

@@ -81,15 +81,11 @@ class Benchmark:
         table, problems = read_metadata(metadata_csv)
         if class_names is None:
             sound = table[~problems.bad(len(table))]
-            classes = infer_class_names(
-                {what: sound[what] for what in ("label", "prediction") if what in sound}
-            )
+            classes = infer_class_names({what: sound[what] for what in ("label", "prediction") if what in sound})
         else:
             classes = read_class_names(class_names)
         source = Path(metadata_csv)
-        return _assemble(
-            images_dir, table, classes, problems, source, skip_bad=skip_bad, check=check, progress=progress
-        )
+        return _assemble(images_dir, table, classes, problems, source, skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
     def from_folder(
@@ -124,9 +120,7 @@ class Benchmark:
             if class_names is None and not predictions_.is_csv(predictions):
                 folders.refuse_ambiguous(class_folders, classes[0], predictions_.load_array(predictions))
             table = _add_predictions(table, predictions, classes, problems)
-        return _assemble(
-            images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress
-        )
+        return _assemble(images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
     def from_dataset(
@@ -170,9 +164,7 @@ class Benchmark:
         if predictions is not None:
             table = _add_predictions(table, predictions, classes, problems)
         images_dir = Path(images_dir).absolute()
-        return _assemble(
-            images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress
-        )
+        return _assemble(images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
     def from_table(cls, images_dir: str | Path, table: pd.DataFrame, class_names: Sequence[str]) -> Benchmark:
@@ -295,9 +287,7 @@ def _folder(images_dir: str | Path) -> Path:
     return path
 
 
-def _add_predictions(
-    table: pd.DataFrame, predictions: Predictions, classes: Classes, problems: Problems
-) -> pd.DataFrame:
+def _add_predictions(table: pd.DataFrame, predictions: Predictions, classes: Classes, problems: Problems) -> pd.DataFrame:
     """Add the columns of predictions that came by themselves to those of the images."""
     if predictions_.is_csv(predictions):
         found = predictions_.match_csv(str(predictions), table["path"], problems)
@@ -306,9 +296,7 @@ def _add_predictions(
             indices, reasons = encode(stated, "label", *classes)
             problems.add(reasons)
             own, _ = encode(table["label"], "label", *classes)
-            problems.add_where(
-                (indices >= 0) & (indices != own), "Labels says {}, the image's own label is another", stated
-            )
+            problems.add_where((indices >= 0) & (indices != own), "Labels says {}, the image's own label is another", stated)
         return pd.concat([table, found], axis=1)
     array = predictions_.load_array(predictions)
     column, confidence = predictions_.from_array(array, len(table), len(classes[0]))
@@ -319,9 +307,7 @@ def _add_predictions(
 def _checked_confidence(confidence: np.ndarray, n_images: int, problems: Problems) -> np.ndarray:
     values = np.asarray(confidence, dtype=np.float64)
     if values.shape != (n_images,):
-        raise BarlowError(
-            f"Confidence has shape {values.shape} for {n_images:,} images. Expected one number an image."
-        )
+        raise BarlowError(f"Confidence has shape {values.shape} for {n_images:,} images. Expected one number an image.")
     problems.add_where((values < 0) | (values > 1), "confidence {} is outside [0, 1]", values)
     return values
 

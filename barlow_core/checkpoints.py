@@ -48,9 +48,7 @@ def read(path: str | Path) -> Any:
         ) from error
 
 
-def convert(
-    source: str | Path, target: str | Path, *, only: Iterable[str] | None = None, overwrite: bool = False
-) -> list[str]:
+def convert(source: str | Path, target: str | Path, *, only: Iterable[str] | None = None, overwrite: bool = False) -> list[str]:
     """Write the tensors, numbers and texts of a pickled checkpoint to a file that `read` reads; execute nothing from it.
 
     Args:
@@ -68,9 +66,7 @@ def convert(
     if not source.is_file():
         raise BarlowError(f"There is no file {source}. Check the path of the checkpoint.")
     if target.exists() and not overwrite:
-        raise BarlowError(
-            f"{target} exists already. Choose another name for the converted checkpoint, or delete it."
-        )
+        raise BarlowError(f"{target} exists already. Choose another name for the converted checkpoint, or delete it.")
     content = _read_inert(source)
     if only is not None and isinstance(content, dict):
         content = {key: content[key] for key in only if key in content}
@@ -78,9 +74,7 @@ def convert(
     try:
         kept = _plain(content, "", left_out)
     except RecursionError:
-        raise BarlowError(
-            f"{source} contains itself, which no checkpoint does. Get the file again from its source."
-        ) from None
+        raise BarlowError(f"{source} contains itself, which no checkpoint does. Get the file again from its source.") from None
     if not _has_tensor(kept):
         raise BarlowError(
             f"{source} holds no weights outside of pickled objects (left out: {', '.join(left_out[:5]) or 'nothing'}). "
@@ -159,20 +153,14 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _Allowed(tuple),
     ("collections", "OrderedDict"): _Allowed(_Entries),
     ("collections", "defaultdict"): _Allowed(lambda *args: _Entries(*args[1:])),
-} | {
-    ("torch", str(value).removeprefix("torch.")): value
-    for value in vars(torch).values()
-    if isinstance(value, torch.dtype)
-}
+} | {("torch", str(value).removeprefix("torch.")): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
 
 
 class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         return _ALLOWED.get((module, name), _Anything)
 
-    def persistent_load(
-        self, key: Any
-    ) -> Any:  # replaced by torch; without storages there is nothing to look up
+    def persistent_load(self, key: Any) -> Any:  # replaced by torch; without storages there is nothing to look up
         return _Anything
 
 

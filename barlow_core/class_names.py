@@ -59,9 +59,7 @@ def read_class_names(source: ClassNames) -> Classes:
     else:
         names, wnids, where = [str(name).strip() for name in source], [], "class_names"
     if not names:
-        raise BarlowError(
-            f"{where} holds no class names. Expected one name a class, in the order of the indices."
-        )
+        raise BarlowError(f"{where} holds no class names. Expected one name a class, in the order of the indices.")
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if not name:
@@ -110,9 +108,7 @@ def infer_class_names(columns: dict[str, pd.Series]) -> Classes:
     return [str(index) for index in range(largest + 1)], {}
 
 
-def encode(
-    values: pd.Series, what: str, names: Sequence[str], lookup: dict[str, int]
-) -> tuple[np.ndarray, dict[int, str]]:
+def encode(values: pd.Series, what: str, names: Sequence[str], lookup: dict[str, int]) -> tuple[np.ndarray, dict[int, str]]:
     """Turn labels or predictions into class indices.
 
     A column of text in which any value is the name of a class is a column of names, also where the names are digits;
@@ -173,9 +169,7 @@ def _read_names_file(path: Path) -> tuple[list[str], list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise BarlowError(
-            f'{path}: no such names file. Expected the path of a text, CSV or JSON file, or "imagenet".'
-        ) from None
+        raise BarlowError(f'{path}: no such names file. Expected the path of a text, CSV or JSON file, or "imagenet".') from None
     except (OSError, UnicodeDecodeError) as error:
         raise BarlowError(f"{path} cannot be read as a names file ({error}). Expected UTF-8 text.") from None
     if path.suffix.lower() == ".json":
@@ -207,9 +201,7 @@ def _names_from_csv(path: Path, text: str) -> tuple[list[str], list[str]]:
     name_columns = [header.index(name) for name in _NAME_HEADERS if name in header]
     if not name_columns:
         if len(header) != 1:
-            raise BarlowError(
-                f"{path} has the columns {header}. Expected `name`, optionally `index` and `wnid`."
-            )
+            raise BarlowError(f"{path} has the columns {header}. Expected `name`, optionally `index` and `wnid`.")
         return [row[0].strip() for row in rows], []
     body = [[cell.strip() for cell in row] + [""] * (len(header) - len(row)) for row in rows[1:]]
     index_columns = [header.index(name) for name in _INDEX_HEADERS if name in header]

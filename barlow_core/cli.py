@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.groups import GROUPINGS
@@ -80,7 +78,9 @@ import_options = _options(
 network_options = _options(
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
     click.option("--arch", help="Architecture of a file that holds nothing but weights, such as resnet50."),
-    click.option("--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."),
+    click.option(
+        "--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."
+    ),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
 )
 
@@ -147,7 +147,9 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     _import(arguments, overwrite=overwrite, progress=not quiet)
 
 
-@cli.command(epilog=_example("barlow predict runs/mine --model resnet50", "barlow predict runs/mine --model my_model.pt --arch resnet18"))
+@cli.command(
+    epilog=_example("barlow predict runs/mine --model resnet50", "barlow predict runs/mine --model my_model.pt --arch resnet18")
+)
 @run_argument
 @click.option("--model", required=True, help="The classifier under inspection: a torchvision name, a file, or module:function.")
 @network_options
@@ -176,9 +178,7 @@ def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet:
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Of features.npy.")
 @overwrite_option
 @quiet_option
-def extract(
-    run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any
-) -> None:
+def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any) -> None:
     """Describe every image by the penultimate features of a robust network."""
     from barlow_core.extract import extract as extract_
 
@@ -201,7 +201,9 @@ def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
     _echo_found(run)
 
 
-@cli.command(epilog=_example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100"))
+@cli.command(
+    epilog=_example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100")
+)
 @run_argument
 @click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
 @click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
@@ -216,7 +218,9 @@ def visualize(run_path: Path, quiet: bool, **arguments: Any) -> None:
 
 
 @cli.command(
-    epilog=_example("barlow show runs/mine", "barlow show runs/mine groups --sort ber", "barlow show runs/mine label:truck --depth 2")
+    epilog=_example(
+        "barlow show runs/mine", "barlow show runs/mine groups --sort ber", "barlow show runs/mine label:truck --depth 2"
+    )
 )
 @run_argument
 @click.argument("what", default="modes")
@@ -274,7 +278,9 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     network = {name: arguments.pop(name) for name in ("checkpoint", "arch", "download", "device")}
     if created.benchmark.predictions is None:
         if model is None:
-            raise BarlowError("These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV.")
+            raise BarlowError(
+                "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
+            )
         predict_(created, _load_network(model, device=network["device"]), batch_size=batch_size, progress=progress)
     extract_(created, _load_network(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}

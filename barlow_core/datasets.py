@@ -48,9 +48,7 @@ def files_in_place(dataset: Any, images_dir: str | Path) -> tuple[Path, pd.DataF
     return Path(root), pd.DataFrame({"path": pd.Series(names, dtype="str"), "label": labels})
 
 
-def write_images(
-    dataset: Any, images_dir: str | Path, *, progress: bool = False
-) -> tuple[pd.DataFrame, Problems]:
+def write_images(dataset: Any, images_dir: str | Path, *, progress: bool = False) -> tuple[pd.DataFrame, Problems]:
     """Write the images of a dataset as 00000.png, 00001.png, … once; an interrupted export goes on where it stopped.
 
     An image that is already there is compared with the dataset's, pixel by pixel, so that two datasets never mix.
@@ -99,9 +97,7 @@ def _pixels(image: Any) -> Image.Image:
         return to_rgb(image)
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[0] not in (1, 3, 4):
-        raise BarlowError(
-            f"the image has shape {array.shape}; expected C x H x W with C = 1, 3 or 4, or a PIL image"
-        )
+        raise BarlowError(f"the image has shape {array.shape}; expected C x H x W with C = 1, 3 or 4, or a PIL image")
     if array.dtype != np.uint8:
         low, high = float(array.min()), float(array.max())
         if array.dtype.kind != "f" or not (low >= 0 and high <= 1):
@@ -110,9 +106,7 @@ def _pixels(image: Any) -> Image.Image:
                 "Leave normalisation out of the dataset's transform"
             )
         array = np.rint(array.astype(np.float64) * 255).astype(np.uint8)
-    return to_rgb(
-        Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
-    )
+    return to_rgb(Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))))
 
 
 def _write_once(path: Path, image: Image.Image, index: int) -> None:

@@ -97,9 +97,7 @@ def fetch(url: str, path: Path, sha256: str, *, progress: bool = True) -> Path:
                 )
             os.replace(part, path)
     except HTTPError as error:
-        raise BarlowError(
-            f"{url} answered {error.code} {error.reason}. Get the file elsewhere and pass its path."
-        ) from error
+        raise BarlowError(f"{url} answered {error.code} {error.reason}. Get the file elsewhere and pass its path.") from error
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise BarlowError(
             f"{url} could not be reached ({getattr(error, 'reason', None) or error}). Check the network and run this again "
@@ -118,9 +116,7 @@ def _stream(url: str, part: Path, *, progress: bool) -> None:
     try:
         response = cast(Any, urlopen(request, timeout=60))
     except HTTPError as error:
-        if (
-            error.code == 416 and have
-        ):  # nothing beyond what we have: whole, or of another file, as the hash will tell
+        if error.code == 416 and have:  # nothing beyond what we have: whole, or of another file, as the hash will tell
             return
         raise
     with closing(response):

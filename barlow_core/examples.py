@@ -97,13 +97,9 @@ def _unpack(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(folder)
     except FileNotFoundError as error:
-        raise BarlowError(
-            f"{archive} is missing. Expected the images of the example. Install barlow again."
-        ) from error
+        raise BarlowError(f"{archive} is missing. Expected the images of the example. Install barlow again.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise BarlowError(
-            f"{archive} is damaged ({error}). Expected a zip of images. Install barlow again."
-        ) from error
+        raise BarlowError(f"{archive} is damaged ({error}). Expected a zip of images. Install barlow again.") from error
 
 
 def _groceries(folder: Path, extractor: str | None, device: str, progress: bool) -> Example:
@@ -166,9 +162,7 @@ def _counts(metadata_csv: Path) -> str:
 
 def _existing(path: Path, folder: Path) -> Path:
     if not path.is_file():
-        raise BarlowError(
-            f"{folder} lacks {path.name}. Expected a whole example there. Remove the folder and try again."
-        )
+        raise BarlowError(f"{folder} lacks {path.name}. Expected a whole example there. Remove the folder and try again.")
     return path
 
 

@@ -249,14 +249,8 @@ def _logits(output: Any, name: str) -> Tensor:
     if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:] == (1, 1):
         output = output.flatten(1)
     if not isinstance(output, Tensor) or output.ndim != 2:
-        what = (
-            f"an array of shape {tuple(output.shape)}"
-            if isinstance(output, Tensor)
-            else f"a {type(output).__name__}"
-        )
-        raise BarlowError(
-            f"{name} returned {what}, expected logits of shape (N, K). Use a classification network."
-        )
+        what = f"an array of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise BarlowError(f"{name} returned {what}, expected logits of shape (N, K). Use a classification network.")
     return output
 
 
@@ -328,9 +322,7 @@ def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device
         raise BarlowError(
             f"{source} cannot be imported ({error}). Expected package.module:function on the Python path."
         ) from error
-    ours = {
-        key: options[key] for key in ("image_size", "mean", "std", "resize", "class_names") if key in options
-    }
+    ours = {key: options[key] for key in ("image_size", "mean", "std", "resize", "class_names") if key in options}
     made = build(**{key: value for key, value in options.items() if key not in ours})
     if isinstance(made, nn.Module):
         if missing := {"image_size", "mean", "std"} - set(ours):
@@ -339,8 +331,6 @@ def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device
             )
         made = kind.from_model(made, **ours, name=source, device=device)
     if not isinstance(made, kind):
-        raise BarlowError(
-            f"{source} returned a {type(made).__name__}. Expected a torch.nn.Module or a {kind.__name__}."
-        )
+        raise BarlowError(f"{source} returned a {type(made).__name__}. Expected a torch.nn.Module or a {kind.__name__}.")
     made.source, made.options = source, dict(options)
     return made

@@ -157,9 +157,7 @@ def explain(
     return explain_depths(features, failure, settings, [depth])[0]
 
 
-def explain_depths(
-    features: np.ndarray, failure: np.ndarray, settings: Settings, depths: Sequence[int]
-) -> list[FailureAnalysis]:
+def explain_depths(features: np.ndarray, failure: np.ndarray, settings: Settings, depths: Sequence[int]) -> list[FailureAnalysis]:
     """`explain` for several depths at the cost of one: the selection, almost all of the work, is shared."""
     features, failure = check_inputs(features, failure)
     reason = _nothing_to_explain(features, failure)
@@ -264,9 +262,7 @@ def explain_run(
     return run.failure_modes()
 
 
-def _explain_group(
-    features_path: Path, group: Group, failure: np.ndarray, settings: Settings
-) -> tuple[str, dict[str, Any]]:
+def _explain_group(features_path: Path, group: Group, failure: np.ndarray, settings: Settings) -> tuple[str, dict[str, Any]]:
     """One shard of `explain_run`: the analyses of one group as plain values, under the group's slug."""
     features = np.load(features_path, mmap_mode="r")[group.indices]
     analyses = explain_depths(features, failure, settings, range(1, settings.depth + 1))

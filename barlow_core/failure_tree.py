@@ -186,7 +186,9 @@ class FailureTree:
         lines: list[str] = []
 
         def write(node: Node, lead: str, label: str) -> None:
-            lines.append(f"{lead}{label}  ER {node.error_rate:.4f}  EC {node.error_coverage:.4f}  ({node.n_failures:,}/{node.n_images:,})")
+            lines.append(
+                f"{lead}{label}  ER {node.error_rate:.4f}  EC {node.error_coverage:.4f}  ({node.n_failures:,}/{node.n_images:,})"
+            )
             if node.split is not None and node.below is not None and node.above is not None:
                 write(node.below, lead + "  ", str(node.split))
                 write(node.above, lead + "  ", str(node.split._replace(operator=">")))

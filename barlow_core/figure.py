@@ -25,9 +25,7 @@ _GREY = "0.35"
 Cell = tuple[Image.Image, str]
 
 
-def panel_figure(
-    panel: Panel, failures: Sequence[Cell] = (), title: str | None = None, *, dpi: int = DPI
-) -> Image.Image:
+def panel_figure(panel: Panel, failures: Sequence[Cell] = (), title: str | None = None, *, dpi: int = DPI) -> Image.Image:
     """Draw a panel and failures of its leaf as one figure.
 
     Args:
@@ -60,9 +58,7 @@ def panel_figure(
     for (letter, description, cells), row_height in zip(rows, heights, strict=True):
         figure.text(0.1 / width, top / height, letter, fontsize=_LETTER, weight="bold", va="top")
         below = top - (0.24 if letter else 0.0)
-        figure.text(
-            0.1 / width, below / height, description, fontsize=_SMALL, color=_GREY, va="top", linespacing=1.25
-        )
+        figure.text(0.1 / width, below / height, description, fontsize=_SMALL, color=_GREY, va="top", linespacing=1.25)
         for column, (picture, caption) in enumerate(cells):
             left = _MARGIN + column * (_COLUMN + _GAP)
             box = (left / width, (top - _COLUMN) / height, _COLUMN / width, _COLUMN / height)

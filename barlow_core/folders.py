@@ -28,15 +28,11 @@ def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
         BarlowError: there is no class folder, or no image in any.
     """
     problems = Problems()
-    folders = sorted(
-        entry.name for entry in os.scandir(images_dir) if entry.is_dir() and entry.name[0] != "."
-    )
+    folders = sorted(entry.name for entry in os.scandir(images_dir) if entry.is_dir() and entry.name[0] != ".")
     paths: list[str] = []
     of_path: list[str] = []
     for folder in folders:
-        found = [
-            name for root, names in _walk(images_dir / folder) for name in _images(root, names, images_dir)
-        ]
+        found = [name for root, names in _walk(images_dir / folder) for name in _images(root, names, images_dir)]
         paths += found
         of_path += [folder] * len(found)
     if not paths:
@@ -51,9 +47,7 @@ def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
     return table, folders, problems
 
 
-def name_folders(
-    images_dir: Path, folders: list[str], class_names: ClassNames | None
-) -> tuple[Classes, dict[str, int]]:
+def name_folders(images_dir: Path, folders: list[str], class_names: ClassNames | None) -> tuple[Classes, dict[str, int]]:
     """Decide which class each folder is.
 
     Without class names, folders that are all WordNet ids of ImageNet have the 1,000 classes of ImageNet, any others

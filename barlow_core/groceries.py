@@ -52,9 +52,7 @@ def fetch_archive(folder: Path) -> Path:
         ":all:",
         "--disable-pip-version-check",
     ]
-    done = subprocess.run(
-        [*command, "--dest", str(folder), REQUIREMENT], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, "--dest", str(folder), REQUIREMENT], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BarlowError(
@@ -68,9 +66,7 @@ def check_archive(archive: Path) -> None:
     """Raise BarlowError unless `archive` is, byte for byte, the pinned file."""
     found = hashlib.sha256(archive.read_bytes()).hexdigest() if archive.is_file() else "(no such file)"
     if found != ARCHIVE_SHA256:
-        raise BarlowError(
-            f"{archive} has sha256 {found}. Expected {ARCHIVE_SHA256}. Remove the file and try again."
-        )
+        raise BarlowError(f"{archive} has sha256 {found}. Expected {ARCHIVE_SHA256}. Remove the file and try again.")
 
 
 def distinct_photos(table: pd.DataFrame) -> pd.DataFrame:
@@ -89,21 +85,15 @@ def distinct_photos(table: pd.DataFrame) -> pd.DataFrame:
     """
     unknown = sorted(set(table["dataset"]) - set(SPLITS))
     if unknown:
-        raise BarlowError(
-            f"The groceries have a split {unknown[0]!r}. Expected {', '.join(SPLITS)}. Use {REQUIREMENT}."
-        )
+        raise BarlowError(f"The groceries have a split {unknown[0]!r}. Expected {', '.join(SPLITS)}. Use {REQUIREMENT}.")
     digest = table["image_data"].map(lambda data: hashlib.sha256(data).hexdigest())
     if (table.groupby(digest)["finegrained_cat"].nunique() > 1).any():
         raise BarlowError(f"A photo of the groceries has two labels. Expected one. Use {REQUIREMENT}.")
     split = table["dataset"].map(SPLITS.index).groupby(digest).transform("min").map(dict(enumerate(SPLITS)))
-    photos = table.assign(Split=split)[~digest.duplicated()].rename(
-        columns={"finegrained_cat": "Labels", "coarse_cat": "Kind"}
-    )
+    photos = table.assign(Split=split)[~digest.duplicated()].rename(columns={"finegrained_cat": "Labels", "coarse_cat": "Kind"})
     number = photos.groupby(["Split", "Labels"]).cumcount() + 1
     names = photos["Split"] + "/" + photos["Labels"] + "/" + number.map("{:03d}.jpg".format)
-    return photos.assign(Filenames=names)[["Filenames", "Labels", "Split", "Kind", "image_data"]].reset_index(
-        drop=True
-    )
+    return photos.assign(Filenames=names)[["Filenames", "Labels", "Split", "Kind", "image_data"]].reset_index(drop=True)
 
 
 def write_photos(folder: Path, *, archive: Path | None = None, progress: bool = False) -> None:
@@ -128,9 +118,7 @@ def write_photos(folder: Path, *, archive: Path | None = None, progress: bool = 
     photos.drop(columns="image_data").to_csv(folder / "photos.csv", index=False)
 
 
-def photo_features(
-    paths: list[Path], extractor: Extractor, *, batch_size: int = 32, progress: bool = False
-) -> np.ndarray:
+def photo_features(paths: list[Path], extractor: Extractor, *, batch_size: int = 32, progress: bool = False) -> np.ndarray:
     """Features (N, D) float32 of the photos at `paths`."""
     found = []
     batches = spans([(0, len(paths))], batch_size)
@@ -155,9 +143,7 @@ def probe(features: np.ndarray, labels: np.ndarray, training: np.ndarray) -> tup
     Returns:
         predictions (M,) str and their probabilities (M,) in [0, 1], for the M other images, in order.
     """
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
-        features[training], labels[training]
-    )
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features[training], labels[training])
     probabilities = classifier.predict_proba(features[~training])
     return classifier.classes_[probabilities.argmax(1)], probabilities.max(1)
 

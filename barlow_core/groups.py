@@ -151,7 +151,9 @@ def _class_groups(benchmark: Benchmark, grouping: str) -> list[Group]:
 
 def _predictions(benchmark: Benchmark) -> np.ndarray:
     if benchmark.predictions is None:
-        raise BarlowError("These images have no predictions yet. Import them with predictions, or run: barlow predict RUN --model NAME")
+        raise BarlowError(
+            "These images have no predictions yet. Import them with predictions, or run: barlow predict RUN --model NAME"
+        )
     return benchmark.predictions
 
 
@@ -172,7 +174,9 @@ def _split_pair(benchmark: Benchmark, name: str) -> tuple[str, str]:
         if first in benchmark.class_names and second in benchmark.class_names:
             return first, second
     if len(parts) != 2:
-        raise BarlowError(f"{name!r} is no pair of classes. Expected two class names with a plus between, for example pair:cat+dog.")
+        raise BarlowError(
+            f"{name!r} is no pair of classes. Expected two class names with a plus between, for example pair:cat+dog."
+        )
     for part in parts:
         _class_index(benchmark, part)
     return parts[0], parts[1]

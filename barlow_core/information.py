@@ -54,8 +54,12 @@ def check_inputs(features: np.ndarray, failure: np.ndarray) -> tuple[np.ndarray,
             f"Features have shape {features.shape} and failure {failure.shape}. Expected (n, D) and (n,): one row and one flag an image."
         )
     if failure.dtype != np.bool_ and not np.isin(failure, (0, 1)).all():
-        raise BarlowError(f"failure holds {failure.dtype} values other than 0 and 1. Expected True where the classifier is wrong.")
+        raise BarlowError(
+            f"failure holds {failure.dtype} values other than 0 and 1. Expected True where the classifier is wrong."
+        )
     if not np.isfinite(features).all():
         row, column = np.argwhere(~np.isfinite(features))[0]
-        raise BarlowError(f"Feature {column} of image {row} is {features[row, column]}. Expected finite numbers: extract the features again.")
+        raise BarlowError(
+            f"Feature {column} of image {row} is {features[row, column]}. Expected finite numbers: extract the features again."
+        )
     return features, failure.astype(bool)

@@ -36,9 +36,7 @@ _CHUNK = 20_000
 _ODD_PATH = r"\\|//|(?:^|/)\.{1,2}(?:/|$)|^/|/$|^[A-Za-z]:[\\/]|^$"
 
 
-def read_metadata(
-    path: str | Path, *, required: tuple[str, ...] = ("path", "label")
-) -> tuple[pd.DataFrame, Problems]:
+def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "label")) -> tuple[pd.DataFrame, Problems]:
     """Read a metadata CSV as its columns and rows are; what the values mean is for later.
 
     Args:
@@ -65,9 +63,7 @@ def read_metadata(
     except UnicodeDecodeError:
         raise _undecodable(path) from None
     except csv.Error as error:
-        raise BarlowError(
-            f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file."
-        ) from None
+        raise BarlowError(f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file.") from None
     if frame.empty:
         raise BarlowError(f"{path} has a header and no rows. Expected one row an image.")
     table = pd.DataFrame({"row": frame["row"]})
@@ -90,9 +86,7 @@ def duplicates(paths: pd.Series, rows: np.ndarray | None) -> dict[int, str]:
         return {int(i): "duplicate filename" for i in later}
     first = pd.Series(rows, index=paths.to_numpy())[~paths.duplicated().to_numpy()]
     lines = first.loc[paths.to_numpy()[later]].to_numpy()
-    return {
-        int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)
-    }
+    return {int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -102,9 +96,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except FileNotFoundError:
         raise BarlowError(f"{path}: no such file. Expected a CSV with {_wanted()}.") from None
     except OSError as error:
-        raise BarlowError(
-            f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}."
-        ) from None
+        raise BarlowError(f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}.") from None
     with file:
         reader = csv.reader(file, strict=True)
         line = 1
@@ -123,9 +115,7 @@ def _undecodable(path: Path) -> BarlowError:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         found = error.object[error.start : error.start + 4]
-        return BarlowError(
-            f"{path}, line {line}: the bytes {found!r} are not UTF-8. Expected UTF-8 text. Save it as CSV UTF-8."
-        )
+        return BarlowError(f"{path}, line {line}: the bytes {found!r} are not UTF-8. Expected UTF-8 text. Save it as CSV UTF-8.")
     return BarlowError(f"{path} changed while it was read. Try again.")
 
 
@@ -141,18 +131,12 @@ def _columns(path: Path, header: list[str], required: tuple[str, ...]) -> dict[i
     found = f"found {', '.join(map(repr, header))}"
     for name in COLUMNS:
         if list(columns.values()).count(name) > 1:
-            raise BarlowError(
-                f"{path} has more than one column for {COLUMNS[name]} ({found}). Expected one. Rename the other."
-            )
+            raise BarlowError(f"{path} has more than one column for {COLUMNS[name]} ({found}). Expected one. Rename the other.")
     missing = [COLUMNS[name] for name in required if name not in columns.values()]
     if missing:
         separator = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
-        hint = (
-            f" Its columns seem to be separated by {separator!r}: save it with commas." if separator else ""
-        )
-        raise BarlowError(
-            f"{path} has no column {' and no column '.join(missing)}; {found}. Expected {_wanted()}.{hint}"
-        )
+        hint = f" Its columns seem to be separated by {separator!r}: save it with commas." if separator else ""
+        raise BarlowError(f"{path} has no column {' and no column '.join(missing)}; {found}. Expected {_wanted()}.{hint}")
     return columns
 
 
@@ -168,9 +152,7 @@ def _read_text(rows: Iterator[tuple[int, list[str]]], width: int, problems: Prob
                 problems.add({start + position: f"has {len(row)} values, the header has {width}"})
                 cells[position] = (row + [""] * width)[:width]
         frame = pd.DataFrame(dict(enumerate(zip(*cells, strict=True))), dtype="str")
-        chunks.append(
-            frame.apply(lambda column: column.str.strip()).assign(row=np.array(lines, dtype=np.int64))
-        )
+        chunks.append(frame.apply(lambda column: column.str.strip()).assign(row=np.array(lines, dtype=np.int64)))
         start += len(chunk)
     return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame()
 

@@ -65,16 +65,12 @@ def torchvision_network(
         bn_eps: epsilon of every batch normalisation, where it is not torch's.
     """
     if arch not in models.list_models(module=models):
-        raise BarlowError(
-            f"torchvision has no classification network {arch!r}. Expected a name such as resnet50 or densenet121."
-        )
+        raise BarlowError(f"torchvision has no classification network {arch!r}. Expected a name such as resnet50 or densenet121.")
     extra = {"aux_logits": False, "init_weights": False} if arch in ("googlenet", "inception_v3") else {}
     model: nn.Module = models.get_model(arch, weights=None, num_classes=num_classes, **extra)
     if stride_in_1x1:
         if not isinstance(model, models.ResNet) or not hasattr(model.layer1[0], "conv3"):
-            raise BarlowError(
-                f"stride_in_1x1 does not apply to {arch}: only ResNets with bottleneck blocks have such a stride."
-            )
+            raise BarlowError(f"stride_in_1x1 does not apply to {arch}: only ResNets with bottleneck blocks have such a stride.")
         for stage in (model.layer2, model.layer3, model.layer4):
             stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     if bn_eps is not None:
@@ -115,9 +111,7 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
         architecture = f"torchvision {arch} {settings}"
         default_size, default_resize, interpolation = _usual_input(arch)
         size = int(facts.get("image_size", default_size))
-        resize = int(
-            facts.get("resize", default_resize if size == default_size else math.ceil(size * 256 / 224))
-        )
+        resize = int(facts.get("resize", default_resize if size == default_size else math.ceil(size * 256 / 224)))
     _load_weights(model, weights, where=where, architecture=arch or "the project's small ResNet")
     interpolation = str(facts.get("interpolation", interpolation))
     mean, std = facts.get("mean", IMAGENET_MEAN), facts.get("std", IMAGENET_STD)
@@ -159,9 +153,7 @@ def _usual_input(arch: str) -> tuple[int, int, str]:
 def _facts_and_weights(content: Any, where: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Split a checkpoint into what it says about the network and the weights themselves, with plain keys."""
     if not isinstance(content, Mapping):
-        raise BarlowError(
-            f"{where} holds a {type(content).__name__}, expected a dict with weights. Save model.state_dict()."
-        )
+        raise BarlowError(f"{where} holds a {type(content).__name__}, expected a dict with weights. Save model.state_dict().")
     facts: dict[str, Any] = {}
     weights: Any = content
     for wrapper in ("state_dict", "model"):
@@ -171,9 +163,7 @@ def _facts_and_weights(content: Any, where: str) -> tuple[dict[str, Any], dict[s
             break
     weights = {str(key): value for key, value in weights.items() if isinstance(value, Tensor)}
     if not weights:
-        raise BarlowError(
-            f"{where} holds no weights; its entries are {_few(list(content))}. Expected a state dict of tensors."
-        )
+        raise BarlowError(f"{where} holds no weights; its entries are {_few(list(content))}. Expected a state dict of tensors.")
     return _without_wrappers(weights, facts)
 
 
@@ -193,9 +183,7 @@ _FACTS = {
 }
 
 
-def _without_wrappers(
-    weights: dict[str, Tensor], facts: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _without_wrappers(weights: dict[str, Tensor], facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Undo the prefixes that DataParallel and `robustness` put before the keys; the latter's normaliser becomes mean and std."""
     if all(key.startswith("module.") for key in weights):
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
@@ -212,17 +200,11 @@ def _without_wrappers(
 
 
 def _recognised(weights: Mapping[str, Tensor], where: str) -> str:
-    shapes = {
-        key: value.shape
-        for key, value in weights.items()
-        if not key.startswith("fc.") and "num_batches" not in key
-    }
+    shapes = {key: value.shape for key, value in weights.items() if not key.startswith("fc.") and "num_batches" not in key}
     for arch in RECOGNISED:
         with torch.device("meta"):
             expected = models.get_model(arch, weights=None).state_dict()
-        if shapes == {
-            k: v.shape for k, v in expected.items() if not k.startswith("fc.") and "num_batches" not in k
-        }:
+        if shapes == {k: v.shape for k, v in expected.items() if not k.startswith("fc.") and "num_batches" not in k}:
             return arch
     raise BarlowError(
         f"{where} does not say which network its weights belong to, and they are not those of a torchvision ResNet "
@@ -232,13 +214,9 @@ def _recognised(weights: Mapping[str, Tensor], where: str) -> str:
 
 def _number_of_classes(arch: str, weights: Mapping[str, Tensor], where: str) -> int:
     with torch.device("meta"):
-        head = [
-            key for key, value in torchvision_network(arch).state_dict().items() if value.shape[:1] == (1000,)
-        ][-1]
+        head = [key for key, value in torchvision_network(arch).state_dict().items() if value.shape[:1] == (1000,)][-1]
     if head not in weights:
-        raise BarlowError(
-            f"{where} has no {head!r}, which {arch} needs; it has {_few(list(weights))}. Is arch= right?"
-        )
+        raise BarlowError(f"{where} has no {head!r}, which {arch} needs; it has {_few(list(weights))}. Is arch= right?")
     return len(weights[head])
 
 

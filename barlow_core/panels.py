@@ -73,9 +73,7 @@ def load_panel(run: Run, group: Group | str, feature: int) -> Panel | None:
         panel = Panel.load(folder)
     except BarlowError:
         return None
-    plan = _plan(
-        run, group, feature, k=panel.k, source=panel.source, attack=panel.attack, image_size=panel.image_size
-    )
+    plan = _plan(run, group, feature, k=panel.k, source=panel.source, attack=panel.attack, image_size=panel.image_size)
     return panel if _is_made(folder, plan) else None
 
 
@@ -119,16 +117,9 @@ def make_panels(
     steps = default_steps(side) if steps is None else steps
     attack = attack_settings(side, side, steps=steps, step_size=step_size, epsilon=epsilon)
     groups = [(_group(run, group), int(feature)) for group, feature in requests]
-    plans = [
-        _plan(run, group, feature, k=k, source=source, attack=attack, image_size=side)
-        for group, feature in groups
-    ]
+    plans = [_plan(run, group, feature, k=k, source=source, attack=attack, image_size=side) for group, feature in groups]
     folders = [_folder(run, group, feature) for group, feature in groups]
-    todo = {
-        folder: plan
-        for folder, plan in zip(folders, plans, strict=True)
-        if overwrite or not _is_made(folder, plan)
-    }
+    todo = {folder: plan for folder, plan in zip(folders, plans, strict=True) if overwrite or not _is_made(folder, plan)}
     if todo:
         with run.lock():
             _sweep(run)
@@ -231,9 +222,7 @@ def feature_requests(
         ranked = {key: _ranked_features(modes[modes["group"] == key]) for key in wanted}
     ranked = {key: [int(feature) for feature in found[:top]] for key, found in ranked.items()}
     longest = max(map(len, ranked.values()), default=0)
-    return [
-        (key, found[rank]) for rank in range(longest) for key, found in ranked.items() if rank < len(found)
-    ]
+    return [(key, found[rank]) for rank in range(longest) for key, found in ranked.items() if rank < len(found)]
 
 
 def _ranked_features(modes: pd.DataFrame) -> list[int]:
@@ -270,9 +259,7 @@ def _plan(
     if source not in SOURCES:
         raise BarlowError(f"Unknown source {source!r}. Expected one of: {', '.join(SOURCES)}.")
     if not 0 <= feature < features.shape[1]:
-        raise BarlowError(
-            f"There is no feature {feature}. Expected an index from 0 to {features.shape[1] - 1}."
-        )
+        raise BarlowError(f"There is no feature {feature}. Expected an index from 0 to {features.shape[1] - 1}.")
     if not len(group):
         raise BarlowError(f"{group.key} has no images, so there is nothing to show. Choose another group.")
     indices = group.indices if source == "group" else np.arange(len(features))
@@ -366,9 +353,5 @@ def _write(run: Run, extractor: Extractor, folder: Path, plan: dict[str, Any], *
     for kind, row in rows.items():
         for column, pixels in zip(columns, row, strict=True):
             pictures.write_picture(folder / column[kind], pixels)
-    finished = [
-        column | {"attacked": float(value)} for column, value in zip(columns, activations, strict=True)
-    ]
-    write_json(
-        folder / "panel.json", plan | {"images": [asdict(PanelImage(**column)) for column in finished]}
-    )
+    finished = [column | {"attacked": float(value)} for column, value in zip(columns, activations, strict=True)]
+    write_json(folder / "panel.json", plan | {"images": [asdict(PanelImage(**column)) for column in finished]})

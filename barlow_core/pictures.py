@@ -35,9 +35,7 @@ def heatmaps(feature_maps: np.ndarray | torch.Tensor, size: int | tuple[int, int
         return np.zeros((len(maps), height, width), dtype=np.float32)
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     scaled = torch.where(high > low, (maps - low) / (high - low), 0.0)
-    resized = torch.nn.functional.interpolate(
-        scaled[:, None], size=size, mode="bilinear", align_corners=False
-    )
+    resized = torch.nn.functional.interpolate(scaled[:, None], size=size, mode="bilinear", align_corners=False)
     return resized[:, 0].clamp(0.0, 1.0).numpy()
 
 
@@ -73,9 +71,7 @@ def enlarge(images: np.ndarray, side: int) -> np.ndarray:
     """(n, H, W, 3) uint8 at `side` x `side`, bicubic: people see more in blur than in blocks."""
     if images.shape[1:3] == (side, side):
         return images
-    sized = [
-        np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) for image in images
-    ]
+    sized = [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) for image in images]
     return np.stack(sized) if sized else np.empty((0, side, side, 3), dtype=np.uint8)
 
 

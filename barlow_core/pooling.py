@@ -60,9 +60,7 @@ class LastPooling(TorchFunctionMode):
         return self._versions != (_version(self.maps), _version(self.pooled))
 
 
-def _is_global(
-    func: Any, source: Tensor, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> bool:
+def _is_global(func: Any, source: Tensor, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     if source.ndim != 4 or not isinstance(result, Tensor):
         return False
     if func in _MEANS:

@@ -71,9 +71,7 @@ def from_array(array: np.ndarray, n_images: int, n_classes: int) -> tuple[pd.Ser
         )
     if array.ndim == 1:
         kind = array.dtype.kind
-        return pd.Series(
-            np.array(array), dtype="str" if kind in "UOT" else "float64" if kind == "f" else "int64"
-        ), None
+        return pd.Series(np.array(array), dtype="str" if kind in "UOT" else "float64" if kind == "f" else "int64"), None
     if array.shape[1] != n_classes:
         raise BarlowError(
             f"Predictions have {array.shape[1]:,} scores an image and there are {n_classes:,} classes. Expected as "
@@ -89,9 +87,7 @@ def from_array(array: np.ndarray, n_images: int, n_classes: int) -> tuple[pd.Ser
         best[start:stop] = np.where(unknown, np.nan, scores.argmax(axis=1))
         confidence[start:stop] = scores.max(axis=1)
         known = scores[~unknown]
-        are_probabilities &= bool(
-            (known >= 0).all() and np.allclose(known.sum(axis=1), 1, atol=_SUM_TOLERANCE, rtol=0)
-        )
+        are_probabilities &= bool((known >= 0).all() and np.allclose(known.sum(axis=1), 1, atol=_SUM_TOLERANCE, rtol=0))
     return pd.Series(best), confidence.clip(0, 1) if are_probabilities else None
 
 
@@ -116,9 +112,7 @@ def match_csv(path: str | Path, images: pd.Series, problems: Problems) -> pd.Dat
     image_of_row = _find(table["path"], images)
     twice = pd.Series(image_of_row).duplicated().to_numpy() & (image_of_row >= 0)
     of_csv.add_where(twice & ~of_csv.bad(len(table)), "names an image that has a prediction already")
-    of_csv.add_where(
-        (image_of_row < 0) & ~of_csv.bad(len(table)), "names no image, or more than one: write its path"
-    )
+    of_csv.add_where((image_of_row < 0) & ~of_csv.bad(len(table)), "names no image, or more than one: write its path")
 
     unusable = of_csv.bad(len(table))
     row_of_image = np.full(len(images), -1)
@@ -135,9 +129,7 @@ def match_csv(path: str | Path, images: pd.Series, problems: Problems) -> pd.Dat
             problems.stray(table["path"][position], line, reason)
     problems.add_where(without & explained, f"has no prediction in {Path(path).name}")
     # Images without a prediction will be left out; until then any row may stand in for theirs.
-    aligned = (
-        table.drop(columns=["row", "path"]).iloc[np.where(without, 0, row_of_image)].reset_index(drop=True)
-    )
+    aligned = table.drop(columns=["row", "path"]).iloc[np.where(without, 0, row_of_image)].reset_index(drop=True)
     aligned.loc[without, aligned.columns.intersection(["label", "prediction"])] = pd.NA
     return aligned
 

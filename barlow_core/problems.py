@@ -59,8 +59,7 @@ class Problems:
             rows: (N,) the line of each row in the CSV, or None.
         """
         found: list[tuple[str, int | None, str]] = [
-            (str(names[i]), None if rows is None else int(rows[i]), "; ".join(self.of_row[i]))
-            for i in sorted(self.of_row)
+            (str(names[i]), None if rows is None else int(rows[i]), "; ".join(self.of_row[i])) for i in sorted(self.of_row)
         ]
         listed = pd.DataFrame(found + self.strays, columns=["file", "row", "reason"])
         return listed.astype({"file": "str", "row": "Int64", "reason": "str"})
@@ -71,9 +70,7 @@ class Problems:
         if len(listed) > SHOWN:
             lines.append(f"  … and {len(listed) - SHOWN:,} more")
         return BarlowError(
-            f"{source}: {len(listed):,} rows or images (of {n_rows:,}) cannot be used.\n"
-            + "\n".join(lines)
-            + "\n"
+            f"{source}: {len(listed):,} rows or images (of {n_rows:,}) cannot be used.\n" + "\n".join(lines) + "\n"
             "Expected every image to be readable and to have a label (and a prediction, where there are any) with a "
             "name. Correct these, or leave them out with --skip-bad (skip_bad=True)."
         )

@@ -138,9 +138,7 @@ def train(
             "Expected at least one batch. Give more images or a smaller batch size."
         )
     network.to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
+    optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
     batches = len(images) // batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=epochs * batches)
     parts: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
@@ -200,9 +198,7 @@ def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, 
         return []
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     before = saved["settings"]
-    changed = [
-        f"{name} {before[name]}, now {value}" for name, value in settings.items() if before[name] != value
-    ]
+    changed = [f"{name} {before[name]}, now {value}" for name, value in settings.items() if before[name] != value]
     if changed:
         raise BarlowError(
             f"{checkpoint} belongs to another training ({'; '.join(changed)}). "
@@ -214,9 +210,7 @@ def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, 
     return losses
 
 
-def accuracy(
-    logits: Logits, images: Tensor, labels: Tensor, *, batch_size: int = 500, device: str = "cpu"
-) -> float:
+def accuracy(logits: Logits, images: Tensor, labels: Tensor, *, batch_size: int = 500, device: str = "cpu") -> float:
     """Share of `images` (N, 3, H, W, uint8) whose largest logit is the label, in [0, 1]."""
     right = 0
     with torch.inference_mode():

@@ -273,7 +273,9 @@ class Run:
             state = "missing" if record is None else "done" if self.is_current(stage) else "stale"
             if stage == "predict" and record is None and self.benchmark.predictions is not None:
                 continue  # The predictions came with the import.
-            rows.append({"stage": stage, "state": state, "seconds": (record or {}).get("seconds"), "command": f"{command} {self.path}"})
+            rows.append(
+                {"stage": stage, "state": state, "seconds": (record or {}).get("seconds"), "command": f"{command} {self.path}"}
+            )
         return pd.DataFrame(rows)
 
     # --- what the stages made

@@ -55,7 +55,9 @@ def serve_app(
 def _port(address: str, wanted: int | None) -> int:
     if wanted is not None:
         if not _is_free(address, wanted):
-            raise BarlowError(f"Port {wanted} on {address} is taken. Choose another with --port, or leave it out to get a free one.")
+            raise BarlowError(
+                f"Port {wanted} on {address} is taken. Choose another with --port, or leave it out to get a free one."
+            )
         return wanted
     for port in range(FIRST_PORT, FIRST_PORT + 100):
         if _is_free(address, port):

@@ -96,9 +96,7 @@ def load(path: Path) -> SmallResNet:
         network = build(content["planes"], content["blocks"], content["num_classes"])
         network.load_state_dict(content["state_dict"])  # copies float16 into float32
     except FileNotFoundError as error:
-        raise BarlowError(
-            f"{path} does not exist. Expected the file of a small ResNet. Check the path."
-        ) from error
+        raise BarlowError(f"{path} does not exist. Expected the file of a small ResNet. Check the path.") from error
     except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BarlowError(
             f"{path} is not the file of a small ResNet ({str(error).splitlines()[0]}). "

@@ -22,7 +22,18 @@ def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     """The failure modes of the trees of one depth (None: the deepest), largest importance value first."""
     modes = run.failure_modes()
     chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
-    columns = ["group", "rule", "n_images", "n_failures", "ber", "error_rate", "increase", "error_coverage", "importance_value", "aler"]
+    columns = [
+        "group",
+        "rule",
+        "n_images",
+        "n_failures",
+        "ber",
+        "error_rate",
+        "increase",
+        "error_coverage",
+        "importance_value",
+        "aler",
+    ]
     found = modes[modes["depth"] == chosen]
     return found.sort_values("importance_value", ascending=False, kind="stable")[columns].reset_index(drop=True)
 
@@ -57,7 +68,9 @@ def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20
         return
     console = Console()
     if table.empty:
-        console.print("Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1")
+        console.print(
+            "Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1"
+        )
         return
     out = Table(box=None, header_style="bold")
     for column in table.columns:
@@ -91,7 +104,9 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
         print(json.dumps(run.trees()[key]["trees"][str(analysis.settings.depth)], indent=1))
         return
     console = Console()
-    console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="", highlight=False)
+    console.print(
+        f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="", highlight=False
+    )
     console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}", highlight=False)
     if analysis.reason:
         console.print(f"Nothing to explain: {analysis.reason}.")

@@ -45,9 +45,7 @@ def for_browser(path: str | Path, *, side: int = 512) -> BrowserImage:
                 width, height = _upright_size(image)
                 return BrowserImage(path, MIME_TYPES[str(image.format)], width, height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"{path} cannot be shown: {error or type(error).__name__}. Bring the file back."
-        ) from error
+        raise ImageError(f"{path} cannot be shown: {error or type(error).__name__}. Bring the file back.") from error
     copy = open_image(path)
     copy.thumbnail((side, side))
     buffer = io.BytesIO()

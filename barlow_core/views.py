@@ -77,9 +77,7 @@ def groups(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:
     table = table.join(found, on="group")
     table["failure_modes"] = table["failure_modes"].fillna(0).astype("int64")
     columns = ["group", "class_name", "n_images", "n_failures", "ber", "aler", "reason", *found.columns]
-    return table[columns].sort_values(
-        ["ber", "n_failures"], ascending=False, kind="stable", ignore_index=True
-    )
+    return table[columns].sort_values(["ber", "n_failures"], ascending=False, kind="stable", ignore_index=True)
 
 
 def failure_modes(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:
@@ -185,9 +183,7 @@ def node_failures(run: Run, key: str, node: Node, *, n: int | None = None, seed:
     failures = np.random.default_rng(seed).permutation(members[benchmark.failure[members]])[:n]
     names = np.array(benchmark.class_names, dtype=object)
     predictions = benchmark.predictions if benchmark.predictions is not None else benchmark.labels
-    confidence = (
-        benchmark.confidence[failures] if benchmark.confidence is not None else np.full(len(failures), np.nan)
-    )
+    confidence = benchmark.confidence[failures] if benchmark.confidence is not None else np.full(len(failures), np.nan)
     features = run.features()
     table = pd.DataFrame(
         {
@@ -199,6 +195,4 @@ def node_failures(run: Run, key: str, node: Node, *, n: int | None = None, seed:
             "confidence": confidence,
         }
     )
-    return table.assign(
-        **{f"feature[{f}]": np.asarray(features[failures, f], dtype=np.float64) for f in node.features}
-    )
+    return table.assign(**{f"feature[{f}]": np.asarray(features[failures, f], dtype=np.float64) for f in node.features})

@@ -38,9 +38,7 @@ def build(source: str, options: Options) -> tuple[Network, str, str, Options]:
     """
     options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
     if options.get("checkpoint"):
-        options["checkpoint"] = str(
-            Path(options["checkpoint"]).resolve()
-        )  # the next command may run elsewhere
+        options["checkpoint"] = str(Path(options["checkpoint"]).resolve())  # the next command may run elsewhere
     if source in OWN:
         _check_options(source, options, _INPUT)
         return _from_file(data_dir() / f"{source}.pt", options), source, source, options
@@ -60,20 +58,14 @@ def build(source: str, options: Options) -> tuple[Network, str, str, Options]:
 
 def _check_options(source: str, options: Options, known: tuple[str, ...]) -> None:
     if unknown := sorted(set(options) - set(known)):
-        raise BarlowError(
-            f"{source} takes no option {', '.join(unknown)}. Its options are {', '.join(known)}."
-        )
+        raise BarlowError(f"{source} takes no option {', '.join(unknown)}. Its options are {', '.join(known)}.")
 
 
 def _unknown(source: str) -> BarlowError:
     if re.search(r"[/\\]|\.\w{2,4}$", source):
-        return BarlowError(
-            f"There is no file {source}. Check the path, or use a name such as robust_resnet50."
-        )
+        return BarlowError(f"There is no file {source}. Check the path, or use a name such as robust_resnet50.")
     close = difflib.get_close_matches(source, names(), n=4, cutoff=0.5)
-    hint = (
-        f"Did you mean {', '.join(close)}?" if close else "Use robust_resnet50, or a name of torchvision's."
-    )
+    hint = f"Did you mean {', '.join(close)}?" if close else "Use robust_resnet50, or a name of torchvision's."
     return BarlowError(f"There is no network named {source!r}. {hint} The path of a checkpoint works too.")
 
 
@@ -81,9 +73,7 @@ def _from_file(path: str | Path, options: Options) -> Network:
     return networks.from_checkpoint(checkpoints.read(path), where=str(path), **options)
 
 
-def _robust_imagenet(
-    name: str, *, checkpoint: str | None = None, download: bool = False, **options: Any
-) -> Network:
+def _robust_imagenet(name: str, *, checkpoint: str | None = None, download: bool = False, **options: Any) -> Network:
     path = checkpoint or downloads.downloaded(name, download=download)
     return _from_file(path, {"arch": downloads.DOWNLOADS[name].arch, **options})
 

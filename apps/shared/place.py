@@ -24,9 +24,7 @@ def adopt_url(default: Place, *, groupings: Sequence[str], depths: Sequence[int]
     if found == st.session_state.get(WRITTEN):
         return
     depth = found.get("depth", "")
-    st.session_state["grouping"] = (
-        found["grouping"] if found.get("grouping") in groupings else default.grouping
-    )
+    st.session_state["grouping"] = found["grouping"] if found.get("grouping") in groupings else default.grouping
     st.session_state["name"] = found.get("class", default.name)
     st.session_state["depth"] = int(depth) if depth.isdecimal() and int(depth) in depths else default.depth
     st.session_state[WRITTEN] = found

@@ -15,9 +15,7 @@ def tree_html(analysis: FailureAnalysis) -> str:
     ranks = {mode.number: rank for rank, mode in enumerate(analysis.failure_modes, 1)}
     names = "".join(f'<span class="bw-number">{term(name)}</span>' for name in ("ER", "EC", "Failures"))
     head = f'<div class="bw-node bw-head"><span></span><span></span>{names}</div>'
-    return (
-        f'<div class="bw-tree">{head}<ul>{_branch(analysis.tree.root, None, analysis.ber, ranks)}</ul></div>'
-    )
+    return f'<div class="bw-tree">{head}<ul>{_branch(analysis.tree.root, None, analysis.ber, ranks)}</ul></div>'
 
 
 def _branch(node: Node, condition: Condition | None, ber: float, ranks: dict[int, int]) -> str:
@@ -33,7 +31,5 @@ def _branch(node: Node, condition: Condition | None, ber: float, ranks: dict[int
     )
     if node.split is None or node.below is None or node.above is None:
         return f"<li>{row}</li>"
-    children = _branch(node.below, node.split, ber, ranks) + _branch(
-        node.above, node.split._replace(operator=">"), ber, ranks
-    )
+    children = _branch(node.below, node.split, ber, ranks) + _branch(node.above, node.split._replace(operator=">"), ber, ranks)
     return f"<li>{row}<ul>{children}</ul></li>"

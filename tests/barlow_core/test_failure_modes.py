@@ -45,7 +45,9 @@ def test_default_is_the_papers_and_depth_three() -> None:
     assert (analysis.settings.k, analysis.settings.depth, analysis.settings.delta, analysis.settings.tau) == (20, 3, 0.1, 0.2)
     assert len(analysis.features) == 20
     assert 3 <= len(analysis.leaves) <= 8
-    assert [leaf.importance_value for leaf in analysis.leaves] == sorted((leaf.importance_value for leaf in analysis.leaves), reverse=True)
+    assert [leaf.importance_value for leaf in analysis.leaves] == sorted(
+        (leaf.importance_value for leaf in analysis.leaves), reverse=True
+    )
 
 
 def test_delta_and_tau_are_strict() -> None:
@@ -139,7 +141,7 @@ def test_groups_table(explained_run: Run) -> None:
     assert "never fails" in groups.loc["prediction:truck", "reason"]
 
 
-def test_one_process_and_two_give_the_same_bytes(planted_benchmark, planted_folder: Path, tmp_path: Path) -> None:  # noqa: ANN001
+def test_one_process_and_two_give_the_same_bytes(planted_benchmark, planted_folder: Path, tmp_path: Path) -> None:
     features = np.load(planted_folder / "features.npy")
     contents = []
     for workers in (1, 2):
@@ -182,7 +184,7 @@ def test_no_failure_mode_gives_a_typed_empty_table(make_explained: Callable[...,
     assert isinstance(modes, pd.DataFrame)
 
 
-def test_needs_predictions_and_features(planted_benchmark, tmp_path: Path) -> None:  # noqa: ANN001
+def test_needs_predictions_and_features(planted_benchmark, tmp_path: Path) -> None:
     with pytest.raises(BarlowError, match="barlow extract"):
         explain_run(Run.create(tmp_path / "run", planted_benchmark))
 
@@ -201,7 +203,11 @@ failure_modes.explain_run(Run(sys.argv[1]), workers=1)
 
 
 def test_killed_run_resumes_by_group(
-    planted_run: Run, planted_benchmark, planted_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: ANN001
+    planted_run: Run,
+    planted_benchmark,
+    planted_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(planted_run.path)])
     deadline = time.monotonic() + 60

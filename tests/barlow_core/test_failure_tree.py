@@ -80,7 +80,9 @@ def test_monotone_transforms_do_not_change_the_leaves(group: tuple[np.ndarray, n
     features, failure = group
     plain = fit(features, failure, range(features.shape[1]))
     bent = fit(features**3 + 2 * features, failure, range(features.shape[1]))
-    assert [(leaf.n_images, leaf.n_failures) for leaf in plain.leaves] == [(leaf.n_images, leaf.n_failures) for leaf in bent.leaves]
+    assert [(leaf.n_images, leaf.n_failures) for leaf in plain.leaves] == [
+        (leaf.n_images, leaf.n_failures) for leaf in bent.leaves
+    ]
 
 
 def test_weighing_failures_changes_which_split_is_best() -> None:
@@ -102,14 +104,22 @@ def test_indices_are_the_extractors_not_the_selections() -> None:
 
 
 def test_repeated_conditions_fold() -> None:
-    path = [Condition(3, "<", 0.9), Condition(1, ">", 2.0), Condition(3, "<", 0.4), Condition(3, ">", 0.1), Condition(1, ">", 2.5)]
+    path = [
+        Condition(3, "<", 0.9),
+        Condition(1, ">", 2.0),
+        Condition(3, "<", 0.4),
+        Condition(3, ">", 0.1),
+        Condition(1, ">", 2.5),
+    ]
     folded = fold(path)
     assert folded == (Condition(3, "<", 0.4), Condition(1, ">", 2.5), Condition(3, ">", 0.1))
     assert rule_text(folded) == "0.1000 < feature[3] < 0.4000 and feature[1] > 2.5000"
     assert rule_text(()) == "all images"
 
 
-@pytest.mark.parametrize(("value", "text"), [(1.3779, "1.3779"), (0.00004321, "4.32e-05"), (0.0, "0.0000"), (-0.001234, "-0.00123")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.3779, "1.3779"), (0.00004321, "4.32e-05"), (0.0, "0.0000"), (-0.001234, "-0.00123")]
+)
 def test_small_thresholds_stay_visible(value: float, text: str) -> None:
     assert threshold_text(value) == text
 

@@ -52,9 +52,7 @@ train_cifar10_networks = _script("train_cifar10_networks")
 
 
 def test_readme_names_every_file_with_its_hash() -> None:
-    said = dict(
-        re.findall(r"`([\w.]+)`.*?`([0-9a-f]{64})`", (DATA / "README.md").read_text(encoding="utf-8"))
-    )
+    said = dict(re.findall(r"`([\w.]+)`.*?`([0-9a-f]{64})`", (DATA / "README.md").read_text(encoding="utf-8")))
     scripts = {".py", ".md", ".pyc"}
     files = [path for path in DATA.iterdir() if path.is_file() and path.suffix not in scripts]
     assert said == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -123,9 +121,7 @@ def test_make_script_writes_the_package_s_pixels(package: tuple[Path, np.ndarray
     archive, images = package
     out, folder = tmp_path / "out.zip", tmp_path / "folder"
     runner = CliRunner()
-    done = runner.invoke(
-        make_cifar10_example.main, [str(out), "--package", str(archive)], catch_exceptions=False
-    )
+    done = runner.invoke(make_cifar10_example.main, [str(out), "--package", str(archive)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     written, metadata = make_cifar10_example.read_zip(out)
     assert np.array_equal(np.stack(written), images)
@@ -139,9 +135,7 @@ def test_make_script_writes_the_package_s_pixels(package: tuple[Path, np.ndarray
 
 def test_differences_are_found(tmp_path: Path) -> None:
     images = np.zeros((2, 32, 32, 3), np.uint8)
-    table = pd.DataFrame(
-        {"Filenames": ["0.png", "1.png"], "Predictions": "cat", "Labels": "cat", "Confidence": [0.5, 0.6]}
-    )
+    table = pd.DataFrame({"Filenames": ["0.png", "1.png"], "Predictions": "cat", "Labels": "cat", "Confidence": [0.5, 0.6]})
     one, two = tmp_path / "one.zip", tmp_path / "two.zip"
     make_cifar10_example.write_zip(one, images, table)
     images[1, 31, 31, 2] = 1
@@ -176,25 +170,17 @@ def test_pgd_finds_the_exact_maximum_of_a_linear_network() -> None:
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(3, 8, 8, generator=generator)
     images = torch.full((4, 3, 8, 8), 0.5)
-    found = l2_pgd(
-        _logits_linear(direction), images, torch.ones(4, dtype=torch.int64), rho=0.3, step_size=0.3, steps=20
-    )
+    found = l2_pgd(_logits_linear(direction), images, torch.ones(4, dtype=torch.int64), rho=0.3, step_size=0.3, steps=20)
     expected = images - 0.3 * direction / direction.norm()
     assert torch.allclose(found, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("rho", "step_size", "steps"), [(0.1, 5.0, 3), (0.75, 0.75, 1), (2.0, 0.5, 4), (0.5, 0.1, 0)]
-)
+@pytest.mark.parametrize(("rho", "step_size", "steps"), [(0.1, 5.0, 3), (0.75, 0.75, 1), (2.0, 0.5, 4), (0.5, 0.1, 0)])
 def test_pgd_keeps_to_ball_and_box(rho: float, step_size: float, steps: int) -> None:
     generator = torch.Generator().manual_seed(1)
-    images = torch.rand(
-        16, 3, 32, 32, generator=generator
-    ).round()  # corners of the box: clamping always acts
+    images = torch.rand(16, 3, 32, 32, generator=generator).round()  # corners of the box: clamping always acts
     network = small_resnet.build((4, 4, 8, 8), (1, 1, 1, 1)).eval()
-    found = l2_pgd(
-        network, images, torch.arange(16) % 10, rho=rho, step_size=step_size, steps=steps, generator=generator
-    )
+    found = l2_pgd(network, images, torch.arange(16) % 10, rho=rho, step_size=step_size, steps=steps, generator=generator)
     distance = (found - images).flatten(1).norm(dim=1)
     assert distance.max() <= rho * (1 + 1e-5)
     assert distance.min() > 0
@@ -208,9 +194,7 @@ def test_augment_crops_and_mirrors_whole_images() -> None:
     found = robust_training.augment(image, torch.Generator().manual_seed(0), padding=1)
     padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
     crops = [padded[top : top + 6, left : left + 6] for top, left in itertools.product(range(3), range(3))]
-    allowed = {crop.tobytes() for crop in crops} | {
-        np.ascontiguousarray(crop[:, ::-1]).tobytes() for crop in crops
-    }
+    allowed = {crop.tobytes() for crop in crops} | {np.ascontiguousarray(crop[:, ::-1]).tobytes() for crop in crops}
     seen = {view.numpy().tobytes() for view in found[:, 0]}
     assert seen == allowed
     assert torch.equal(found[:, 0], found[:, 2])
@@ -254,9 +238,7 @@ def test_training_in_bfloat16_lowers_the_loss(some_images: tuple[Tensor, Tensor]
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
-def test_training_sees_attacks_within_the_ball(
-    some_images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_sees_attacks_within_the_ball(some_images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     distances: list[Tensor] = []
 
     def watched(logits: Any, images: Tensor, labels: Tensor, **settings: Any) -> Tensor:
@@ -344,9 +326,7 @@ def test_train_script_writes_a_network_that_loads(
     assert "of the test images right" in done.output
     written = torch.load(out, weights_only=True)
     shipped = torch.load(DATA / "robust_resnet_cifar10.pt", weights_only=True)
-    assert {k: v for k, v in written.items() if k != "state_dict"} == {
-        k: v for k, v in shipped.items() if k != "state_dict"
-    }
+    assert {k: v for k, v in written.items() if k != "state_dict"} == {k: v for k, v in shipped.items() if k != "state_dict"}
     assert {k: (v.dtype, v.shape) for k, v in written["state_dict"].items()} == {
         k: (v.dtype, v.shape) for k, v in shipped["state_dict"].items()
     }
