@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 
 
+class _UserError(click.ClickException):
+    exit_code = EXIT_USER
+
+
 class _Barlow(click.Group):
     """Turns what a person can mend into one message and exit status 2, and Ctrl-C into advice."""
 
@@ -26,9 +30,7 @@ class _Barlow(click.Group):
         try:
             return super().invoke(ctx)
         except BarlowError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = EXIT_USER
-            raise failure from error
+            raise _UserError(str(error)) from error
         except KeyboardInterrupt:
             click.echo("\nStopped. What is finished is kept: the same command goes on from here.", err=True)
             ctx.exit(EXIT_INTERRUPTED)

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.paths import data_dir
-from barlow_core.run import atomic_write
+from barlow_core.run import Run, atomic_write
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
 NAMES = ("cifar10", "groceries")
+QUICK_STEPS = 50  # of a feature attack: a tenth of the paper's, with the same reach, enough to see what is amplified
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,39 @@ def prepare(
     if name == "cifar10":
         return _cifar10(folder, chosen)
     return _groceries(folder, chosen, device, progress)
+
+
+def run_example(
+    name: str,
+    path: str | Path,
+    *,
+    extractor: str | Path | None = None,
+    steps: int | None = None,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Run:
+    """Run everything on an example, from import to panels; what an earlier call finished is not done again.
+
+    Panels are made of the features in the failure modes of depth 1, with a quick attack; the app makes the others on demand.
+
+    Args:
+        path: the run folder; the example's files go beside it, into a folder `examples`.
+        steps: of the feature attack; None for `QUICK_STEPS`.
+    """
+    from barlow_core import extractors
+    from barlow_core.extract import extract
+    from barlow_core.failure_modes import explain_run
+    from barlow_core.panels import visualize
+
+    path = Path(path)
+    example = prepare(name, path.parent / "examples", extractor=extractor, device=device, progress=progress)
+    benchmark = Benchmark.from_csv(example.images_dir, example.metadata_csv, progress=progress)
+    run = Run.create(path, benchmark, arguments={"example": name})
+    network = extractors.load(example.extractor, device=device)
+    extract(run, network, progress=progress)
+    explain_run(run, progress=progress)
+    visualize(run, network, depth=1, steps=QUICK_STEPS if steps is None else steps, progress=progress)
+    return run
 
 
 def _cifar10(folder: Path, extractor: str | None) -> Example:

@@ -131,7 +131,7 @@ def all_groups(benchmark: Benchmark, groupings: Sequence[str] = ("label", "predi
     for grouping in groupings:
         if grouping == "pair":
             top = confusions(benchmark).head(pairs)
-            found += [confused_pair(benchmark, row.first, row.second) for row in top.itertuples()]
+            found += [confused_pair(benchmark, str(row.first), str(row.second)) for row in top.itertuples()]
         else:
             found += _class_groups(benchmark, grouping)
     return [group for group in found if len(group)]
