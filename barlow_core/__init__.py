@@ -1,10 +1,47 @@
 """Barlow: find where an image classifier fails, and see what those images have in common.
 
-from barlow_core import Benchmark, Run, explain_run, extract, load, visualize
+from barlow_core import Benchmark, Run, explain_run, load, visualize
+from barlow_core.extract import extract
 
-run = Run.create("runs/mine", Benchmark.from_csv("images", "metadata.csv"))
-extract(run, load("robust_resnet50"), progress=True)
+run = Run.create("runs/mine", Benchmark.from_csv("photos", "metadata.csv"))
+extract(run, load("robust_resnet50", download=True), progress=True)
 explain_run(run, progress=True)
 visualize(run, progress=True)
 run.failure_modes()
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from barlow_core.benchmark import Benchmark
+    from barlow_core.errors import BarlowError
+    from barlow_core.extractors import Extractor, load
+    from barlow_core.failure_modes import FailureAnalysis, explain, explain_run
+    from barlow_core.panels import feature_attack, make_panel, visualize
+    from barlow_core.run import Run
+
+# Looked up on first use: tables and help texts do without the seconds that torch takes. (`extract` and `predict` are missing on
+# purpose: they are the names of modules, too.)
+_HOMES = {
+    "Benchmark": "benchmark",
+    "BarlowError": "errors",
+    "Extractor": "extractors",
+    "load": "extractors",
+    "FailureAnalysis": "failure_modes",
+    "explain": "failure_modes",
+    "explain_run": "failure_modes",
+    "feature_attack": "panels",
+    "make_panel": "panels",
+    "visualize": "panels",
+    "Run": "run",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

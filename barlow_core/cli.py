@@ -116,7 +116,9 @@ explain_options = _options(
 
 panel_options = _options(
     click.option("--images-per-panel", "images_per_panel", type=click.IntRange(1), default=6, show_default=True),
-    click.option("--steps", type=click.IntRange(0), default=500, show_default=True, help="Steps of the feature attack."),
+    click.option(
+        "--steps", type=click.IntRange(0), help="Steps of the feature attack; the default is 500, fewer for small images."
+    ),
     click.option(
         "--source",
         type=click.Choice(["group", "benchmark"]),
@@ -211,12 +213,22 @@ def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
 @click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
 @click.option("--depth", type=int, help="Only features of the failure modes of trees of this depth.")
 @panel_options
+@click.option(
+    "--figures", type=click.Path(path_type=Path), help="A folder that also gets every panel as one figure, as in the paper."
+)
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one.")
 @quiet_option
-def visualize(run_path: Path, quiet: bool, **arguments: Any) -> None:
+def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
     """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
-    panels = _visualize(_open(run_path), progress=not quiet, **arguments)
+    run = _open(run_path)
+    panels = _visualize(run, progress=not quiet, **arguments)
     click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
+    if figures is not None:
+        from barlow_core.figure import leaf_figure, save_figure
+
+        for panel in panels:
+            save_figure(figures / f"{panel.path.parent.name}-{panel.feature}.png", leaf_figure(run, panel))
+        click.echo(f"{len(panels)} figures in {figures}")
 
 
 @cli.command(
@@ -377,7 +389,7 @@ def _visualize(
     run: Run,
     *,
     images_per_panel: int,
-    steps: int,
+    steps: int | None,
     source: str,
     progress: bool,
     device: str | None = None,

@@ -12,13 +12,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from barlow_core.failure_modes import load_analysis
+from barlow_core.images import open_image
 from barlow_core.panels import Panel
-from barlow_core.run import atomic_write
+from barlow_core.run import Run, atomic_write
+from barlow_core.views import node_failures
 
 DPI = 200
 # Inches. A column of 1.15 makes a row of six fill the width of a printed page.
-_MARGIN, _COLUMN, _GAP, _CAPTION, _TITLE = 0.95, 1.15, 0.06, 0.20, 0.25
-_LINE = 0.13
+_EDGE, _MARGIN, _COLUMN, _GAP = 0.08, 1.15, 1.15, 0.06
+_LINE, _TITLE_LINE, _TITLE_CHARACTER = 0.13, 0.18, 0.09
 _SMALL, _LETTER, _HEAD = 7.0, 13.0, 9.0
 _GREY = "0.35"
 
@@ -38,9 +41,7 @@ def panel_figure(panel: Panel, failures: Sequence[Cell] = (), title: str | None 
     """
     rows = _rows(panel, failures)
     columns = max(len(cells) for _, _, cells in rows)
-    heading = textwrap.wrap(title or f"feature[{panel.feature}] in {panel.group}", 16 + 16 * columns)
-    heights = [_COLUMN + _CAPTION + _LINE * (_lines(cells) - 1) for _, _, cells in rows]
-    width = _MARGIN + columns * (_COLUMN + _GAP)
+    heading = textwrap.wrap(title or f"feature[{panel.feature}] in {panel.group}", PLACE)
     height = _TITLE * len(heading) + sum(heights) + _GAP * (len(rows) + 1)
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
@@ -132,3 +133,27 @@ def _draw(axes: Axes, picture: Image.Image, caption: str) -> None:
         linespacing=1.2,
         parse_math=False,
     )
+
+
+def leaf_figure(run: Run, panel: Panel, *, seed: int = 0) -> Image.Image:
+    """The figure of a panel with failures of the leaf that its feature defines, captioned as in the paper.
+
+    The leaf is the failure mode whose rule names the feature: of the shallowest tree, then with the highest importance value.
+    A feature in no failure mode gets a figure without failures.
+
+    Args:
+        seed: of the draw of failures.
+    """
+    modes = run.failure_modes()
+    modes = modes[(modes["group"] == panel.group) & [panel.feature in features for features in modes["features"]]]
+    if modes.empty:
+        return panel_figure(panel)
+    mode = modes.sort_values(["depth", "importance_value"], ascending=[True, False], kind="stable").iloc[0]
+    leaf = load_analysis(run, panel.group, depth=int(mode["depth"])).tree.node(int(mode["leaf"]))
+    drawn = node_failures(run, panel.group, leaf, n=panel.k, seed=seed)
+    failures = [(open_image(row.path), f"{row.label}\nas {row.prediction}") for row in drawn.itertuples()]
+    title = (
+        f"{panel.group}: when {mode['rule']}, the error rate is {mode['error_rate']:.4f} ({mode['increase'] * 100:+.2f} points), "
+        f"with {mode['error_coverage']:.4f} of all failures"
+    )
+    return panel_figure(panel, failures, title)

@@ -6,8 +6,8 @@ import csv
 import itertools
 import posixpath
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -55,17 +55,20 @@ def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "lab
     """
     path = Path(path)
     problems = Problems()
-    rows = _rows(path)
     try:
-        _, header = next(rows, (1, []))
-        columns = _columns(path, [cell.strip() for cell in header], required)
-        frame = _read_text(rows, len(header), problems)
+        with _open(path) as file:
+            reader = csv.reader(file, strict=True)
+            header = next((cells for cells in reader if "".join(cells).strip()), [])
+            columns = _columns(path, [cell.strip() for cell in header], required)
+            frame = _read_text(reader, len(header))
     except UnicodeDecodeError:
         raise _undecodable(path) from None
     except csv.Error as error:
         raise BarlowError(f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file.") from None
     if frame.empty:
         raise BarlowError(f"{path} has a header and no rows. Expected one row an image.")
+    ragged = frame["n_values"] != len(header)
+    problems.add_where(ragged.to_numpy(), f"has {{}} values, the header has {len(header)}", frame["n_values"])
     table = pd.DataFrame({"row": frame["row"]})
     for position, name in columns.items():
         if name in COLUMNS:
@@ -89,21 +92,13 @@ def duplicates(paths: pd.Series, rows: np.ndarray | None) -> dict[int, str]:
     return {int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)}
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells) of every row that is not blank; a quoted line break makes line and row numbers differ."""
+def _open(path: Path) -> TextIO:
     try:
-        file = path.open(encoding="utf-8-sig", newline="")
+        return path.open(encoding="utf-8-sig", newline="")
     except FileNotFoundError:
         raise BarlowError(f"{path}: no such file. Expected a CSV with {_wanted()}.") from None
     except OSError as error:
         raise BarlowError(f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}.") from None
-    with file:
-        reader = csv.reader(file, strict=True)
-        line = 1
-        for cells in reader:
-            if cells and (cells[0] or "".join(cells).strip()):
-                yield line, cells
-            line = reader.line_num + 1
 
 
 def _undecodable(path: Path) -> BarlowError:
@@ -140,20 +135,28 @@ def _columns(path: Path, header: list[str], required: tuple[str, ...]) -> dict[i
     return columns
 
 
-def _read_text(rows: Iterator[tuple[int, list[str]]], width: int, problems: Problems) -> pd.DataFrame:
-    """Collect rows into compact columns, named by their positions, without holding all of them as Python lists."""
+def _read_text(reader: Any, width: int) -> pd.DataFrame:
+    """Read what a csv.reader has left, in chunks, so that few cells are Python objects at a time.
+
+    Returns:
+        One str column a position in the header, trimmed; `row`, the line that a row begins on; `n_values`, how many
+        values it has (made as many as the header's). Blank rows are left out.
+    """
     chunks: list[pd.DataFrame] = []
-    start = 0
-    while chunk := list(itertools.islice(rows, _CHUNK)):
-        lines = [line for line, _ in chunk]
-        cells = [cells for _, cells in chunk]
-        for position, row in enumerate(cells):
-            if len(row) != width:
-                problems.add({start + position: f"has {len(row)} values, the header has {width}"})
-                cells[position] = (row + [""] * width)[:width]
+    line = reader.line_num + 1
+    while cells := list(itertools.islice(reader, _CHUNK)):
+        n_lines = np.ones(len(cells), dtype=np.int64)
+        if reader.line_num + 1 - line != len(cells):  # some values have line breaks
+            n_lines += [sum(cell.count("\n") for cell in row) for row in cells]
+        n_values = np.fromiter(map(len, cells), dtype=np.int64)
+        for position in np.flatnonzero(n_values != width):
+            cells[position] = (cells[position] + [""] * width)[:width]
         frame = pd.DataFrame(dict(enumerate(zip(*cells, strict=True))), dtype="str")
-        chunks.append(frame.apply(lambda column: column.str.strip()).assign(row=np.array(lines, dtype=np.int64)))
-        start += len(chunk)
+        frame = frame.apply(lambda column: column.str.strip())
+        blank = (frame == "").all(axis=1) if "" in set(frame[0]) else pd.Series(False, index=frame.index)
+        frame = frame.assign(row=line + n_lines.cumsum() - n_lines, n_values=n_values)
+        chunks.append(frame[~blank])
+        line = reader.line_num + 1
     return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame()
 
 

@@ -15,6 +15,18 @@ from barlow_core.failure_modes import load_analysis
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 
+HEADERS = {
+    "n_images": "images",
+    "n_failures": "failures",
+    "ber": "BER",
+    "error_rate": "ER",
+    "increase": "ER - BER",
+    "error_coverage": "EC",
+    "importance_value": "IV",
+    "aler": "ALER",
+    "failure_modes": "modes",
+}
+PIPE_WIDTH = 200  # columns where there is no terminal to ask
 SHARES = ("ber", "error_rate", "error_coverage", "importance_value", "increase", "aler")
 
 
@@ -66,7 +78,7 @@ def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20
     if as_json:
         print(table.head(limit).to_json(orient="records", indent=1))
         return
-    console = Console()
+    console = _console()
     if table.empty:
         console.print(
             "Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1"
@@ -75,12 +87,21 @@ def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20
     out = Table(box=None, header_style="bold")
     for column in table.columns:
         numeric = pd.api.types.is_numeric_dtype(table[column])
-        out.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        header = HEADERS.get(column, column.replace("aler_depth_", "ALER "))
+        out.add_column(
+            header, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=None if numeric else 14
+        )
     for row in table.head(limit).itertuples(index=False):
         out.add_row(*(_cell(value, column) for value, column in zip(row, table.columns, strict=True)))
     console.print(out)
     if len(table) > limit:
         console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
+
+
+def _console() -> Console:
+    """A console as wide as the terminal; a pipe or a file gets whole lines."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _cell(value: Any, column: str) -> str:
@@ -103,11 +124,9 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
     if as_json:
         print(json.dumps(run.trees()[key]["trees"][str(analysis.settings.depth)], indent=1))
         return
-    console = Console()
-    console.print(
-        f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="", highlight=False
-    )
-    console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}", highlight=False)
+    console = _console()
+    console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")
+    console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}")
     if analysis.reason:
         console.print(f"Nothing to explain: {analysis.reason}.")
         return
@@ -121,12 +140,12 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
         if node.split is None or node.below is None or node.above is None:
             return
         for child, split in ((node.below, node.split), (node.above, node.split._replace(operator=">"))):
-            grow(branch.add(label(child, str(split).replace("[", r"\[")), highlight=False), child)
+            grow(branch.add(label(child, str(split).replace("[", r"\["))), child)
 
-    root = Tree(label(analysis.tree.root, "all images"), highlight=False)
+    root = Tree(label(analysis.tree.root, "all images"))
     grow(root, analysis.tree.root)
     console.print(root)
-    console.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …", highlight=False)
+    console.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …")
 
 
 def _top(analysis: Any, n: int) -> list[tuple[int, float]]:

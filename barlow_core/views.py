@@ -110,19 +110,23 @@ def group_words(grouping: str, name: str) -> GroupWords:
     return GroupWords(f"Images chosen as {name}", "All wrong predictions among them.")
 
 
-def rule_words(conditions: Sequence[Condition]) -> str:
-    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034)"."""
-    parts: dict[int, str] = {}
+def condition_words(conditions: Sequence[Condition]) -> dict[int, str]:
+    """What a rule asks of each of its features, in words: {12: "weak (below 0.3412)", 7: "between 0.5000 and 1.2034"}."""
+    words: dict[int, str] = {}
     bounds = {(c.feature, c.operator): threshold_text(c.threshold) for c in conditions}
     for feature in dict.fromkeys(c.feature for c in conditions):
         low, high = bounds.get((feature, ">")), bounds.get((feature, "<"))
         if low is not None and high is not None:
-            parts[feature] = f"feature {feature} is between {low} and {high}"
-        elif high is not None:
-            parts[feature] = f"feature {feature} is weak (below {high})"
+            words[feature] = f"between {low} and {high}"
         else:
-            parts[feature] = f"feature {feature} is strong (above {low})"
-    return " and ".join(parts.values()) or "any image of the group"
+            words[feature] = f"weak (below {high})" if high is not None else f"strong (above {low})"
+    return words
+
+
+def rule_words(conditions: Sequence[Condition]) -> str:
+    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034)"."""
+    words = condition_words(conditions)
+    return " and ".join(f"feature {feature} is {said}" for feature, said in words.items()) or "any image"
 
 
 def no_failure_mode(analysis: FailureAnalysis) -> str | None:
@@ -141,11 +145,9 @@ def no_failure_mode(analysis: FailureAnalysis) -> str | None:
 
 
 def percent(share: float) -> str:
-    """A share as people read it: "7.8 %", "100 %", "0.04 %"."""
+    """A share as people read it, with one decimal, or with two where one would show nothing: "7.8 %", "0.04 %"."""
     value = share * 100
-    digits = 1 if value >= 0.1 or value == 0 else 2
-    text = f"{value:.{digits}f}"
-    return f"{text.removesuffix('.0')} %"
+    return f"{value:.{2 if 0 < value < 0.1 else 1}f} %"
 
 
 def points(difference: float) -> str:

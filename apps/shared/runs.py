@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Extractor, default_device
 from barlow_core.failure_modes import FailureAnalysis, load_analysis
 from barlow_core.run import Run
+
+if TYPE_CHECKING:
+    from barlow_core.extractors import Extractor
 
 
 def run_argument(script: str) -> Path:
@@ -70,4 +73,6 @@ def extractor(run: Run) -> Extractor:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _extractor(fingerprint: str, _run: Run) -> Extractor:
+    from barlow_core.extractors import default_device  # Networks cost seconds and memory that looking does not need.
+
     return _run.extractor(device=default_device())
