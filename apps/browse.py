@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from shared import runs
-from shared.html import TERMS, figure, rate_bar, stats, style
-from shared.panel import show_panel
+from shared.html import TERMS, figure, plain, rate_bar, stats, style
+from shared.panel import found_panel, show_panel
 from shared.place import Place, adopt_url, go, write_url
 from shared.tree import tree_html
 
@@ -22,14 +22,20 @@ from barlow_core.run import Run
 from barlow_core.views import percent, points
 
 GROUPINGS = {
-    "label": "Label: what it misses",
-    "prediction": "Prediction: what it wrongly takes for it",
+    "label": "Label",
+    "prediction": "Prediction",
     "union": "Label or prediction",
-    "pair": "Confused pairs",
-    "mask": "Chosen images",
+    "pair": "Confused pair",
+    "mask": "Choice",
 }
+GROUPINGS_HELP = (
+    "By label: what the classifier misses in a class. By prediction: what it wrongly takes for the class. "
+    "Rules are searched in each group by itself."
+)
 DEFAULT_DEPTH = 1  # One condition a rule: what a person reads first.
-CARDS, ROW, SEED = 6, 6, 0
+CARDS = 6  # failure modes on the overview
+ROW = 6  # failing images at a time
+SEED = 0  # of their order
 
 
 def main() -> None:
@@ -38,58 +44,86 @@ def main() -> None:
     style()
     try:
         run = runs.open_run(runs.run_argument("browse.py"))
-        show_header(views.summary(run))
-        if show_unfinished(run):
+        explained = show_header(run)
+        if not explained:
             return
         place = choose_place(run)
         if place.name is None:
             show_overview(run, place)
         else:
-            show_group(run, place)
+            show_group(run, place, place.name)
     except BarlowError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
+    except OSError as error:
+        st.error(plain(f"A file of this run cannot be read: {error}. Bring it back, or make the run again."))
 
 
-def show_header(summary: views.Summary) -> None:
+def show_header(run: Run) -> bool:
+    """What the run is; which commands it still needs before there is anything to see. False where it needs some."""
+    summary, status = views.summary(run), run.status()
     facts = [f"{summary.n_images:,} images", f"{summary.n_classes:,} classes"]
     if summary.n_failures is not None and summary.error_rate is not None:
         facts.append(f"{summary.n_failures:,} wrong predictions ({percent(summary.error_rate)})")
     if summary.extractor:
         facts.append(f"features of {summary.extractor}")
-    st.html(f'<header class="bw-title"><h1>{escape(summary.name)}</h1><p>{escape(" · ".join(facts))}</p></header>')
-
-
-def show_unfinished(run: Run) -> bool:
-    """Say which commands are still needed before there is anything to see; True where there are some."""
-    status = run.status()
+    title = f'<header class="bw-title"><h1>{escape(summary.name)}</h1><p>{escape(" · ".join(facts))}</p></header>'
     pending = status[(status["state"] != "done") & (status["stage"] != "visualize")]
     if pending.empty:
-        return False
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.html(title)
+        with right:
+            show_help(run)
+        return True
+    st.html(title)
     if (pending["state"] == "stale").any():
         st.warning("This run is out of date: its data or an earlier step changed. Bring it up to date, then reload:")
     else:
         st.info("This run has no failure modes yet. Find them, then reload:")
     st.code("\n".join(pending["command"]), language="bash")
-    return True
+    return False
+
+
+def show_help(run: Run) -> None:
+    """What every number means and was measured on."""
+    settings = run.require("explain")["settings"]
+    with st.popover("What do the numbers mean?"):
+        st.markdown("\n".join(f"- **{name}**: {text}" for name, text in TERMS.items()))
+        st.markdown(
+            f"A **failure mode** is a leaf of the group's tree with ER > BER + {settings['delta']:g} and EC > {settings['tau']:g}. "
+            "Its rule speaks of features of the extractor, which the pictures A, B and C explain.\n\n"
+            "All numbers are measured **on the same images in which the rules were searched** (in-sample): on new images "
+            "expect smaller differences, above all for rules with several conditions and few images."
+        )
 
 
 def choose_place(run: Run) -> Place:
     """The controls, in step with the URL."""
     groupings, depths = views.groupings(run), views.depths(run)
+    if not groupings:
+        raise BarlowError(f"No group of images was explained in {run.path}. Run: barlow explain {run.path} --grouping label")
     default = Place(groupings[0], None, min(DEFAULT_DEPTH, depths[-1]))
     adopt_url(default, groupings=groupings, depths=depths)
-    left, middle, right = st.columns([5, 4, 3], vertical_alignment="bottom")
-    grouping = left.radio("Group the images by", groupings, format_func=GROUPINGS.__getitem__, horizontal=True, key="grouping")
-    table = views.groups(run, grouping=grouping, depth=depths[0]).set_index("class_name")
-    unknown = st.session_state["name"] if st.session_state["name"] not in table.index else None
-    if unknown is not None:
+    left, middle, right = st.columns([4, 5, 3])
+    grouping = left.radio(
+        "Group the images by",
+        groupings,
+        format_func=GROUPINGS.__getitem__,
+        horizontal=True,
+        key="grouping",
+        help=GROUPINGS_HELP,
+    )
+    error_rates = views.groups(run, grouping=grouping, depth=depths[0]).set_index("class_name")["ber"].to_dict()
+    unknown = st.session_state["name"]
+    if unknown in error_rates or unknown is None:
+        unknown = None
+    else:
         st.session_state["name"] = None
     name = middle.selectbox(
         "Class (worst first; type to search)",
-        list(table.index),
+        list(error_rates),
         index=None,
-        format_func=lambda name: f"{name}   {percent(table.at[name, 'ber'])} wrong",
-        placeholder="All: the overview",
+        format_func=lambda name: f"{name}: {percent(error_rates[name])} wrong",
+        placeholder="All of them",
         key="name",
     )
     depth = right.radio(
@@ -100,37 +134,23 @@ def choose_place(run: Run) -> Place:
         help="The depth of the tree. More conditions describe the failures more closely, and are harder to read.",
     )
     if unknown is not None:
-        st.warning(f"This run has no group called {unknown!r} here. Choose another one.")
+        st.warning(plain(f"There is no group called {unknown} here. Choose one of the others."))
     place = Place(grouping, name, depth)
     write_url(place, default)
     return place
-
-
-def show_help(run: Run) -> None:
-    settings = run.require("explain")["settings"]
-    with st.popover("What do these numbers mean?"):
-        st.markdown("\n".join(f"- **{name}**: {text.split(': ', 1)[-1]}" for name, text in TERMS.items()))
-        st.markdown(
-            f"A **failure mode** is a leaf of the group's tree with ER > BER + {settings['delta']:g} and EC > {settings['tau']:g}. "
-            "Its rule speaks of features of the extractor, which the pictures A, B and C explain.\n\n"
-            "All numbers are measured **on the same images in which the rules were searched** (in-sample): on new images "
-            "expect smaller differences, above all for rules with several conditions and few images."
-        )
 
 
 # --- all groups
 
 
 def show_overview(run: Run, place: Place) -> None:
+    """The strongest failure modes of a grouping, and a table of its groups."""
     modes = views.failure_modes(run, grouping=place.grouping, depth=place.depth)
     table = views.groups(run, grouping=place.grouping, depth=place.depth)
-    with_modes = int((table["failure_modes"] > 0).sum())
-    st.html(
-        '<h2 class="bw-h2">Where the classifier fails</h2>'
-        f'<p class="bw-lead">{len(modes):,} failure modes in {with_modes:,} of {len(table):,} groups, strongest first '
-        "(importance value: how often they fail × how many of the group's failures they hold).</p>"
-    )
-    show_help(run)
+    found = f"{len(modes):,} failure modes in {modes['group'].nunique():,} of {len(table):,} groups."
+    order = f"The {CARDS} of highest importance value:" if len(modes) > CARDS else "Highest importance value first:"
+    lead = f"{found} {order}" if len(modes) else f"No failure mode in {len(table):,} groups."
+    st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{lead}</p>')
     if modes.empty:
         st.info("No leaf of any tree passes. Try more conditions in a rule, or smaller thresholds:")
         st.code(f"barlow explain {run.path} --delta 0.05 --tau 0.1", language="bash")
@@ -140,17 +160,32 @@ def show_overview(run: Run, place: Place) -> None:
 
 
 def show_card(run: Run, place: Place, mode: Any) -> None:
+    """One row of `views.failure_modes` as a sentence, beside what its feature shows and whom it strikes."""
     node = runs.analysis(run, mode.group, place.depth).tree.node(mode.leaf)
-    failures = views.node_failures(run, mode.group, node, n=ROW, seed=SEED)
-    strip = "".join(failure_figure(row) for row in failures.itertuples())
-    with st.container(border=True):
-        st.html(
-            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(views.group_words(place.grouping, mode.class_name).title)}</h3>'
-            f"<p>{mode_sentence(node, mode.ber)}</p>{rate_bar(mode.error_rate, mode.ber)}</div>"
-            f'<div class="bw-strip">{strip}</div></div>'
+    title = views.group_words(place.grouping, mode.class_name).title
+    sentence = (
+        f"Where {views.rule_words(node.conditions)}, <strong>{percent(node.error_rate)}</strong> of {node.n_images:,} images "
+        f"are wrong, {points(mode.increase)} over the group's {percent(mode.ber)}. "
+        f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
+    )
+    strips = ""
+    panel = found_panel(run, mode.group, mode.feature)
+    if panel is not None:
+        strongest = "".join(
+            figure(panel.path / image.image, alt=f"{image.label} image {image.name}, feature {mode.feature} is strong")
+            for image in panel.images[:3]
         )
-        st.button(
-            f"Open {mode.class_name}",
+        strips += f'<div><h5>Feature {mode.feature}, strongest</h5><div class="bw-strip">{strongest}</div></div>'
+    failures = "".join(failure_figure(row) for row in views.node_failures(run, mode.group, node, n=ROW, seed=SEED).itertuples())
+    strips += f'<div><h5>Failing images</h5><div class="bw-strip">{failures}</div></div>'
+    with st.container(border=True):
+        card, button = st.columns([10, 1.6], vertical_alignment="center")
+        card.html(
+            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>'
+            f'{rate_bar(mode.error_rate, mode.ber)}</div><div class="bw-strips">{strips}</div></div>'
+        )
+        button.button(
+            f"Open {plain(mode.class_name)}",
             key=f"open {mode.group} {mode.leaf}",
             on_click=go,
             args=(place.grouping, mode.class_name),
@@ -158,6 +193,7 @@ def show_card(run: Run, place: Place, mode: Any) -> None:
 
 
 def show_groups(place: Place, table: pd.DataFrame) -> None:
+    """All groups as a table that sorts and searches; a ticked row opens."""
     st.html(f'<h2 class="bw-h2">All {len(table):,} groups</h2><p class="bw-lead">Tick a row to open the group.</p>')
 
     def open_ticked() -> None:
@@ -165,29 +201,20 @@ def show_groups(place: Place, table: pd.DataFrame) -> None:
         if rows:
             go(place.grouping, table["class_name"].iloc[rows[0]])
 
-    share = {"format": "percent", "min_value": 0.0}
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    highest = max(float(table["ber"].max()), 0.01)
     st.dataframe(
-        table[
-            [
-                "class_name",
-                "n_images",
-                "n_failures",
-                "ber",
-                "failure_modes",
-                "increase",
-                "importance_value",
-                "aler",
-            ]
-        ],
+        table,
+        column_order=["class_name", "n_images", "n_failures", "ber", "failure_modes", "increase", "importance_value", "aler"],
         column_config={
-            "class_name": st.column_config.TextColumn("Class", pinned=True),
-            "n_images": st.column_config.NumberColumn("Images", format="localized"),
-            "n_failures": st.column_config.NumberColumn("Failures", format="localized"),
-            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], max_value=max(table["ber"].max(), 0.01), **share),
-            "failure_modes": st.column_config.NumberColumn("Failure modes"),
-            "increase": st.column_config.NumberColumn("Largest increase", help=TERMS["Increase"], format="percent"),
-            "importance_value": st.column_config.NumberColumn("Highest IV", help=TERMS["IV"], format="%.3f"),
-            "aler": st.column_config.NumberColumn("ALER", help=TERMS["ALER"], format="percent"),
+            "class_name": text("Class", pinned=True),
+            "n_images": number("Images", format="localized"),
+            "n_failures": number("Failures", format="localized"),
+            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], format="percent", min_value=0, max_value=highest),
+            "failure_modes": number("Failure modes"),
+            "increase": number("Largest increase", help=TERMS["Increase"], format="percent"),
+            "importance_value": number("Highest IV", help=TERMS["IV"], format="%.3f"),
+            "aler": number("ALER", help=TERMS["ALER"], format="percent"),
         },
         hide_index=True,
         on_select=open_ticked,
@@ -199,25 +226,24 @@ def show_groups(place: Place, table: pd.DataFrame) -> None:
 # --- one group
 
 
-def show_group(run: Run, place: Place) -> None:
-    key = f"{place.grouping}:{place.name}"
+def show_group(run: Run, place: Place, name: str) -> None:
+    """A group with its tree and its failure modes."""
+    key = f"{place.grouping}:{name}"
     analysis = runs.analysis(run, key, place.depth)
-    words = views.group_words(place.grouping, str(place.name))
+    words = views.group_words(place.grouping, name)
+    st.button("← All groups", on_click=go, args=(place.grouping, None), type="tertiary")
     st.html(
-        f'<h2 class="bw-h2">{escape(words.title)}</h2><p class="bw-lead">{escape(words.failures)}</p>'
+        f'<h2 class="bw-h2">{escape(words.title)}</h2><p class="bw-lead">{escape(words.failures)} '
+        "Measured on the images in which the rules were searched.</p>"
         + stats(
             [
                 ("BER", percent(analysis.ber)),
-                ("Failures", f"{analysis.n_failures:,} of {analysis.n_images:,} images"),
+                ("Failures", f"{analysis.n_failures:,} of {analysis.n_images:,}"),
                 ("ALER", percent(analysis.aler)),
             ]
         )
+        + tree_html(analysis)
     )
-    back, explanation, _ = st.columns([2, 3, 7])
-    back.button("← All groups", on_click=go, args=(place.grouping, None))
-    with explanation:
-        show_help(run)
-    st.html(tree_html(analysis))
     reason = views.no_failure_mode(analysis)
     if reason is not None:
         st.info(reason)
@@ -226,11 +252,13 @@ def show_group(run: Run, place: Place) -> None:
 
 
 def show_mode(run: Run, key: str, analysis: FailureAnalysis, node: Node, rank: int) -> None:
-    place = f"{analysis.settings.depth} {node.number}"
+    """A failure mode: its rule, its numbers, what its features show, whom it strikes."""
+    place = f"{key} {analysis.settings.depth} {node.number}"
+    words = views.condition_words(node.conditions)
     with st.container(border=True):
         st.html(
-            f'<h3 class="bw-h3">{views.rule_words(node.conditions)}<span class="bw-badge">failure mode {rank}</span></h3>'
-            f'<code class="bw-code">{escape(node.rule)}</code><p class="bw-lead">{mode_sentence(node, analysis.ber, rule=False)}</p>'
+            f'<h3 class="bw-h3">{views.rule_words(node.conditions)} <span class="bw-badge">failure mode {rank}</span></h3>'
+            f'<code class="bw-code">{escape(node.rule)}</code>'
             + stats(
                 [
                     ("ER", percent(node.error_rate)),
@@ -245,50 +273,37 @@ def show_mode(run: Run, key: str, analysis: FailureAnalysis, node: Node, rank: i
         if len(node.features) == 1:
             show_panel(run, key, node.features[0], place=place)
         else:
-            for tab, feature in zip(st.tabs([f"Feature {f}" for f in node.features]), node.features, strict=True):
+            tabs = st.tabs([f"Feature {feature}: {words[feature]}" for feature in node.features])
+            for tab, feature in zip(tabs, node.features, strict=True):
                 with tab:
                     show_panel(run, key, feature, place=place)
         show_failures(run, key, node, place)
 
 
 def show_failures(run: Run, key: str, node: Node, place: str) -> None:
-    counter = f"rows of failures in {key} {place}"
-    rows = st.session_state.setdefault(counter, 1)
-    failures = views.node_failures(run, key, node, n=rows * ROW, seed=SEED)
+    """Failing images of a leaf, a few at a time."""
+    counter = f"failures shown of {place}"
+    shown = st.session_state.get(counter, ROW)
+    failures = views.node_failures(run, key, node, n=shown, seed=SEED)
     pictures = "".join(failure_figure(row, caption=True) for row in failures.itertuples())
     st.html(
         '<div class="bw-row"><div class="bw-section"><h5>Failures in this leaf</h5>'
-        f"<p>{len(failures):,} of {node.n_failures:,}, drawn at random: label → prediction (confidence).</p></div>"
+        f"<p>{len(failures):,} of {node.n_failures:,}, in random order: label → prediction (confidence).</p></div>"
         f'<div class="bw-grid">{pictures}</div></div>'
     )
     if len(failures) < node.n_failures:
 
         def more() -> None:
-            st.session_state[counter] += 2
+            st.session_state[counter] = shown + 2 * ROW
 
         st.button("More failures", key=f"more {counter}", on_click=more)
 
 
-# --- words and pictures of both
-
-
-def mode_sentence(node: Node, ber: float, *, rule: bool = True) -> str:
-    where = f"Where {views.rule_words(node.conditions)}, " if rule else ""
-    return (
-        f"{where}<strong>{percent(node.error_rate)}</strong> of {node.n_images:,} images are wrong, "
-        f"{points(node.error_rate - ber)} over the group's {percent(ber)}. "
-        f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
-    )
-
-
 def failure_figure(row: Any, *, caption: bool = False) -> str:
+    """One row of `views.node_failures` as a picture."""
     sure = "" if pd.isna(row.confidence) else f" ({row.confidence:.2f})"
-    text = f"{row.label} → {row.prediction}{sure}"
-    return figure(
-        Path(row.path),
-        alt=f"{row.name}: {row.label}, predicted {row.prediction}{sure}",
-        caption=text if caption else "",
-    )
+    alt = f"{row.name}: {row.label}, predicted {row.prediction}{sure}"
+    return figure(Path(row.path), alt=alt, caption=f"{row.label} → {row.prediction}{sure}" if caption else "")
 
 
 main()

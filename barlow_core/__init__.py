@@ -13,15 +13,7 @@ run.failure_modes()
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from barlow_core.benchmark import Benchmark
-    from barlow_core.errors import BarlowError
-    from barlow_core.extractors import Extractor, load
-    from barlow_core.failure_modes import FailureAnalysis, explain, explain_run
-    from barlow_core.panels import feature_attack, make_panel, visualize
-    from barlow_core.run import Run
+from typing import Any
 
 # Looked up on first use: tables and help texts do without the seconds that torch takes. (`extract` and `predict` are missing on
 # purpose: they are the names of modules, too.)

@@ -58,7 +58,7 @@ def attack_settings(
         epsilon = PAPER_EPSILON * math.sqrt(height * width) / PAPER_SIDE
     if step_size is None:
         step_size = epsilon / max(steps, 1)
-    for name, value in (("step_size", step_size), ("epsilon", epsilon)):
+    for name, value in (("epsilon", epsilon), ("step_size", step_size)):
         if not (math.isfinite(value) and value > 0):
             raise BarlowError(f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1].")
     return {"steps": int(steps), "step_size": float(step_size), "epsilon": float(epsilon)}

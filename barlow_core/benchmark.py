@@ -84,7 +84,7 @@ class Benchmark:
             classes = infer_class_names({what: sound[what] for what in ("label", "prediction") if what in sound})
         else:
             classes = read_class_names(class_names)
-        source = Path(metadata_csv)
+        source = f"{metadata_csv}, images in {images_dir}"
         return _assemble(images_dir, table, classes, problems, source, skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
@@ -120,7 +120,7 @@ class Benchmark:
             if class_names is None and not predictions_.is_csv(predictions):
                 folders.refuse_ambiguous(class_folders, classes[0], predictions_.load_array(predictions))
             table = _add_predictions(table, predictions, classes, problems)
-        return _assemble(images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress)
+        return _assemble(images_dir, table, classes, problems, str(images_dir), skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
     def from_dataset(
@@ -156,7 +156,7 @@ class Benchmark:
         else:
             table, problems = datasets.write_images(dataset, images_dir, progress=progress)
         if class_names is None:
-            class_names = getattr(dataset, "classes", None)
+            class_names = datasets.class_names(dataset)
         if class_names is None:
             classes = infer_class_names({"label": table["label"]})
         else:
@@ -164,7 +164,7 @@ class Benchmark:
         if predictions is not None:
             table = _add_predictions(table, predictions, classes, problems)
         images_dir = Path(images_dir).absolute()
-        return _assemble(images_dir, table, classes, problems, images_dir, skip_bad=skip_bad, check=check, progress=progress)
+        return _assemble(images_dir, table, classes, problems, str(images_dir), skip_bad=skip_bad, check=check, progress=progress)
 
     @classmethod
     def from_table(cls, images_dir: str | Path, table: pd.DataFrame, class_names: Sequence[str]) -> Benchmark:
@@ -206,7 +206,7 @@ class Benchmark:
         indices, reasons = encode(table["prediction"], "prediction", *classes)
         problems.add(reasons)
         if problems.of_row or problems.strays:
-            raise problems.report(problems.listed(self.names, None), "Predictions", len(self))
+            raise problems.report(problems.listed(self.names, None), "Predictions", len(self), can_skip=False)
         found = table["confidence"].to_numpy() if "confidence" in table else None
         return replace(self, predictions=indices, confidence=found)
 
@@ -317,7 +317,7 @@ def _assemble(
     table: pd.DataFrame,
     classes: Classes,
     problems: Problems,
-    source: Path,
+    source: str,
     *,
     skip_bad: bool,
     check: CheckMode,
@@ -329,6 +329,8 @@ def _assemble(
         table: columns path, label, and row, prediction, confidence, split and attributes where there are any.
         source: what a problem is a problem of.
     """
+    if len(table) == 0:
+        raise BarlowError(f"{source} holds no images. Expected at least one. Check what you handed over.")
     class_names, lookup = classes
     rows = table["row"].to_numpy() if "row" in table else None
     paths = table["path"].to_numpy(dtype=object)
@@ -346,7 +348,7 @@ def _assemble(
     skipped = problems.listed(paths, rows)
     sound = ~problems.bad(len(table))
     if len(skipped) and not (skip_bad and sound.any()):
-        raise problems.report(skipped, str(source), len(table))
+        raise problems.report(skipped, source, len(table), can_skip=bool(sound.any()))
     return _from_columns(images_dir, table[sound].reset_index(drop=True), class_names, skipped)
 
 

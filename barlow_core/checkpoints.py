@@ -160,9 +160,6 @@ class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         return _ALLOWED.get((module, name), _Anything)
 
-    def persistent_load(self, key: Any) -> Any:  # replaced by torch; without storages there is nothing to look up
-        return _Anything
-
 
 def _unpickle(file: Any, **options: Any) -> Any:
     return _TensorUnpickler(file, **options).load()

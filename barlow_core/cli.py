@@ -224,7 +224,8 @@ def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: An
     panels = _visualize(run, progress=not quiet, **arguments)
     click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
     if figures is not None:
-        from barlow_core.figure import leaf_figure, save_figure
+        from barlow_core.export import leaf_figure
+        from barlow_core.figure import save_figure
 
         for panel in panels:
             save_figure(figures / f"{panel.path.parent.name}-{panel.feature}.png", leaf_figure(run, panel))

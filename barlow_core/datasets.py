@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
+from barlow_core.class_names import imagenet_classes, read_class_names
 from barlow_core.errors import BarlowError
 from barlow_core.images import open_image, to_rgb
 from barlow_core.problems import Problems
@@ -46,6 +47,18 @@ def files_in_place(dataset: Any, images_dir: str | Path) -> tuple[Path, pd.DataF
     names = [file[len(root) :].replace(os.sep, "/") for file in files]
     labels = _labels([sample[1] for sample in samples])
     return Path(root), pd.DataFrame({"path": pd.Series(names, dtype="str"), "label": labels})
+
+
+def class_names(dataset: Any) -> list[str] | None:
+    """The names of a dataset's classes in the order of its labels, where it has `classes`; ImageNet's for WordNet ids."""
+    classes = getattr(dataset, "wnids", None) or getattr(dataset, "classes", None)
+    if classes is None:
+        return None
+    _, lookup = read_class_names("imagenet")
+    names = imagenet_classes()["name"]
+    if all(isinstance(name, str) and name in lookup and name[1:].isdecimal() for name in classes):
+        return [names[lookup[name]] for name in classes]
+    return [str(name) for name in classes]
 
 
 def write_images(dataset: Any, images_dir: str | Path, *, progress: bool = False) -> tuple[pd.DataFrame, Problems]:

@@ -6,69 +6,67 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from barlow_core.failure_modes import load_analysis
-from barlow_core.images import open_image
-from barlow_core.panels import Panel
-from barlow_core.run import Run, atomic_write
-from barlow_core.views import node_failures
+from barlow_core.panel_files import Panel
+from barlow_core.run import atomic_write
 
 DPI = 200
-# Inches. A column of 1.15 makes a row of six fill the width of a printed page.
-_EDGE, _MARGIN, _COLUMN, _GAP = 0.08, 1.15, 1.15, 0.06
-_LINE, _TITLE_LINE, _TITLE_CHARACTER = 0.13, 0.18, 0.09
-_SMALL, _LETTER, _HEAD = 7.0, 13.0, 9.0
+# Inches: six columns and the margin with the letters make 8.3, the text width of a landscape or a scaled portrait page.
+_EDGE, _MARGIN, _COLUMN, _GAP = 0.08, 1.15, 1.12, 0.08
+_LINE, _TITLE_LINE, _LETTER_LINE = 0.125, 0.18, 0.24
+_SMALL, _LETTER, _TITLE = 7.0, 13.0, 9.0  # points
+# Characters that fit, for the wide letters of matplotlib's own font.
+_PER_INCH, _IN_COLUMN = 12.5, 20
 _GREY = "0.35"
 
 Cell = tuple[Image.Image, str]
+
+
+class _Row(NamedTuple):
+    letter: str
+    description: str
+    cells: list[Cell]
+
+    @property
+    def height(self) -> float:
+        return _COLUMN + _LINE * max(len(_wrapped(caption)) for _, caption in self.cells) + 2 * _GAP
 
 
 def panel_figure(panel: Panel, failures: Sequence[Cell] = (), title: str | None = None, *, dpi: int = DPI) -> Image.Image:
     """Draw a panel and failures of its leaf as one figure.
 
     Args:
-        failures: (picture, caption) of failures, as many as there is room for: one row; more are left out.
+        failures: (picture, caption) of failures; the first k make the last row.
         title: above the figure; the feature and its group when None.
-        dpi: pixels an inch; the figure of six images is 8.2 inches wide.
+        dpi: pixels an inch; the figure of six images is 8.3 inches wide.
 
     Returns:
         An RGB picture; `save_figure` writes it.
     """
     rows = _rows(panel, failures)
-    columns = max(len(cells) for _, _, cells in rows)
-    heading = textwrap.wrap(title or f"feature[{panel.feature}] in {panel.group}", PLACE)
-    height = _TITLE * len(heading) + sum(heights) + _GAP * (len(rows) + 1)
+    columns = max(len(row.cells) for row in rows)
+    width = _MARGIN + columns * (_COLUMN + _GAP)
+    heading = textwrap.wrap(title or f"feature[{panel.feature}] in {panel.group}", int(_PER_INCH * width))
+    head = _EDGE + _TITLE_LINE * len(heading) + _GAP
+    height = head + sum(row.height for row in rows)
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
 
-    figure.text(
-        _MARGIN / width,
-        1 - 0.05 / height,
-        "\n".join(heading),
-        fontsize=_HEAD,
-        weight="bold",
-        va="top",
-        linespacing=1.3,
-    )
-    top = height - _TITLE * len(heading) - _GAP
-    for (letter, description, cells), row_height in zip(rows, heights, strict=True):
-        figure.text(0.1 / width, top / height, letter, fontsize=_LETTER, weight="bold", va="top")
-        below = top - (0.24 if letter else 0.0)
-        figure.text(0.1 / width, below / height, description, fontsize=_SMALL, color=_GREY, va="top", linespacing=1.25)
-        for column, (picture, caption) in enumerate(cells):
-            left = _MARGIN + column * (_COLUMN + _GAP)
-            box = (left / width, (top - _COLUMN) / height, _COLUMN / width, _COLUMN / height)
-            _draw(figure.add_axes(box), picture, caption)
-        top -= row_height + _GAP
+    _write(figure, _EDGE, height - _EDGE, "\n".join(heading), size=_TITLE, weight="bold")
+    top = height - head
+    for row in rows:
+        _draw_row(figure, row, top)
+        top -= row.height
 
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    return Image.open(drawn).convert("RGB")
+    with Image.open(drawn) as picture:
+        return picture.convert("RGB")
 
 
 def save_figure(path: str | Path, figure: Image.Image, *, dpi: int = DPI) -> None:
@@ -77,34 +75,17 @@ def save_figure(path: str | Path, figure: Image.Image, *, dpi: int = DPI) -> Non
         figure.save(temporary, format="PNG", dpi=(dpi, dpi))
 
 
-def _rows(panel: Panel, failures: Sequence[Cell]) -> list[tuple[str, str, list[Cell]]]:
-    """The rows from top to bottom: section letter, what it shows, pictures with captions."""
-
-    def cells(files: Sequence[str], captions: Sequence[str]) -> list[Cell]:
-        return [(_read(panel.path / file), caption) for file, caption in zip(files, captions, strict=True)]
-
+def _rows(panel: Panel, failures: Sequence[Cell]) -> list[_Row]:
     images = panel.images
-    where = "of the group" if panel.source == "group" else "of the benchmark"
+    shown = [(_read(panel.path / image.image), f"{image.activation:.3f}") for image in images]
+    heat = [(_read(panel.path / image.overlay), "") for image in images]
+    attacked = [(_read(panel.path / image.attack), f"{image.attacked:.3f}") for image in images]
     rows = [
-        (
-            "A",
-            f"most activating\nimages {where},\nwith activations",
-            cells([image.image for image in images], [f"{image.activation:.3f}" for image in images]),
-        ),
-        (
-            "B",
-            "heatmaps:\nwhere the feature\nis active",
-            cells([image.overlay for image in images], [""] * len(images)),
-        ),
-        (
-            "C",
-            "feature attack:\nimages changed\nto raise it",
-            cells([image.attack for image in images], [f"{image.attacked:.3f}" for image in images]),
-        ),
+        _Row("A", f"most activating\nof the {panel.source},\nwith activations", shown),
+        _Row("B", "heatmaps:\nwhere the feature\nis active", heat),
+        _Row("C", "feature attacks:\nchanged to raise\nthe activation", attacked),
     ]
-    if failures:
-        rows.append(("", "failures", list(failures)[: max(panel.k, 1)]))
-    return rows
+    return [*rows, _Row("", "failures", list(failures)[: panel.k])] if failures else rows
 
 
 def _read(path: Path) -> Image.Image:
@@ -112,48 +93,48 @@ def _read(path: Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def _lines(cells: Sequence[Cell]) -> int:
-    return max((caption.count("\n") + 1 for _, caption in cells), default=1)
+def _wrapped(caption: str) -> list[str]:
+    return [part for line in caption.splitlines() for part in textwrap.wrap(line, _IN_COLUMN)]
 
 
-def _draw(axes: Axes, picture: Image.Image, caption: str) -> None:
-    """Put a picture into its square, uncropped and centred, with its caption under it."""
-    axes.set_axis_off()
-    axes.set_anchor("N")
-    axes.imshow(picture, interpolation="antialiased" if max(picture.size) >= 128 else "bicubic")
-    # parse_math would take the dollar signs of a class name or file for a formula.
-    axes.text(
-        0.5,
-        -0.03,
-        caption,
-        fontsize=_SMALL,
-        ha="center",
+def _draw_row(figure: Figure, row: _Row, top: float) -> None:
+    """Draw a row of pictures with captions, its letter and description in the left margin; `top` in inches."""
+    width, height = figure.get_size_inches()
+    _write(figure, _EDGE, top, row.letter, size=_LETTER, weight="bold")
+    _write(figure, _EDGE, top - (_LETTER_LINE if row.letter else 0), row.description, size=_SMALL, color=_GREY)
+    for column, (picture, caption) in enumerate(row.cells):
+        left = _MARGIN + column * (_COLUMN + _GAP)
+        axes = figure.add_axes((left / width, (top - _COLUMN) / height, _COLUMN / width, _COLUMN / height))
+        axes.set_axis_off()
+        axes.set_anchor("S")  # A wide picture stands on its caption.
+        axes.imshow(picture, interpolation="bicubic")
+        lines = "\n".join(_wrapped(caption))
+        _write(figure, left + _COLUMN / 2, top - _COLUMN - _GAP / 2, lines, size=_SMALL, align="center")
+
+
+def _write(
+    figure: Figure,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: float,
+    weight: str = "normal",
+    color: str = "black",
+    align: str = "left",
+) -> None:
+    """Put text with its upper edge at `y`, in inches from the lower left corner."""
+    width, height = figure.get_size_inches()
+    # parse_math would take the dollar signs of a class or file name for a formula.
+    figure.text(
+        x / width,
+        y / height,
+        text,
+        fontsize=size,
+        weight=weight,
+        color=color,
+        ha=align,
         va="top",
-        transform=axes.transAxes,
-        linespacing=1.2,
+        linespacing=1.25,
         parse_math=False,
     )
-
-
-def leaf_figure(run: Run, panel: Panel, *, seed: int = 0) -> Image.Image:
-    """The figure of a panel with failures of the leaf that its feature defines, captioned as in the paper.
-
-    The leaf is the failure mode whose rule names the feature: of the shallowest tree, then with the highest importance value.
-    A feature in no failure mode gets a figure without failures.
-
-    Args:
-        seed: of the draw of failures.
-    """
-    modes = run.failure_modes()
-    modes = modes[(modes["group"] == panel.group) & [panel.feature in features for features in modes["features"]]]
-    if modes.empty:
-        return panel_figure(panel)
-    mode = modes.sort_values(["depth", "importance_value"], ascending=[True, False], kind="stable").iloc[0]
-    leaf = load_analysis(run, panel.group, depth=int(mode["depth"])).tree.node(int(mode["leaf"]))
-    drawn = node_failures(run, panel.group, leaf, n=panel.k, seed=seed)
-    failures = [(open_image(row.path), f"{row.label}\nas {row.prediction}") for row in drawn.itertuples()]
-    title = (
-        f"{panel.group}: when {mode['rule']}, the error rate is {mode['error_rate']:.4f} ({mode['increase'] * 100:+.2f} points), "
-        f"with {mode['error_coverage']:.4f} of all failures"
-    )
-    return panel_figure(panel, failures, title)

@@ -84,7 +84,7 @@ def refuse_ambiguous(folders: list[str], names: list[str], predictions: np.ndarr
     """
     if predictions.dtype.kind in "UOT" or predictions.size == 0:
         return
-    n_classes = predictions.shape[1] if predictions.ndim == 2 else int(np.nanmax(predictions)) + 1
+    n_classes = predictions.shape[1] if predictions.ndim == 2 else 1 + np.nanmax(predictions, initial=0)
     if len(folders) < len(names) and n_classes <= len(folders):
         raise BarlowError(
             f"The predictions may be indices among the {len(folders)} folders or among ImageNet's {len(names):,} "

@@ -107,13 +107,17 @@ def check_images(
         return [_attempt(images_dir / name, mode) for name in names[start : start + _TASK]]
 
     bar = tqdm(total=len(names), desc="check images", unit="image", disable=not progress)
-    with ThreadPoolExecutor() as threads, bar:
+    threads = ThreadPoolExecutor()
+    try:
         tasks = threads.map(work, range(0, len(names), _TASK))
         for position, (digest, reason) in enumerate(itertools.chain.from_iterable(tasks)):
             digests[position] = digest
             if reason:
                 reasons[position] = reason
             bar.update()
+    finally:
+        threads.shutdown(cancel_futures=True)  # An interrupted check stops at once, however many images are left.
+        bar.close()
     return digests, reasons
 
 

@@ -153,7 +153,9 @@ def _read_text(reader: Any, width: int) -> pd.DataFrame:
             cells[position] = (cells[position] + [""] * width)[:width]
         frame = pd.DataFrame(dict(enumerate(zip(*cells, strict=True))), dtype="str")
         frame = frame.apply(lambda column: column.str.strip())
-        blank = (frame == "").all(axis=1) if "" in set(frame[0]) else pd.Series(False, index=frame.index)
+        blank = frame[0] == ""
+        if blank.any():
+            blank = (frame == "").all(axis=1)
         frame = frame.assign(row=line + n_lines.cumsum() - n_lines, n_values=n_values)
         chunks.append(frame[~blank])
         line = reader.line_num + 1

@@ -64,15 +64,15 @@ class Problems:
         listed = pd.DataFrame(found + self.strays, columns=["file", "row", "reason"])
         return listed.astype({"file": "str", "row": "Int64", "reason": "str"})
 
-    def report(self, listed: pd.DataFrame, source: str, n_rows: int) -> BarlowError:
-        """The error that shows the first problems and counts all of them."""
+    def report(self, listed: pd.DataFrame, source: str, n_rows: int, *, can_skip: bool = True) -> BarlowError:
+        """The error that shows the first problems and counts all of them; `can_skip`: whether the caller has skip_bad."""
         lines = [f"  {_place(*row)}" for row in listed.head(SHOWN).itertuples(index=False, name=None)]
         if len(listed) > SHOWN:
             lines.append(f"  … and {len(listed) - SHOWN:,} more")
         return BarlowError(
             f"{source}: {len(listed):,} rows or images (of {n_rows:,}) cannot be used.\n" + "\n".join(lines) + "\n"
             "Expected every image to be readable and to have a label (and a prediction, where there are any) with a "
-            "name. Correct these, or leave them out with --skip-bad (skip_bad=True)."
+            f"name. Correct these{', or leave them out with --skip-bad (skip_bad=True)' if can_skip else ''}."
         )
 
 

@@ -145,9 +145,9 @@ def no_failure_mode(analysis: FailureAnalysis) -> str | None:
 
 
 def percent(share: float) -> str:
-    """A share as people read it, with one decimal, or with two where one would show nothing: "7.8 %", "0.04 %"."""
+    """A share as people read it, with one decimal, or with two where one would show nothing: "7.8 %", "0.04 %"; the space does not break."""
     value = share * 100
-    return f"{value:.{2 if 0 < value < 0.1 else 1}f} %"
+    return f"{value:.{2 if 0 < value < 0.1 else 1}f}\N{NO-BREAK SPACE}%"
 
 
 def points(difference: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -27,6 +28,11 @@ TERMS = {
 def style() -> None:
     """Put the style sheet of all pages into this one."""
     st.html(f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>")
+
+
+def plain(text: str) -> str:
+    """Any text, such as a class or a path, for an element of Streamlit that would read it as Markdown."""
+    return re.sub(r"([\\\\`*_$~:<>#\[\]])", r"\\\1", text)
 
 
 def term(name: str) -> str:

@@ -10,26 +10,17 @@ from barlow_core.errors import BarlowError
 from barlow_core.panels import Panel, load_panel, make_panel
 from barlow_core.run import Run
 from shared import runs
-from shared.html import figure
+from shared.html import figure, plain
 
 
 def panel_html(panel: Panel) -> str:
     """The three sections, six images each, with their activations."""
-    steps = panel.attack["steps"]
-    where = "of this group" if panel.source == "group" else "of the whole benchmark"
     low, high = panel.range
+    where = "this group" if panel.source == "group" else "the whole benchmark"
     sections = [
-        (
-            "A",
-            "Most activating images",
-            f"The images {where} in which feature {panel.feature} is strongest; its values go from {low:.3f} to {high:.3f}.",
-        ),
+        ("A", "Most activating images", f"of {where}. The feature goes from {low:.3f} to {high:.3f} there."),
         ("B", "Where it is seen", "Yellow where the feature responds most, violet where least."),
-        (
-            "C",
-            "Feature attack",
-            f"The same images, changed in {steps} steps to make the feature as strong as possible.",
-        ),
+        ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to raise the feature."),
     ]
     cells = []
     for letter, title, note in sections:
@@ -53,13 +44,21 @@ def panel_html(panel: Panel) -> str:
     return f'<div class="bw-panel" style="--n:{len(panel.images)}">{"".join(cells)}</div>'
 
 
+def found_panel(run: Run, group: str, feature: int) -> Panel | None:
+    """The panel of a feature in a group where it is made; a damaged one is as good as none, it can be made again."""
+    try:
+        return load_panel(run, group, feature)
+    except BarlowError:
+        return None
+
+
 def show_panel(run: Run, group: str, feature: int, *, place: str) -> None:
     """Show the panel of a feature in a group, or a button that makes it.
 
     Args:
         place: distinguishes several panels of the same feature on one page.
     """
-    panel = _load(run, group, feature)
+    panel = found_panel(run, group, feature)
     if panel is None:
         slot = st.empty()
         with slot.container():
@@ -75,14 +74,6 @@ def show_panel(run: Run, group: str, feature: int, *, place: str) -> None:
     st.html(panel_html(panel))
 
 
-def _load(run: Run, group: str, feature: int) -> Panel | None:
-    try:
-        return load_panel(run, group, feature)
-    except BarlowError as error:  # A damaged panel can be made again.
-        st.caption(str(error))
-        return None
-
-
 def _make(run: Run, group: str, feature: int) -> Panel | None:
     """Make a panel like those that `barlow visualize` made, if it did."""
     settings = (run.recorded("visualize") or {}).get("settings", {})
@@ -96,7 +87,7 @@ def _make(run: Run, group: str, feature: int) -> Panel | None:
             panel = make_panel(run, extractor, group, feature, **like, **attack)
         except BarlowError as error:
             status.update(label="The pictures could not be made", state="error")
-            st.error(str(error))
+            st.error(plain(str(error)))
             return None
         status.update(label="Done", state="complete")
         return panel
