@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from barlow_core.attack import attack_settings, default_steps, feature_attack
+from barlow_core.errors import BarlowError
+from barlow_core.extractors import Extractor
+
+SIDE = 8
+
+
+def linear(weights: Tensor) -> Any:
+    """Features that are linear in the pixels, so that the best image in a ball is known: `weights` is (D, 3, H, W)."""
+    return SimpleNamespace(
+        device=torch.device("cpu"), n_features=len(weights), features=lambda images: images.flatten(1) @ weights.flatten(1).T
+    )
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 6, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+def small_extractor(model: nn.Module | None = None) -> Extractor:
+    return Extractor.from_model(model or small_network(), image_size=SIDE, mean=[0.5] * 3, std=[0.5] * 3)
+
+
+def some_images(n: int = 3, seed: int = 0) -> Tensor:
+    return torch.rand(n, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+
+
+def distances(a: Tensor, b: Tensor) -> np.ndarray:
+    return np.linalg.norm((a.double() - b.double()).flatten(1).numpy(), axis=1)
+
+
+def test_finds_the_known_optimum_of_a_linear_feature() -> None:
+    """Inside the box the best image at distance epsilon is x + epsilon w / ||w||, and it gains epsilon ||w||."""
+    weights = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    grey = torch.full((1, 3, SIDE, SIDE), 0.5)
+    attacked, activations = feature_attack(linear(weights), grey, 1, steps=10, step_size=0.1, epsilon=0.3)
+    w = weights[1]
+    torch.testing.assert_close(attacked[0], grey[0] + 0.3 * w / w.norm(), atol=1e-5, rtol=0)
+    assert float(activations[0]) == pytest.approx(0.5 * float(w.sum()) + 0.3 * float(w.norm()), rel=1e-5)
+
+
+def test_gains_one_step_length_a_step_until_the_budget_is_spent() -> None:
+    weights = torch.zeros(1, 3, SIDE, SIDE)
+    weights[0, 0, 0, 0], weights[0, 1, 2, 3] = 3.0, -4.0  # ||w|| = 5
+    grey = torch.full((1, 3, SIDE, SIDE), 0.5)
+    gains = [
+        float(feature_attack(linear(weights), grey, 0, steps=steps, step_size=0.1, epsilon=0.35)[1][0]) + 0.5
+        for steps in range(6)
+    ]
+    assert gains == pytest.approx([0.0, 0.5, 1.0, 1.5, 1.75, 1.75], abs=1e-5)
+
+
+def test_fills_the_box_where_the_budget_allows_it() -> None:
+    weights = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+    attacked, _ = feature_attack(linear(weights), some_images(), 0, steps=3000, step_size=0.5, epsilon=100.0)
+    expected = (weights > 0).float().expand(3, -1, -1, -1)
+    sure = weights.abs().expand(3, -1, -1, -1) > 0.05  # The smallest weights would take the most steps.
+    torch.testing.assert_close(attacked[sure], expected[sure])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    steps=st.integers(0, 12),
+    step_size=st.floats(1e-3, 50),
+    epsilon=st.floats(1e-3, 50),
+    features=st.lists(st.integers(0, 5), min_size=4, max_size=4),
+    sharpness=st.floats(0.1, 20),
+)
+def test_budget_and_box_hold(
+    seed: int, steps: int, step_size: float, epsilon: float, features: list[int], sharpness: float
+) -> None:
+    images = (some_images(4, seed) * sharpness).clamp(0, 1)  # Many pixels on the border of the box.
+    attacked, activations = feature_attack(EXTRACTOR, images, features, steps=steps, step_size=step_size, epsilon=epsilon)
+    assert attacked.shape == images.shape
+    assert attacked.dtype == torch.float32
+    assert float(attacked.min()) >= 0
+    assert float(attacked.max()) <= 1
+    assert (distances(attacked, images) <= epsilon).all()
+    expected = EXTRACTOR.features(attacked)[torch.arange(4), torch.tensor(features)]
+    torch.testing.assert_close(activations, expected)
+
+
+EXTRACTOR = small_extractor()
+
+
+def test_a_real_network_is_raised() -> None:
+    images = some_images(4)
+    before = EXTRACTOR.features(images)[:, 3]
+    _, after = feature_attack(EXTRACTOR, images, 3, steps=30, step_size=0.1, epsilon=2.0)
+    assert (after > before + 0.05).all()
+
+
+def test_each_image_may_have_its_own_feature() -> None:
+    images = some_images(3)
+    together, activations = feature_attack(EXTRACTOR, images, [4, 0, 2], steps=8, step_size=0.2, epsilon=1.0)
+    for i, feature in enumerate([4, 0, 2]):
+        alone, activation = feature_attack(EXTRACTOR, images[i : i + 1], feature, steps=8, step_size=0.2, epsilon=1.0)
+        torch.testing.assert_close(together[i], alone[0], atol=1e-4, rtol=0)
+        torch.testing.assert_close(activations[i], activation[0], atol=1e-4, rtol=0)
+
+
+def test_an_image_without_gradient_stays_and_the_others_move() -> None:
+    """A ReLU holds the feature of a dark image at 0; nothing there says which way to go."""
+
+    def features(images: Tensor) -> Tensor:
+        return torch.relu(images.mean((1, 2, 3)) - 0.3)[:, None]
+
+    extractor: Any = SimpleNamespace(device="cpu", n_features=1, features=features)
+    images = torch.stack([torch.full((3, SIDE, SIDE), 0.1), torch.full((3, SIDE, SIDE), 0.6)])
+    attacked, activations = feature_attack(extractor, images, 0, steps=5, step_size=0.1, epsilon=1.0)
+    torch.testing.assert_close(attacked[0], images[0])
+    assert float(activations[0]) == 0
+    assert float(activations[1]) > 0.3
+
+
+def test_leaves_images_weights_and_modes_as_they_were() -> None:
+    extractor = small_extractor()
+    images = some_images()
+    kept = images.clone()
+    parameters = list(extractor._model.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+        parameter.grad = torch.full_like(parameter, 7.0)
+    values = [parameter.detach().clone() for parameter in parameters]
+    with torch.no_grad():  # As in a notebook that switched gradients off.
+        attacked, activations = feature_attack(extractor, images, 1, steps=3)
+        assert not torch.is_grad_enabled()
+    assert not attacked.requires_grad
+    assert not activations.requires_grad
+    torch.testing.assert_close(images, kept, rtol=0, atol=0)
+    for parameter, value in zip(parameters, values, strict=True):
+        assert parameter.requires_grad
+        assert (parameter.grad == 7.0).all()
+        torch.testing.assert_close(parameter.detach(), value, rtol=0, atol=0)
+    assert not extractor._model.training
+
+
+def test_is_the_same_every_time() -> None:
+    first, second = (feature_attack(EXTRACTOR, some_images(), 2, steps=20)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_no_steps_give_the_images_back() -> None:
+    images = some_images()
+    attacked, activations = feature_attack(EXTRACTOR, images.numpy(), 2, steps=0)
+    assert torch.equal(attacked, images)
+    torch.testing.assert_close(activations, EXTRACTOR.features(images)[:, 2])
+
+
+def test_no_images_give_no_images() -> None:
+    attacked, activations = feature_attack(EXTRACTOR, torch.empty(0, 3, SIDE, SIDE), 2, steps=2)
+    assert (attacked.shape, activations.shape) == ((0, 3, SIDE, SIDE), (0,))
+
+
+def test_the_papers_settings() -> None:
+    assert attack_settings(224, 224) == {"steps": 500, "step_size": 1.0, "epsilon": 500.0}
+    assert attack_settings(32, 32, steps=100) == pytest.approx(
+        {"steps": 100, "step_size": 500 * 32 / 224 / 100, "epsilon": 500 * 32 / 224}
+    )
+    assert attack_settings(32, 32, steps=100, step_size=1.0, epsilon=500.0) == {"steps": 100, "step_size": 1.0, "epsilon": 500.0}
+    assert [default_steps(side) for side in (16, 32, 224, 448)] == [50, 71, 500, 500]
+    parameters = inspect.signature(feature_attack).parameters
+    assert list(parameters)[:3] == ["extractor", "images", "features"]
+    assert parameters["steps"].default == 500
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": some_images() * 255}, r"from .* to 25.*Expected values in \[0, 1\]"),
+        ({"images": some_images() * float("nan")}, r"Expected values in \[0, 1\]"),
+        ({"images": (some_images() * 255).to(torch.uint8)}, "torch.uint8"),
+        ({"images": some_images()[:, :1]}, r"\(3, 1, 8, 8\)"),
+        ({"features": 6}, "no feature 6.*0 to 5"),
+        ({"features": [0, 1, -1]}, "no feature -1"),
+        ({"features": [0, 1]}, "each of the 3 images"),
+        ({"features": 1.5}, "whole number"),
+        ({"steps": -1}, "steps is -1"),
+        ({"step_size": 0.0}, "step_size is 0.0"),
+        ({"epsilon": float("inf")}, "epsilon is inf"),
+    ],
+)
+def test_says_what_is_wrong(change: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"images": some_images(), "features": 0, "steps": 1} | change
+    with pytest.raises(BarlowError, match=message):
+        feature_attack(EXTRACTOR, **arguments)
+
+
+def test_a_network_that_gives_nan_is_reported() -> None:
+    broken: Any = SimpleNamespace(
+        device="cpu", n_features=1, features=lambda images: images.mean((1, 2, 3))[:, None] / 0 - torch.inf
+    )
+    with pytest.raises(BarlowError, match="feature 0 on image 0 of the batch gave an activation of nan"):
+        feature_attack(broken, some_images(1), 0, steps=1)

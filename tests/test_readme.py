@@ -1,0 +1,91 @@
+"""Every command and the notebook of the README are run, in order, in one folder with tiny data of the right shape."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import resnet50
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.splitlines()]
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """photos/ with two CSVs, an ImageNet-shaped tree, and ResNet-50 checkpoints with random weights."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    rows = ["Filenames,Predictions,Labels"]
+    (folder / "photos").mkdir()
+    for i in range(10):
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(folder / "photos" / f"{i}.png")
+        rows.append(f"{i}.png,{('tench', 'goldfish')[i % 3 == 0]},{('tench', 'goldfish')[i % 2]}")
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    (folder / "labels.csv").write_text("\n".join(",".join(np.array(row.split(","))[[0, 2]]) for row in rows))
+    for wnid in ("n01440764", "n01443537"):
+        (folder / "imagenet/train" / wnid).mkdir(parents=True)
+        for i in range(3):
+            picture = Image.fromarray(rng.integers(0, 256, (60, 60, 3), dtype=np.uint8))
+            picture.save(folder / "imagenet/train" / wnid / f"{wnid}_{i}.JPEG")
+    torch.manual_seed(0)
+    weights = resnet50().state_dict()
+    torch.save(weights, folder / "resnet50.pt")
+    wrapped = {f"module.model.{name}": value for name, value in weights.items()}
+    torch.save({"model": wrapped, "epoch": 90}, folder / "resnet50_l2_eps3.ckpt")
+    subprocess.run(["barlow", "convert-checkpoint", "resnet50_l2_eps3.ckpt", "robust_resnet50.pt"], cwd=folder, env=ENVIRONMENT, check=True)
+    return folder
+
+
+def test_there_is_something_to_run() -> None:
+    assert sum(command.startswith("barlow ") for command in COMMANDS) >= 14
+    assert [language for language, _ in BLOCKS].count("python") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_works(folder: Path, command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "make":  # This suite runs inside one of the two; that both exist is what can be checked from here.
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+        return
+    assert words[0] == "barlow"
+    if words[1] == "browse":
+        app = subprocess.Popen([*words, "--no-open"], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        try:
+            assert app.stdout is not None
+            assert "The app is at http://localhost:" in app.stdout.readline()
+        finally:
+            app.send_signal(signal.SIGINT)
+        assert app.wait(timeout=30) == 0
+        return
+    done = subprocess.run(words, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_notebook_works(folder: Path) -> None:
+    (code,) = [block for language, block in BLOCKS if language == "python"]
+    assert len(code.strip().splitlines()) < 10
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_is_in_the_help_with_an_example() -> None:
+    from barlow_core.cli import cli
+
+    for name, command in cli.commands.items():
+        assert command.epilog is not None, f"barlow {name} --help lacks an example"
+        assert f"barlow {name} " in command.epilog
+        assert command.help
