@@ -164,8 +164,8 @@ def show_card(run: Run, place: Place, mode: Any) -> None:
     node = runs.analysis(run, mode.group, place.depth).tree.node(mode.leaf)
     title = views.group_words(place.grouping, mode.class_name).title
     sentence = (
-        f"Where {views.rule_words(node.conditions)}, <strong>{percent(node.error_rate)}</strong> of {node.n_images:,} images "
-        f"are wrong, {points(mode.increase)} over the group's {percent(mode.ber)}. "
+        f"Where {views.rule_words(node.conditions)}, <strong>{percent(node.error_rate)}</strong> are wrong "
+        f"({node.n_failures:,} of {node.n_images:,}), {points(mode.increase)} over the group's {percent(mode.ber)}. "
         f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
     )
     strips = ""

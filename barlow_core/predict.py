@@ -104,7 +104,8 @@ def match_classes(network: Classifier, class_names: Sequence[str]) -> tuple[list
             )
         return list(range(len(class_names))), "by index: the network's outputs have no names"
     outputs = _outputs_by_name(network.class_names)
-    unknown = [name for name in class_names if _plain(name) not in outputs]
+    found = [outputs.get(name, outputs.get(_plain(name))) for name in class_names]
+    unknown = [name for name, column in zip(class_names, found, strict=True) if column is None]
     if unknown:
         shown = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         raise BarlowError(
@@ -112,7 +113,7 @@ def match_classes(network: Classifier, class_names: Sequence[str]) -> tuple[list
             f"{', '.join(network.class_names[:5])}{', …' if network.n_classes > 5 else ''}. "
             "Use a network for the benchmark's classes, or name them as the network does."
         )
-    columns = [outputs[_plain(name)] for name in class_names]
+    columns = [column for column in found if column is not None]
     if len(set(columns)) < len(columns):
         twice = next(name for name, column in zip(class_names, columns, strict=True) if columns.count(column) > 1)
         raise BarlowError(f"Two classes of the benchmark are the same output of {network.name}, one of them {twice!r}.")
@@ -121,7 +122,9 @@ def match_classes(network: Classifier, class_names: Sequence[str]) -> tuple[list
 
 
 def _outputs_by_name(names: Sequence[str]) -> dict[str, int]:
+    """The outputs under their plain names and, taking precedence, their own: ImageNet has a Cardigan (dog) and a cardigan."""
     found = {_plain(name): index for index, name in enumerate(names)}
+    found |= {name: index for index, name in enumerate(names)}
     imagenet = imagenet_classes()
     if list(names) == imagenet["name"].to_list():
         found |= {_plain(wnid): index for index, wnid in enumerate(imagenet["wnid"])}

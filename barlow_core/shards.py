@@ -56,14 +56,14 @@ class ShardedArray:
             raise BarlowError(f"shard_size is {shard_size}. Expected at least 1 row a shard.")
         self.path = path
         self._done_path, self._key_path = path.with_suffix(".done.npy"), path.with_suffix(".key.json")
-        wanted = {"key": key, "shape": list(shape), "dtype": np.dtype(dtype).str}
+        wanted = {"key": key, "shape": list(shape), "dtype": _described(np.dtype(dtype))}
         found = self._found()
         if found is not None and {name: found.get(name) for name in wanted} != wanted:
             if not overwrite:
                 raise BarlowError(_conflict(path, found, wanted))
             found = None
         if found is None:
-            self._create(wanted | {"shard_size": shard_size})
+            self._create(wanted | {"shard_size": shard_size}, np.dtype(dtype))
             found = wanted | {"shard_size": shard_size}
         self.shard_size = int(found["shard_size"])
         self.data: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
@@ -119,20 +119,25 @@ class ShardedArray:
             found: dict[str, Any] = json.loads(self._key_path.read_text(encoding="utf-8"))
             data = np.load(self.path, mmap_mode="r")
             n_flags = len(np.load(self._done_path, mmap_mode="r"))
-            whole = list(data.shape) == found["shape"] and data.dtype.str == found["dtype"]
+            whole = list(data.shape) == found["shape"] and _described(data.dtype) == found["dtype"]
             return found if whole and n_flags == _n_shards(len(data), int(found["shard_size"])) else None
         except (ValueError, KeyError, TypeError, OSError):
             return None
 
-    def _create(self, made_from: dict[str, Any]) -> None:
+    def _create(self, made_from: dict[str, Any], dtype: np.dtype[Any]) -> None:
         # Without flags nothing counts: they go first and come last, so that a kill in between leaves nothing half-valid.
         self._done_path.unlink(missing_ok=True)
-        shape, dtype = tuple(made_from["shape"]), np.dtype(made_from["dtype"])
+        shape = tuple(made_from["shape"])
         n_shards = _n_shards(shape[0], made_from["shard_size"])
         with _full_disk(self.path):
             _new_array(self.path, shape, dtype)
             write_json(self._key_path, made_from)
             _new_array(self._done_path, (n_shards,), np.dtype(np.uint8))
+
+
+def _described(dtype: np.dtype[Any]) -> Any:
+    """A dtype as JSON holds it, with the fields of a structured one."""
+    return json.loads(json.dumps(np.lib.format.dtype_to_descr(dtype)))
 
 
 def _n_shards(n_rows: int, shard_size: int) -> int:

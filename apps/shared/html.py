@@ -32,7 +32,7 @@ def style() -> None:
 
 def plain(text: str) -> str:
     """Any text, such as a class or a path, for an element of Streamlit that would read it as Markdown."""
-    return re.sub(r"([\\\\`*_$~:<>#\[\]])", r"\\\1", text)
+    return re.sub(r"([\\`*_$~:<>#\[\]])", r"\\\1", text)
 
 
 def term(name: str) -> str:

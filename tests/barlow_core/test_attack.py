@@ -146,7 +146,8 @@ def test_leaves_images_weights_and_modes_as_they_were() -> None:
     torch.testing.assert_close(images, kept, rtol=0, atol=0)
     for parameter, value in zip(parameters, values, strict=True):
         assert parameter.requires_grad
-        assert (parameter.grad == 7.0).all()
+        assert parameter.grad is not None
+        assert parameter.grad.eq(7.0).all()
         torch.testing.assert_close(parameter.detach(), value, rtol=0, atol=0)
     assert not extractor._model.training
 

@@ -25,7 +25,6 @@ def write(tmp_path: Path, content: str) -> Path:
 )
 def test_columns_in_any_case_and_number(tmp_path: Path, header: str) -> None:
     table, problems = read_metadata(write(tmp_path, f"\ufeff{header}\r\n a.png , cat,dog \r\n"))
-    assert list(table) == ["row", "path", "label", "prediction"] or set(table) == {"row", "path", "label", "prediction"}
     assert table.iloc[0].to_dict() == {"row": 2, "path": "a.png", "label": "dog", "prediction": "cat"}
     assert not problems.of_row
 

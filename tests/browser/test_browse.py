@@ -1,0 +1,133 @@
+"""The page in a real browser: what only a browser can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from barlow_core import views
+from barlow_core.paths import apps_dir
+from barlow_core.run import Run
+from browser.conftest import DESKTOP, PHONE, free_port, served
+
+Open = Callable[..., Page]
+IMAGES = """async () => {
+  await Promise.all([...document.images].map(async image => { image.loading = "eager"; await image.decode(); }));
+  return [...document.images].map(image => ({alt: image.alt, width: image.naturalWidth, src: image.getAttribute("src")}));
+}"""
+
+
+@pytest.fixture
+def strongest(real_run: Run) -> str:
+    """The class with the failure mode of highest importance value."""
+    return str(views.failure_modes(real_run, grouping="label", depth=1)["class_name"].iloc[0])
+
+
+def shown_images(page: Page) -> list[dict[str, object]]:
+    """All images of the page, once they are decoded; an image that does not load is an error here."""
+    found: list[dict[str, object]] = page.evaluate(IMAGES)
+    assert all(image["width"] for image in found)
+    return found
+
+
+def test_overview_shows_where_it_fails(browse_url: str, real_run: Run, open_page: Open) -> None:
+    page = open_page(browse_url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("run")
+    expect(page.get_by_text("200 images · 10 classes")).to_be_visible()
+    expect(page.locator(".bw-card").first).to_be_in_viewport()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    images = shown_images(page)
+    assert len(images) >= 6
+    assert all(str(image["alt"]).strip() for image in images)
+    assert all(str(image["src"]).startswith("media/") for image in images), "relative, for a proxy that adds a prefix"
+
+
+def test_a_class_is_reached_by_keyboard_and_kept_by_reload_and_back(browse_url: str, strongest: str, open_page: Open) -> None:
+    page = open_page(browse_url)
+    choice = page.get_by_role("combobox")
+    choice.focus()
+    choice.press_sequentially(strongest)
+    expect(page.get_by_role("option").first).to_contain_text(strongest)
+    page.keyboard.press("Enter")
+    heading = page.get_by_role("heading", name=f"Images labelled {strongest}")
+    expect(heading).to_be_visible()
+    expect(page.locator(".bw-mode").first).to_be_visible()
+    expect(page.get_by_role("heading", name="failure mode 1")).to_be_visible()
+    assert shown_images(page)
+    page.get_by_role("radiogroup").last.get_by_text("2", exact=True).click()
+    expect(page).to_have_url(f"{browse_url}/?class={quote(strongest)}&depth=2")
+    expect(page.locator(".bw-tree ul ul ul").first).to_be_visible()
+    page.reload()
+    expect(heading).to_be_visible()
+    expect(page.locator(".bw-tree ul ul ul").first).to_be_visible()
+    page.go_back()
+    expect(page.locator(".bw-tree ul ul ul")).to_have_count(0)
+    expect(heading).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Where the classifier fails")).to_be_visible()
+
+
+def test_a_missing_panel_is_made_on_demand(browse_url: str, strongest: str, open_page: Open) -> None:
+    page = open_page(browse_url)
+    page.get_by_role("button", name=f"Open {strongest}").first.click()
+    page.get_by_role("button", name="Make this panel").first.click()
+    panel = page.locator(".bw-panel").first
+    panel.wait_for(timeout=60_000)
+    expect(panel.get_by_role("heading")).to_have_text(["A Most activating images", "B Where it is seen", "C Feature attack"])
+    shown_images(page)
+    boxes = [image.bounding_box() for image in panel.locator("img").all()]
+    columns = len(boxes) // 3
+    lefts = [round(box["x"]) for box in boxes if box]
+    assert lefts[:columns] == lefts[columns : 2 * columns] == lefts[2 * columns :], "a column is one image"
+    page.reload()
+    expect(page.locator(".bw-panel").first).to_be_visible()
+    page.get_by_role("button", name="← All groups").click()
+    expect(page.locator(".bw-strips h5").first).to_contain_text("strongest")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("place", ["", "?class={}&depth=3", "?grouping=prediction&class={}"])
+def test_phone_needs_no_sideways_scrolling(browse_url: str, strongest: str, open_page: Open, theme: str, place: str) -> None:
+    page = open_page(f"{browse_url}/{place.format(quote(strongest))}", viewport=PHONE, theme=theme)
+    shown_images(page)
+    widths = page.evaluate(
+        "[document.documentElement, document.querySelector('.stMain')].map(e => [e.scrollWidth, e.clientWidth])"
+    )
+    assert all(scroll <= client for scroll, client in widths)
+    outside = """[...document.querySelectorAll(".bw-h2, .bw-node, .bw-figure, .bw-stats div, .bw-card, code.bw-code")]
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
+    assert page.evaluate(outside) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(browse_url: str, strongest: str, open_page: Open, theme: str) -> None:
+    """WCAG's contrast of 4.5 to 1, for the smallest and palest text that the page brings itself."""
+    page = open_page(f"{browse_url}/?class={quote(strongest)}", viewport=DESKTOP, theme=theme)
+    contrast = """() => {
+      const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+      const paint = colours => { canvas.clearRect(0, 0, 1, 1);
+        for (const c of colours) { canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); }
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => { v /= 255;
+          return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); };
+      const light = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      const grounds = e => { const found = []; for (; e; e = e.parentElement) found.unshift(getComputedStyle(e).backgroundColor);
+        return ["white", ...found]; };
+      return [".bw-lead", ".bw-stats dt", ".bw-section p", "figcaption", ".bw-badge", ".bw-mode .bw-number"].map(name => {
+        const e = document.querySelector(name), ground = grounds(e);
+        const [a, b] = [light(paint(ground)), light(paint([...ground, getComputedStyle(e).color]))].sort();
+        return [name, (b + 0.05) / (a + 0.05)]; });
+    }"""
+    page.locator("figcaption").first.wait_for()
+    assert {name: round(ratio, 1) for name, ratio in page.evaluate(contrast) if ratio < 4.5} == {}
+
+
+def test_the_app_runs_by_itself(real_run: Run, open_page: Open, tmp_path: Path) -> None:
+    port = free_port()
+    command = ["streamlit", "run", str(apps_dir() / "browse.py"), "--server.headless=true", f"--server.port={port}"]
+    with served([*command, "--", str(real_run.path)], port, tmp_path) as url:
+        page = open_page(url)
+        expect(page.get_by_role("heading", name="Where the classifier fails")).to_be_visible()
