@@ -401,6 +401,7 @@ def _visualize(
     from barlow_core import extractors
     from barlow_core.panels import visualize as visualize_
 
+    run.require("explain")  # the cheaper complaint first: loading a network takes seconds
     return visualize_(
         run,
         run.extractor(device=device or extractors.default_device()),

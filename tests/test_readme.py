@@ -45,7 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(weights, folder / "resnet50.pt")
     wrapped = {f"module.model.{name}": value for name, value in weights.items()}
     torch.save({"model": wrapped, "epoch": 90}, folder / "resnet50_l2_eps3.ckpt")
-    subprocess.run(["barlow", "convert-checkpoint", "resnet50_l2_eps3.ckpt", "robust_resnet50.pt"], cwd=folder, env=ENVIRONMENT, check=True)
+    subprocess.run(
+        ["barlow", "convert-checkpoint", "resnet50_l2_eps3.ckpt", "robust_resnet50.pt"], cwd=folder, env=ENVIRONMENT, check=True
+    )
     return folder
 
 
