@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 # The settings of the paper (appendix C), for images of 224 x 224 pixels.
 PAPER_SIDE, PAPER_STEPS, PAPER_EPSILON = 224, 500, 500.0
 FEWEST_STEPS = 50
-# float32 rounds by some 1e-7 of a value: a projection that aims exactly at the sphere would land outside half
-# of the time.
-_INSIDE = 1 - 1e-6
+# Rounding to float32 moves a pixel of [0, 1] by at most 2**-25, and a norm by less than a millionth of it.
+_PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
 
 
 class AttackSettings(TypedDict):
@@ -147,10 +146,12 @@ def _project(images: torch.Tensor, original: torch.Tensor, epsilon: float) -> to
     """Bring images into the ball of radius `epsilon` around `original`, then into [0, 1].
 
     Clamping last keeps both: the original lies in the box, so clamping brings every single pixel nearer to
-    the original's (or leaves it), and no distance grows.
+    the original's (or leaves it), and no distance grows. Aiming inside the sphere by what rounding may add keeps
+    the distance, computed exactly, within the budget.
     """
     change = images - original
-    shrink = (epsilon * _INSIDE / _norms(change).clamp_min(torch.finfo(change.dtype).tiny)).clamp_max(1.0)
+    radius = max(0.0, epsilon * (1 - _NORM_ROUNDING) - _PIXEL_ROUNDING * math.sqrt(original.shape[1:].numel()))
+    shrink = (radius / _norms(change).clamp_min(torch.finfo(change.dtype).tiny)).clamp_max(1.0)
     return (original + change * shrink).clamp(0.0, 1.0)
 
 

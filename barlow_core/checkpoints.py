@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from barlow_core.errors import BarlowError
-from barlow_core.run import atomic_write
+from barlow_core.files import atomic_write
 
 # What torch and pickle raise on bytes that are not what they expect, whether damaged or made up.
 _UNREADABLE = (
@@ -137,7 +137,7 @@ class _Allowed:
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *rest: Any) -> Tensor:
     # requires_grad and hooks, the rest, are of no use to weights
-    rebuilt: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)  # type: ignore[no-untyped-call]
+    rebuilt: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)
     return rebuilt
 
 

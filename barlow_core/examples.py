@@ -20,8 +20,9 @@ import pandas as pd
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
+from barlow_core.files import atomic_write
 from barlow_core.paths import data_dir
-from barlow_core.run import Run, atomic_write
+from barlow_core.run import Run
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor

@@ -30,7 +30,7 @@ def leaf_figure(run: Run, panel: Panel, *, seed: int = 0) -> Image.Image:
     mode = modes.sort_values(["depth", "importance_value"], ascending=[True, False], kind="stable").iloc[0]
     leaf = load_analysis(run, panel.group, depth=int(mode["depth"])).tree.node(int(mode["leaf"]))
     drawn = node_failures(run, panel.group, leaf, n=panel.k, seed=seed)
-    failures = [(open_image(row.path), f"{row.label}\nas {row.prediction}") for row in drawn.itertuples()]
+    failures = [(open_image(str(row.path)), f"{row.label}\nas {row.prediction}") for row in drawn.itertuples()]
     title = (
         f"{panel.group}: when {mode['rule']}, the error rate is {mode['error_rate']:.4f} ({mode['increase'] * 100:+.2f} points), "
         f"with {mode['error_coverage']:.4f} of all failures"

@@ -21,9 +21,10 @@ from barlow_core import failure_tree
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.files import write_json, write_parquet
 from barlow_core.groups import Group, all_groups, parse
 from barlow_core.information import ESTIMATORS, check_inputs, mutual_information
-from barlow_core.run import Run, digest, write_json, write_parquet
+from barlow_core.run import Run, digest
 
 
 @dataclass(frozen=True)

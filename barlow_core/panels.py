@@ -32,11 +32,12 @@ from tqdm.auto import tqdm
 from barlow_core import pictures
 from barlow_core.attack import AttackSettings, attack_settings, default_steps, feature_attack
 from barlow_core.errors import BarlowError
+from barlow_core.files import write_json
 from barlow_core.groups import Group, parse
 from barlow_core.images import open_image
 from barlow_core.panel_files import FORMAT, PICTURES, Panel, PanelImage
 from barlow_core.pictures import heatmaps, overlay
-from barlow_core.run import Run, digest, write_json
+from barlow_core.run import Run, digest
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor

@@ -18,7 +18,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
-from barlow_core.run import atomic_write
+from barlow_core.files import atomic_write
 
 Logits = Callable[[Tensor], Tensor]
 

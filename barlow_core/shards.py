@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from barlow_core.errors import BarlowError
-from barlow_core.run import atomic_write, write_json
+from barlow_core.files import atomic_write, write_json
 
 
 class ShardedArray:

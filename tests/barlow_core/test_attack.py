@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -73,12 +73,13 @@ def test_fills_the_box_where_the_budget_allows_it() -> None:
     torch.testing.assert_close(attacked[sure], expected[sure])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
+@example(seed=0, steps=1, step_size=1.0, epsilon=0.001, features=[0, 0, 0, 0], sharpness=1.0)  # once outside by rounding
 @given(
     seed=st.integers(0, 10_000),
     steps=st.integers(0, 12),
     step_size=st.floats(1e-3, 50),
-    epsilon=st.floats(1e-3, 50),
+    epsilon=st.floats(1e-6, 50),
     features=st.lists(st.integers(0, 5), min_size=4, max_size=4),
     sharpness=st.floats(0.1, 20),
 )

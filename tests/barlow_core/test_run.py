@@ -11,7 +11,8 @@ from conftest import with_features
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import explain_run
-from barlow_core.run import Run, atomic_write, digest
+from barlow_core.files import atomic_write
+from barlow_core.run import Run, digest
 
 
 def test_reopened_run_has_the_same_benchmark(planted_benchmark: Benchmark, tmp_path: Path) -> None:
