@@ -112,7 +112,8 @@ def choose_place(run: Run) -> Place:
         key="grouping",
         help=GROUPINGS_HELP,
     )
-    error_rates = views.groups(run, grouping=grouping, depth=depths[0]).set_index("class_name")["ber"].to_dict()
+    table = views.groups(run, grouping=grouping, depth=depths[0])
+    error_rates = dict(zip(table["class_name"].astype(str), table["ber"], strict=True))
     unknown = st.session_state["name"]
     if unknown in error_rates or unknown is None:
         unknown = None
