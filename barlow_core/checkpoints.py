@@ -7,6 +7,7 @@ all. `convert` reads the rest with an unpickler that knows how to rebuild tensor
 from __future__ import annotations
 
 import pickle
+import struct
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ from barlow_core.files import atomic_write
 # What torch and pickle raise on bytes that are not what they expect, whether damaged or made up.
 _UNREADABLE = (
     pickle.UnpicklingError, EOFError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError,
-    AssertionError, MemoryError, RecursionError, UnicodeDecodeError, OverflowError, NotImplementedError,
+    AssertionError, MemoryError, RecursionError, UnicodeDecodeError, OverflowError, NotImplementedError, struct.error,
 )  # fmt: skip
 
 

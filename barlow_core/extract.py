@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.run import Run, digest
 from barlow_core.shards import ShardedArray
+
+_OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # as Apple's GPUs and CPUs say it; CUDA has an exception for it
 
 
 def extract(
@@ -137,7 +140,9 @@ def _finite_features(extractor: Extractor, images: Tensor, paths: list[Path], dt
 def _enough_memory(network: Classifier, batch_size: int) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+            raise
         raise BarlowError(
             f"{network.device} has too little memory for {batch_size} images of {network.image_size} pixels at a time. "
             f"Use a smaller batch, for example --batch-size {max(1, batch_size // 4)}; finished shards are kept."

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -172,10 +173,10 @@ class Classifier:
         """Run one black image through, to refuse at once what would fail later."""
         self.n_classes = self._probing(self.logits).shape[1]
 
-    def _probing(self, call: Callable[[Tensor], _T]) -> _T:
-        black = torch.zeros(1, 3, self.image_size, self.image_size, device=self.device)
+    def _probing(self, call: Callable[[Tensor], _T], *, gradient: bool = False) -> _T:
+        black = torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, requires_grad=gradient)
         try:
-            with torch.no_grad():
+            with torch.set_grad_enabled(gradient):
                 return call(black)
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise BarlowError(
@@ -235,9 +236,8 @@ class Extractor(Classifier):
 
     def _has_way_around(self, last: int) -> bool:
         """Whether the logits depend on the image otherwise than through the last pooling, as after a squeeze-and-excitation block."""
-        black = torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, requires_grad=True)
-        with torch.enable_grad(), LastPooling(cut=last):
-            return self.logits(black).requires_grad
+        with LastPooling(cut=last):
+            return self._probing(self.logits, gradient=True).requires_grad
 
 
 def _logits(output: Any, name: str) -> Tensor:
@@ -316,6 +316,8 @@ def _load(kind: type[_Loaded], source: str, device: str, options: dict[str, Any]
 
 def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device: str) -> _Loaded:
     module_name, function = source.split(":")
+    if str(Path.cwd()) not in sys.path:  # where `python script.py` would find it, `barlow` shall find it too
+        sys.path.insert(0, str(Path.cwd()))
     try:
         build = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:

@@ -99,7 +99,8 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
     facts, weights = _facts_and_weights(content, where)
     facts |= {name: value for name, value in options.items() if value is not None}
     if "planes" in facts:
-        planes, blocks, classes = list(facts["planes"]), list(facts["blocks"]), int(facts["num_classes"])
+        planes, blocks, classes = list(facts["planes"]), facts["blocks"], int(facts["num_classes"])
+        blocks = [blocks] * len(planes) if isinstance(blocks, int) else list(blocks)
         model: nn.Module = small_resnet.build(planes, blocks, classes)
         architecture = f"small_resnet {planes} {blocks} {classes}"
         size = int(facts.get("image_size", 32))

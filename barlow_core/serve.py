@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -38,6 +39,8 @@ def serve_app(
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     command += ["--browser.gatherUsageStats=false", "--", *arguments]
     url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}"
+    # Asked to end, as a service manager asks, we must take the app with us.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_until_healthy(app, url)
@@ -50,6 +53,7 @@ def serve_app(
     finally:
         app.terminate()
         app.wait()
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _port(address: str, wanted: int | None) -> int:

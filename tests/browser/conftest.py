@@ -23,6 +23,7 @@ from barlow_core import extractors
 from barlow_core.benchmark import Benchmark
 from barlow_core.extract import extract
 from barlow_core.failure_modes import explain_run
+from barlow_core.panels import visualize
 from barlow_core.paths import data_dir
 from barlow_core.run import Run
 
@@ -79,7 +80,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture(scope="session")
 def real_run(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Images of four classes of the embedded example, explained, without panels. (Asks for the browser first: without one, no work.)"""
+    """Images of four classes of the embedded example, explained, with one panel. (Asks for the browser first: without one, no work.)"""
     folder = tmp_path_factory.mktemp("real")
     with zipfile.ZipFile(data_dir() / "cifar10_test.zip") as archive:
         table = pd.read_csv(archive.open("metadata.csv"))
@@ -87,8 +88,10 @@ def real_run(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Run:
         archive.extractall(folder, [f"images/{name}" for name in table["Filenames"]])
     table.to_csv(folder / "metadata.csv", index=False)
     run = Run.create(folder / "run", Benchmark.from_csv(folder / "images", folder / "metadata.csv"))
-    extract(run, extractors.load("robust_resnet_cifar10"))
+    extractor = extractors.load("robust_resnet_cifar10")
+    extract(run, extractor)
     explain_run(run, workers=1)
+    visualize(run, extractor, keys=["label:dog"], features=[0], steps=2)
     return run
 
 
