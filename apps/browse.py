@@ -114,11 +114,9 @@ def choose_place(run: Run) -> Place:
     )
     table = views.groups(run, grouping=grouping, depth=depths[0])
     error_rates = dict(zip(table["class_name"].astype(str), table["ber"], strict=True))
-    unknown = st.session_state["name"]
-    if unknown in error_rates or unknown is None:
-        unknown = None
-    else:
-        st.session_state["name"] = None
+    wanted = st.session_state["name"]
+    # Also where nothing changes: older versions of Streamlit forget the choice when the options become others.
+    st.session_state["name"] = wanted if wanted in error_rates else None
     name = middle.selectbox(
         "Class (worst first; type to search)",
         list(error_rates),
@@ -134,8 +132,8 @@ def choose_place(run: Run) -> Place:
         key="depth",
         help="The depth of the tree. More conditions describe the failures more closely, and are harder to read.",
     )
-    if unknown is not None:
-        st.warning(plain(f"There is no group called {unknown} here. Choose one of the others."))
+    if wanted is not None and wanted not in error_rates:
+        st.warning(plain(f"There is no group called {wanted} here. Choose one of the others."))
     place = Place(grouping, name, depth)
     write_url(place, default)
     return place

@@ -37,6 +37,7 @@ def read(path: str | Path) -> Any:
     if not path.is_file():
         raise BarlowError(f"There is no file {path}. Check the path of the checkpoint.")
     try:
+        _refuse_programs(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BarlowError(f"{path} cannot be read ({error}). Check its permissions.") from error
@@ -177,15 +178,7 @@ def _read_inert(path: Path) -> Any:
         BarlowError: not a checkpoint, or a damaged one.
     """
     try:
-        # Both of these leave torch.load's pickle path for code of their own, and no checkpoint in use needs them.
-        if tarfile.is_tarfile(path):
-            raise BarlowError(
-                f"{path} is a tar archive, the format of torch before 2017. Load it with its own torch and save it again."
-            )
-        if _is_torchscript(path):
-            raise BarlowError(
-                f"{path} is a TorchScript program, not a checkpoint. Save state_dict() of the network it was made from."
-            )
+        _refuse_programs(path)
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
     except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -193,6 +186,18 @@ def _read_inert(path: Path) -> Any:
             f"{path} is not a checkpoint that torch can read, or it is damaged ({reason}). "
             "Expected a file of torch.save. Get it again from its source."
         ) from error
+
+
+def _refuse_programs(path: Path) -> None:
+    """Both of these leave torch.load's pickle path for code of their own, and no checkpoint in use needs them."""
+    if tarfile.is_tarfile(path):
+        raise BarlowError(
+            f"{path} is a tar archive, the format of torch before 2017. Load it with its own torch and save it again."
+        )
+    if _is_torchscript(path):
+        raise BarlowError(
+            f"{path} is a TorchScript program, not a checkpoint. Save state_dict() of the network it was made from."
+        )
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -40,6 +40,10 @@ def html(page: AppTest) -> str:
     return "\n".join(element.proto.body for element in page.get("html")).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def heading(page: AppTest) -> str:
+    return html(page).split('<h2 class="bw-h2">')[1].split("</h2>")[0]
+
+
 def address(page: AppTest) -> dict[str, str]:
     # Older versions of Streamlit's AppTest hold lists here.
     return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
@@ -64,7 +68,7 @@ def test_overview_leads_to_the_planted_failure_mode(explained_run: Run, open_pag
     table = page.dataframe[0].value
     assert table["class_name"].tolist()[0] == "truck"
     page.button(key="open label:truck 1").click().run()
-    assert "Images labelled truck" in html(page)
+    assert heading(page) == "Images labelled truck"
     assert address(page) == {"class": "truck"}
 
 
@@ -100,18 +104,18 @@ def test_address_and_controls_agree(explained_run: Run, open_page: Open) -> None
         "cat",
         2,
     )
-    assert "Images predicted cat" in html(page)
+    assert heading(page) == "Images predicted cat"
     page.radio(key="depth").set_value(3).run()
     page.radio(key="grouping").set_value("label").run()
-    assert "Images labelled cat" in html(page), "the class stays when the grouping changes"
+    assert heading(page) == "Images labelled cat", "the class stays when the grouping changes"
     assert address(page) == {"class": "cat", "depth": "3"}, "what is as by default is left out"
     page.query_params["class"] = "dog"  # the visitor goes back, or edits the address
-    assert "Images labelled dog" in html(page.run())
+    assert heading(page.run()) == "Images labelled dog"
 
 
 def test_an_address_that_means_nothing_here(explained_run: Run, open_page: Open) -> None:
     page = open_page(explained_run, class_="unicorn", grouping="colour", depth="-7")
-    assert "Where the classifier fails" in html(page)
+    assert heading(page) == "Where the classifier fails"
     assert "no group called unicorn" in page.warning[0].value
     assert address(page) == {}
 
@@ -144,7 +148,7 @@ def test_a_page_that_is_open_sees_what_a_command_changes(planted_run: Run, open_
     page = open_page(planted_run)
     assert "no failure modes yet" in page.info[0].value
     explain_run(planted_run, workers=1)
-    assert "Where the classifier fails" in html(page.run())
+    assert heading(page.run()) == "Where the classifier fails"
 
 
 def test_a_group_without_failure_modes_says_why_and_shows_its_tree(make_explained: Callable[..., Run], open_page: Open) -> None:
@@ -166,11 +170,11 @@ def test_a_group_without_failures(planted_benchmark: Benchmark, planted_folder: 
 
 def test_pairs_and_unions(make_explained: Callable[..., Run], open_page: Open) -> None:
     page = open_page(make_explained(groupings=("union", "pair")), grouping="pair", class_="cat+truck")
-    assert "Images of cat and truck" in html(page)
+    assert heading(page) == "Images of cat and truck"
     page.radio(key="grouping").set_value("union").run()
     assert "no group called cat+truck" in page.warning[0].value
     page.selectbox(key="name").set_value("truck").run()
-    assert "Images labelled or predicted truck" in html(page)
+    assert heading(page) == "Images labelled or predicted truck"
 
 
 def test_a_missing_image_is_a_tile_with_its_name(

@@ -130,7 +130,7 @@ def test_probe_separates_what_is_separable_and_answers_only_for_the_others() -> 
 
 @pytest.fixture
 def small_groceries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Eight plain photos of two kinds in place of the package's archive, put where an offline person would."""
+    """Eight plain photos of two kinds in place of the package's archive, where an offline person puts it."""
     colours = {"Plum": [(90, 0, 90), (80, 10, 80), (100, 0, 99), (85, 5, 88)]}
     colours["Lime"] = [(100, 250, 0), (90, 230, 10), (110, 240, 5), (95, 245, 8)]
     rows = [("train" if i < 2 else "test", label, _picture(c)) for label, of in colours.items() for i, c in enumerate(of)]

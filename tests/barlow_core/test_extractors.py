@@ -15,7 +15,7 @@ from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.ops import SqueezeExcitation
 
-from barlow_core import extractors, zoo
+from barlow_core import extractors
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor, Preprocessing
 from barlow_core.paths import data_dir
@@ -161,9 +161,7 @@ def test_refuses_what_is_no_image_batch_or_no_image_network() -> None:
     with pytest.raises(BarlowError, match="cannot compute an RGB image of 8 x 8"):
         Extractor.from_model(nn.Linear(5, 2), image_size=8, mean=[0] * 3, std=[1] * 3)
     with pytest.raises(BarlowError, match="5 outputs but 2 class names"):
-        Extractor.from_model(
-            tiny(nn.AdaptiveAvgPool2d(1)), image_size=8, mean=[0] * 3, std=[1] * 3, class_names=["cat", "dog"]
-        )
+        Extractor.from_model(tiny(nn.AdaptiveAvgPool2d(1)), image_size=8, mean=[0] * 3, std=[1] * 3, class_names=["cat", "dog"])
     with pytest.raises(BarlowError, match="no device 'cuda:77'"):
         extractors.load("robust_resnet_cifar10", device="cuda:77")
 
@@ -284,8 +282,3 @@ def test_your_own_code_by_import_path(tmp_path: Path, monkeypatch: pytest.Monkey
         extractors.load("own_networks:nothing")
     with pytest.raises(BarlowError, match="cannot be imported"):
         extractors.load("own_networks:other")
-
-
-def test_every_classification_network_of_torchvision_has_a_usual_input() -> None:
-    for name in ("resnet50", "inception_v3", "efficientnet_b7", "regnet_y_400mf"):
-        assert name in zoo.names()
