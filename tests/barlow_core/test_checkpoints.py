@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import os
 import pickle
@@ -97,10 +98,8 @@ def _torch_saved(content: Any, path: Path, *, zipped: bool) -> None:
 def test_a_malicious_pickle_is_never_executed(tmp_path: Path, zipped: bool, use: Callable[[Path], Any]) -> None:
     proof, source = tmp_path / "executed", tmp_path / "evil.pt"
     torch.save({"model": dict(WEIGHTS), "extra": Bomb(proof)}, source, _use_new_zipfile_serialization=zipped)
-    try:
+    with contextlib.suppress(BarlowError):
         use(source)
-    except BarlowError:
-        pass
     assert not proof.exists()
     # The bomb is real: what reads pickles without care sets it off.
     torch.load(source, weights_only=False)
@@ -126,7 +125,7 @@ def test_tricks_with_allowed_functions_change_nothing(tmp_path: Path) -> None:
         b"N}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86b"  # and set its __defaults__ through BUILD's slot state
         b"."
     )
-    assert callable(pickle.loads(program)) and rebuild.__defaults__ == (1,)  # noqa: PT018, S301
+    assert callable(pickle.loads(program)) and rebuild.__defaults__ == (1,)  # noqa: PT018
     rebuild.__defaults__ = before[0]
     source = tmp_path / "trick.pkl"
     source.write_bytes(program)

@@ -36,7 +36,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         content = self.server.files.get(self.path)
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
