@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
 NAMES = ("cifar10", "groceries")
-QUICK_STEPS = 50  # of a feature attack: a tenth of the paper's, with the same reach, enough to see what is amplified
+# Steps of a quick feature attack, with the reach of the paper's 500: enough to see what is amplified. A step costs some 30 ms on
+# 32-pixel images, and nearly a second in a ResNet-50 on photographs.
+QUICK_STEPS = {"cifar10": 50, "groceries": 15}
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def run_example(
     network = extractors.load(example.extractor, device=device)
     extract(run, network, progress=progress)
     explain_run(run, progress=progress)
-    visualize(run, network, depth=1, steps=QUICK_STEPS if steps is None else steps, progress=progress)
+    visualize(run, network, depth=1, steps=QUICK_STEPS[name] if steps is None else steps, progress=progress)
     return run
 
 
