@@ -37,7 +37,9 @@ def serve_app(
     command = [sys.executable, "-m", "streamlit", "run", str(apps_dir() / script)]
     # headless also skips the question for an e-mail address with which Streamlit greets at its first start.
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
-    command += ["--browser.gatherUsageStats=false", "--client.toolbarMode=minimal", "--", *arguments]
+    # Watching its own code costs a visitor time, and an inotify instance that a shared machine may not have left.
+    command += ["--server.fileWatcherType=none", "--client.toolbarMode=minimal", "--browser.gatherUsageStats=false"]
+    command += ["--", *arguments]
     url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}"
     # Asked to end, as a service manager asks, we must take the app with us.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
