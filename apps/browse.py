@@ -147,8 +147,9 @@ def show_overview(run: Run, place: Place) -> None:
     modes = views.failure_modes(run, grouping=place.grouping, depth=place.depth)
     table = views.groups(run, grouping=place.grouping, depth=place.depth)
     found = f"{len(modes):,} failure modes in {modes['group'].nunique():,} of {len(table):,} groups."
-    order = f"The {CARDS} of highest importance value:" if len(modes) > CARDS else "Highest importance value first:"
+    order = f"The {CARDS} of highest importance value come first." if len(modes) > CARDS else "Highest importance value first."
     lead = f"{found} {order}" if len(modes) else f"No failure mode in {len(table):,} groups."
+    lead += " (Measured on the images in which they were searched.)" if len(modes) else ""
     st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{lead}</p>')
     if modes.empty:
         st.info("No leaf of any tree passes. Try more conditions in a rule, or smaller thresholds:")

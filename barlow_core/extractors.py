@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from barlow_core import zoo
+from barlow_core import networks, zoo
 from barlow_core.errors import BarlowError
 from barlow_core.networks import Network
 from barlow_core.pooling import LastPooling
@@ -126,7 +126,7 @@ class Classifier:
         """
         network = Network(
             copy.deepcopy(model),
-            repr(model),
+            networks.described(model),
             tuple(map(float, mean)),
             tuple(map(float, std)),
             image_size,

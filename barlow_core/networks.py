@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,17 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
         interpolation,
         list(names) if names else None,
     )
+
+
+def described(model: nn.Module) -> str:
+    """What a network is beside its weights: its modules and their plain settings, the same in every process."""
+    settings = [
+        f"{name}.{key}={value!r}"
+        for name, module in model.named_modules()
+        for key, value in sorted(vars(module).items())
+        if not key.startswith("_") and key != "training" and isinstance(value, bool | int | float | str | tuple)
+    ]
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", "\n".join([repr(model), *settings]))
 
 
 def weights_classes(model: nn.Module) -> int | None:

@@ -137,7 +137,7 @@ def test_tricks_with_allowed_functions_change_nothing(tmp_path: Path) -> None:
     "reduced",
     [
         (eval, ("1/0",)),
-        (getattr, (os, "getcwd")) if False else (getattr, ("a", "upper")),
+        (getattr, ("a", "upper")),
         (torch.load, ("nowhere.pt",)),
         (torch.storage._load_from_bytes, (b"x",)),
         (exec, ("raise SystemExit",)),

@@ -135,3 +135,85 @@ def test_predict_does_not_replace_what_came_with_the_import(cifar: Benchmark, tm
     run = Run.create(tmp_path / "run", cifar)
     with pytest.raises(BarlowError, match="overwrite"):
         predict(run, extractors.load("standard_resnet_cifar10"))
+
+
+class Mean(torch.nn.Module):
+    """Its features are the mean red, green and blue of an image, divided by `divisor`."""
+
+    def __init__(self, divisor: float = 1.0):
+        super().__init__()
+        self.divisor = divisor
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(images / self.divisor, 1).flatten(1)
+
+
+def means(divisor: float = 1.0) -> extractors.Extractor:
+    return extractors.Extractor.from_model(Mean(divisor), image_size=32, mean=[0] * 3, std=[1] * 3, name="means")
+
+
+def test_features_by_hand(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Features that need no network: the mean of each channel, out of the decoded files."""
+    from PIL import Image
+
+    features = extract(Run.create(tmp_path / "run", planted_benchmark), means(), batch_size=7, shard_size=50, workers=3)
+    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in planted_benchmark.paths])
+    np.testing.assert_allclose(features, pixels.mean((1, 2)) / 255, rtol=1e-5)
+
+
+def test_a_second_call_computes_nothing(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    run, network = Run.create(tmp_path / "run", planted_benchmark), means()
+    extract(run, network)
+    record, network.features = run.recorded("extract"), None  # type: ignore[assignment, method-assign]
+    extract(run, network, overwrite=True)
+    assert run.recorded("extract") == record
+
+
+@pytest.mark.parametrize(("divisor", "dtype", "advice"), [
+    (0.0, "float32", "not finite.*Check the weights"),
+    (1e-6, "float16", "too large for float16. Use float32"),
+])  # fmt: skip
+def test_features_that_cannot_be_stored_name_the_image(
+    planted_benchmark: Benchmark, tmp_path: Path, divisor: float, dtype: str, advice: str
+) -> None:
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    with pytest.raises(BarlowError, match=rf"A feature of .*000\.png by means is {advice}"):
+        extract(run, means(divisor), dtype=dtype)
+    assert run.recorded("extract") is None
+
+
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("MPS backend out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+])  # fmt: skip
+def test_too_little_memory_says_what_to_do(planted_benchmark: Benchmark, tmp_path: Path, error: RuntimeError) -> None:
+    def exhausted(images: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    network = means()
+    network.features = exhausted  # type: ignore[method-assign]
+    with pytest.raises(BarlowError, match="too little memory for 64 images of 32 pixels.*--batch-size 16"):
+        extract(Run.create(tmp_path / "run", planted_benchmark), network)
+
+
+def test_replaced_features_do_not_stand_while_they_are_half_done(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Stopped while other features take their place, a run has no features, instead of a mixture of both."""
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    extract(run, means())
+    other = means(2.0)
+    other.features = None  # type: ignore[assignment, method-assign]
+    with pytest.raises(TypeError):
+        extract(run, other, overwrite=True)
+    with pytest.raises(BarlowError, match="nothing from `barlow extract` yet"):
+        Run(run.path).features()
+
+
+def test_the_run_loads_its_extractor_again(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    extract(run, robust)
+    assert Run(run.path).extractor().fingerprint == robust.fingerprint
+    other = Run.create(tmp_path / "other", cifar)
+    extract(other, means())
+    with pytest.raises(BarlowError, match="handed over in Python"):
+        other.extractor()

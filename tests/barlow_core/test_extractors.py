@@ -189,6 +189,26 @@ def test_fingerprint_stands_for_weights_and_preprocessing() -> None:
     assert len({same[0], *other}) == 6
 
 
+def test_fingerprint_stands_for_settings_that_are_no_weights() -> None:
+    class Scale(nn.Module):
+        def __init__(self, factor: float):
+            super().__init__()
+            self.factor, self.function = factor, lambda value: value  # a function is somewhere else in every process
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.function(images * self.factor)
+
+        def extra_repr(self) -> str:
+            return repr(self.function)
+
+    fingerprints = [
+        Extractor.from_model(nn.Sequential(Scale(factor), tiny(nn.AdaptiveAvgPool2d(1))), image_size=8, mean=[0] * 3, std=[1] * 3)
+        .fingerprint
+        for factor in (1.0, 1.0, 2.0)
+    ]  # fmt: skip
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
 # --- preprocessing
 
 
