@@ -8,7 +8,7 @@ RUN ?= runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup demo browse test check format benchmarks test-lowest clean
 
-help: ## list the targets
+help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## create .venv and install barlow with everything its tests need
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@echo "Installing (PyTorch is large: a few minutes the first time) ..."
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## run the whole pipeline on the embedded example and open the browser app

@@ -19,7 +19,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.views import percent, points
+from barlow_core.wording import percent, points
 
 GROUPINGS = {
     "label": "Label",

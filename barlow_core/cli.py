@@ -225,7 +225,7 @@ def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: An
     click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
     if figures is not None:
         from barlow_core.export import leaf_figure
-        from barlow_core.figure import save_figure
+        from barlow_core.panels.figure import save_figure
 
         for panel in panels:
             save_figure(figures / f"{panel.path.parent.name}-{panel.feature}.png", leaf_figure(run, panel))
@@ -327,7 +327,7 @@ def demo(example: str, run_path: Path | None, extractor: str | None, open_app: b
 @click.argument("target", type=click.Path(path_type=Path))
 def convert_checkpoint(source: Path, target: Path) -> None:
     """Copy the weights out of a checkpoint that holds pickled code, without running any of that code."""
-    from barlow_core.checkpoints import convert
+    from barlow_core.extractors.checkpoints import convert
 
     convert(source, target)
     click.echo(f"{target} holds the weights of {source} and loads safely.")

@@ -172,7 +172,7 @@ def _groceries(folder: Path, extractor: str | None, device: str, progress: bool)
 
 def _photo_network() -> str:
     """The robust ResNet-50 if it has been downloaded before, else torchvision's standard one."""
-    from barlow_core.downloads import downloaded
+    from barlow_core.extractors.downloads import downloaded
 
     try:
         downloaded("robust_resnet50", download=False)

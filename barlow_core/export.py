@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from barlow_core.failure_modes import load_analysis
-from barlow_core.figure import panel_figure
 from barlow_core.images import open_image
 from barlow_core.panels import Panel
+from barlow_core.panels.figure import panel_figure
 from barlow_core.run import Run
 from barlow_core.views import node_failures
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from barlow_core.class_names import imagenet_classes
+from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
 from barlow_core.extract import describe, fill
 from barlow_core.extractors import Classifier

@@ -15,6 +15,7 @@ from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, Node, threshold_text
 from barlow_core.groups import parse
 from barlow_core.run import Run
+from barlow_core.wording import percent
 
 
 class Summary(NamedTuple):
@@ -142,17 +143,6 @@ def no_failure_mode(analysis: FailureAnalysis) -> str | None:
         f"and holds more than {percent(tau)} of its failures. The leaf with the highest error rate has "
         f"{percent(best.error_rate)}, with {percent(best.error_coverage)} of the failures."
     )
-
-
-def percent(share: float) -> str:
-    """A share as people read it, with one decimal, or with two where one would show nothing: "7.8 %", "0.04 %"; the space does not break."""
-    value = share * 100
-    return f"{value:.{2 if 0 < value < 0.1 else 1}f}\N{NO-BREAK SPACE}%"
-
-
-def points(difference: float) -> str:
-    """A difference of two shares: "+21.8 points"."""
-    return f"{difference * 100:+.1f} points"
 
 
 def node_images(run: Run, key: str, node: Node) -> np.ndarray:

@@ -13,8 +13,8 @@ import time
 
 import torch
 
-from barlow_core.attack import feature_attack
 from barlow_core.extractors import Extractor, load
+from barlow_core.panels.attack import feature_attack
 
 K = 6
 

@@ -24,9 +24,9 @@ from torchvision.transforms.functional import pil_to_tensor
 from barlow_core.benchmark import Benchmark
 from barlow_core.extract import extract
 from barlow_core.extractors import load
+from barlow_core.extractors.small_resnet import load as load_network
 from barlow_core.paths import data_dir
 from barlow_core.run import Run
-from barlow_core.small_resnet import load as load_network
 
 NAME = "robust_resnet_cifar10"
 

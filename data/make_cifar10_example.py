@@ -27,8 +27,8 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from barlow_core import small_resnet
 from barlow_core.errors import BarlowError
+from barlow_core.extractors import small_resnet
 from barlow_core.files import atomic_write
 from barlow_core.paths import data_dir
 

@@ -1,4 +1,4 @@
-"""Make barlow_core/imagenet_classes.csv again: index, WordNet id and name of ImageNet's 1,000 classes (ILSVRC 2012).
+"""Make barlow_core/benchmark/imagenet_classes.csv again: index, WordNet id and name of ImageNet's 1,000 classes (ILSVRC 2012).
 
     pip install torchvision && python data/make_imagenet_classes.py
 
@@ -25,7 +25,7 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
 
 TIMM = "timm==1.0.31"
 SYNSETS = "timm/data/_info/imagenet_synsets.txt"
-TARGET = Path(__file__).parents[1] / "barlow_core" / "imagenet_classes.csv"
+TARGET = Path(__file__).parents[1] / "barlow_core" / "benchmark" / "imagenet_classes.csv"
 
 
 def read_wnids() -> list[str]:

@@ -20,9 +20,10 @@ import torch
 from make_cifar10_example import fetch_package, read_package
 from torch import Tensor
 
-from barlow_core import robust_training, small_resnet
+from barlow_core import robust_training
 from barlow_core.errors import BarlowError
-from barlow_core.small_resnet import SmallResNet
+from barlow_core.extractors import small_resnet
+from barlow_core.extractors.small_resnet import SmallResNet
 
 RECIPES = {
     "standard": {"epochs": 6, "peak_rate": 0.4, "rho": 0.0},

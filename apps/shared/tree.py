@@ -6,7 +6,7 @@ from html import escape
 
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, Node
-from barlow_core.views import percent
+from barlow_core.wording import percent
 from shared.html import rate_bar, term
 
 

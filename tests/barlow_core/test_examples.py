@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from barlow_core import downloads, examples, extractors, groceries
+from barlow_core import examples, extractors, groceries
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Extractor
+from barlow_core.extractors import Extractor, downloads
 
 
 @pytest.fixture

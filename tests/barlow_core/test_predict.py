@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.class_names import imagenet_classes
+from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier
 from barlow_core.predict import match_classes, predict

@@ -88,18 +88,6 @@ def test_rule_in_words(conditions: list[tuple[int, str, float]], words: str) -> 
     assert views.rule_words([Condition(*condition) for condition in conditions]) == words
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0, "0.0 %"), (0.0782, "7.8 %"), (1, "100.0 %"), (0.0004, "0.04 %"), (0.0009999, "0.10 %"), (0.001, "0.1 %")],
-)
-def test_percent(share: float, text: str) -> None:
-    assert views.percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
-
-
-def test_points_keep_their_sign() -> None:
-    assert [views.points(x) for x in (0.218, -0.05, 0)] == ["+21.8 points", "-5.0 points", "+0.0 points"]
-
-
 def test_reasons_for_no_failure_mode() -> None:
     rng = np.random.default_rng(0)
     features = rng.random((100, 3))

@@ -25,8 +25,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from barlow_core import robust_training, small_resnet
+from barlow_core import robust_training
 from barlow_core.errors import BarlowError
+from barlow_core.extractors import small_resnet
 from barlow_core.robust_training import l2_pgd, train
 
 DATA = Path(__file__).resolve().parents[2] / "data"

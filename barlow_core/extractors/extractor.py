@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from barlow_core import networks, zoo
 from barlow_core.errors import BarlowError
-from barlow_core.networks import Network
-from barlow_core.pooling import LastPooling
+from barlow_core.extractors import networks, zoo
+from barlow_core.extractors.networks import Network
+from barlow_core.extractors.pooling import LastPooling
 
 _T = TypeVar("_T")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from barlow_core.attack import AttackSettings
 from barlow_core.errors import BarlowError
+from barlow_core.panels.settings import AttackSettings
 
 FORMAT = 1
 # The attributes of `PanelImage` that name files.

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.class_names import imagenet_classes
+from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
 
 Rows = list[tuple[str, ...]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from barlow_core.pictures import enlarge, heatmaps, looking_size, overlay, suffix, to_pixels, write_picture
+from barlow_core.panels.pictures import enlarge, heatmaps, looking_size, overlay, suffix, to_pixels, write_picture
 
 
 def test_heatmaps_by_hand() -> None:

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from barlow_core.attack import attack_settings, default_steps, feature_attack
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor
+from barlow_core.panels import attack_settings, default_steps, feature_attack
 
 SIDE = 8
 

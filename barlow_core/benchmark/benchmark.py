@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from barlow_core import datasets, folders
-from barlow_core import predictions as predictions_
-from barlow_core.class_names import Classes, ClassNames, encode, infer_class_names, read_class_names
+from barlow_core.benchmark import datasets, folders
+from barlow_core.benchmark import predictions as predictions_
+from barlow_core.benchmark.class_names import Classes, ClassNames, encode, infer_class_names, read_class_names
+from barlow_core.benchmark.metadata import RESERVED, duplicates, read_metadata
+from barlow_core.benchmark.predictions import Predictions
+from barlow_core.benchmark.problems import Problems, no_skipped
 from barlow_core.errors import BarlowError
 from barlow_core.images import DIGEST_BYTES, CheckMode, check_images
-from barlow_core.metadata import RESERVED, duplicates, read_metadata
-from barlow_core.predictions import Predictions
-from barlow_core.problems import Problems, no_skipped
+from barlow_core.wording import count, percent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -214,12 +215,12 @@ class Benchmark:
         return len(self.names)
 
     def __repr__(self) -> str:
-        parts = [_count(len(self), "image"), _count(len(self.class_names), "class", "classes")]
+        parts = [count(len(self), "image"), count(len(self.class_names), "class", "classes")]
         if self.predictions is None:
             parts.append("no predictions yet")
         else:
             n_failures = int(self.failure.sum())
-            parts.append(f"{_count(n_failures, 'failure')} ({100 * n_failures / len(self):.1f} %)")
+            parts.append(f"{count(n_failures, 'failure')} ({percent(n_failures / len(self), space=' ')})")
         if len(self.skipped):
             parts.append(f"{len(self.skipped):,} skipped")
         return f"Benchmark: {', '.join(parts)}"
@@ -370,7 +371,3 @@ def _from_columns(
         attributes=table[[name for name in table if name not in RESERVED]],
         skipped=no_skipped() if skipped is None else skipped,
     )
-
-
-def _count(n: int, singular: str, plural: str = "") -> str:
-    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from barlow_core import small_resnet
-from barlow_core.class_names import imagenet_classes
+from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
+from barlow_core.extractors import small_resnet
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -15,8 +15,8 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from barlow_core.checkpoints import convert
 from barlow_core.errors import BarlowError
+from barlow_core.extractors.checkpoints import convert
 
 
 @dataclass(frozen=True)

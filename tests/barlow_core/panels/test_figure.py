@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from barlow_core.figure import panel_figure, save_figure
 from barlow_core.panels import Panel, PanelImage
-from barlow_core.pictures import write_picture
+from barlow_core.panels.figure import panel_figure, save_figure
+from barlow_core.panels.pictures import write_picture
 
 RED, GREEN, BLUE, PINK = (250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 0, 250)
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from barlow_core.files import atomic_write
-from barlow_core.panel_files import Panel
+from barlow_core.panels.files import Panel
 
 DPI = 200
 # Inches: six columns and the margin with the letters make 8.3, the text width of a landscape or a scaled portrait page.

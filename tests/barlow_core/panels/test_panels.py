@@ -17,14 +17,24 @@ import torch
 from PIL import Image
 from torch import nn
 
-from barlow_core import panels, pictures
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.extract import extract
 from barlow_core.extractors import Extractor
 from barlow_core.failure_modes import explain_run
 from barlow_core.groups import Group, by_label, by_mask
-from barlow_core.panels import Panel, feature_requests, load_panel, make_panel, make_panels, most_activating, visualize
+from barlow_core.panels import (
+    Panel,
+    feature_attack,
+    feature_requests,
+    load_panel,
+    make_panel,
+    make_panels,
+    most_activating,
+    pictures,
+    render,
+    visualize,
+)
 from barlow_core.run import Run
 
 FILES = sorted([f"{row}_{i}.png" for row in "abch" for i in range(3)] + ["panel.json"])
@@ -109,11 +119,11 @@ def test_pictures_are_what_the_extractor_sees_enlarged(run: Run, extractor: Extr
         assert np.array_equal(np.asarray(shown), np.asarray(expected))
     with Image.open(run.benchmark.paths[index]) as original:
         seen = extractor.preprocess(original.convert("RGB"))[None]
-    heat = panels.heatmaps(extractor.feature_maps(seen)[:, 5], 160)
+    heat = pictures.heatmaps(extractor.feature_maps(seen)[:, 5], 160)
     with Image.open(panel.path / "h_0.png") as shown:
         assert shown.mode == "L"
         assert np.abs(np.asarray(shown) / 255 - heat[0]).max() < 0.01
-    attacked, activation = panels.feature_attack(extractor, seen, 5, **panel.attack)
+    attacked, activation = feature_attack(extractor, seen, 5, **panel.attack)
     assert float(activation[0]) == pytest.approx(panel.images[0].attacked, rel=1e-3)
     with Image.open(panel.path / "c_0.png") as shown:
         expected_pixels = pictures.enlarge(pictures.to_pixels(attacked), 160)[0].astype(int)
@@ -187,13 +197,13 @@ def test_a_damaged_panel_is_reported_and_made_again(run: Run, extractor: Extract
 
 def count_attacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
-    attack = panels.feature_attack
+    attack = feature_attack
 
     def counted(extractor: Extractor, images: torch.Tensor, features: int, **settings: Any) -> Any:
         calls.append(features)
         return attack(extractor, images, features, **settings)
 
-    monkeypatch.setattr(panels, "feature_attack", counted)
+    monkeypatch.setattr(render, "feature_attack", counted)
     return calls
 
 

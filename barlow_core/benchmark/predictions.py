@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from barlow_core.benchmark.metadata import duplicates, read_metadata
+from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
-from barlow_core.metadata import duplicates, read_metadata
-from barlow_core.problems import Problems
 
 Predictions = str | Path | np.ndarray | Sequence[int] | Sequence[str]
 

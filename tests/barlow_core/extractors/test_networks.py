@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from barlow_core import checkpoints, extractors, networks
+from barlow_core import extractors
 from barlow_core.errors import BarlowError
-from barlow_core.small_resnet import build
+from barlow_core.extractors import checkpoints, networks
+from barlow_core.extractors.small_resnet import build
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import nn
 
-from barlow_core import checkpoints
 from barlow_core.errors import BarlowError
+from barlow_core.extractors import checkpoints
 
 WEIGHTS = {"conv.weight": torch.arange(24.0).reshape(2, 3, 2, 2), "conv.bias": torch.tensor([1.5, -2.0]).half()}
 

@@ -10,9 +10,9 @@ from urllib.error import URLError
 
 from torchvision import models
 
-from barlow_core import checkpoints, downloads, networks
 from barlow_core.errors import BarlowError
-from barlow_core.networks import Network
+from barlow_core.extractors import checkpoints, downloads, networks
+from barlow_core.extractors.networks import Network
 from barlow_core.paths import data_dir
 
 OWN = ("robust_resnet_cifar10", "standard_resnet_cifar10")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-import torch
 from PIL import Image
+
+if TYPE_CHECKING:
+    import torch
 
 # Inferno is perceptually uniform, and still ordered from dark to light for colour-blind readers and in grey
 # print.
@@ -29,6 +32,8 @@ def heatmaps(feature_maps: np.ndarray | torch.Tensor, size: int | tuple[int, int
         (n, H, W) float32 in [0, 1]: each map scaled to [0, 1] by its own minimum and maximum, then resized
         bilinearly. A map that is the same everywhere points nowhere and gives zeros.
     """
+    import torch  # Looking at panels does without it.
+
     maps = torch.as_tensor(feature_maps).detach().to("cpu", torch.float32)
     if not maps.numel():
         height, width = (size, size) if isinstance(size, int) else size
@@ -59,7 +64,7 @@ def overlay(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def to_pixels(images: torch.Tensor) -> np.ndarray:
     """(n, 3, H, W) in [0, 1] as (n, H, W, 3) uint8, rounded to the nearest of the 256 levels."""
-    return (images.detach().cpu() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return (images.detach().cpu() * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def looking_size(side: int) -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barlow_core.class_names import encode, imagenet_classes, infer_class_names, read_class_names
+from barlow_core.benchmark.class_names import encode, imagenet_classes, infer_class_names, read_class_names
 from barlow_core.errors import BarlowError
 
 

@@ -11,8 +11,7 @@ from PIL import Image
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 
-from barlow_core import datasets
-from barlow_core.benchmark import Benchmark
+from barlow_core.benchmark import Benchmark, datasets
 from barlow_core.errors import BarlowError
 from barlow_core.images import open_image
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torchvision import models
 
-from barlow_core import downloads, extractors
-from barlow_core.downloads import Download, fetch
+from barlow_core import extractors
 from barlow_core.errors import BarlowError
+from barlow_core.extractors import downloads
+from barlow_core.extractors.downloads import Download, fetch
 
 CONTENT = bytes(range(256)) * 8_000  # 2 MB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

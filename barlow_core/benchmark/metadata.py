@@ -12,9 +12,9 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
-from barlow_core.class_names import MISSING
+from barlow_core.benchmark.class_names import MISSING
+from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
-from barlow_core.problems import Problems
 
 
 def _singular(name: str) -> str:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barlow_core import metadata
+from barlow_core.benchmark import metadata
+from barlow_core.benchmark.metadata import duplicates, read_metadata, typed
 from barlow_core.errors import BarlowError
-from barlow_core.metadata import duplicates, read_metadata, typed
 
 
 def write(tmp_path: Path, content: str) -> Path:
