@@ -24,7 +24,7 @@ _HOMES = {
     "load": "extractors",
     "FailureAnalysis": "failure_modes",
     "explain": "failure_modes",
-    "explain_run": "failure_modes",
+    "explain_run": "analyses",
     "feature_attack": "panels",
     "make_panel": "panels",
     "visualize": "panels",

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from barlow_core.checks import HELD_OUT
+from barlow_core.engine import ENGINES
 from barlow_core.errors import BarlowError
 from barlow_core.groups import GROUPINGS
+from barlow_core.information import ESTIMATORS
 
 if TYPE_CHECKING:
     from barlow_core.benchmark import Benchmark
@@ -105,14 +108,54 @@ explain_options = _options(
     click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),
     click.option("--delta", type=float, default=0.1, show_default=True, help="A failure mode has ER > BER + delta."),
     click.option("--tau", type=float, default=0.2, show_default=True, help="A failure mode has EC > tau."),
-    click.option("--mi", "estimator", default="knn", show_default=True, help="Estimator of mutual information."),
+    click.option(
+        "--mi",
+        "estimator",
+        type=click.Choice(ESTIMATORS),
+        default=ESTIMATORS[0],
+        show_default=True,
+        help="Estimator of mutual information: nearest neighbours, as in the paper, or bins.",
+    ),
     click.option("--min-leaf", type=int, default=1, show_default=True, help="Fewest images in a leaf."),
     click.option(
         "--weighted/--unweighted", default=True, show_default=True, help="Weigh failures by n_success/n_failure in the tree."
     ),
     click.option("--seed", type=int, default=0, show_default=True),
+    click.option(
+        "--held-out",
+        type=click.Choice(HELD_OUT),
+        default="auto",
+        show_default=True,
+        help="How to measure rules on images that had no part in finding them: by the Split column, or by cross-fitting.",
+    ),
+    click.option("--search-split", help="Search the images with this Split, measure on the others."),
+    click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Of cross-fitting."),
+    click.option(
+        "--permutations",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Test every group against luck by repeating the search on so many shuffles of its failures (999 is usual).",
+    ),
+    click.option(
+        "--stability",
+        "resamples",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Repeat the search on so many random halves of every group, to see which features come back (20 is usual).",
+    ),
+    click.option("--confidence", type=float, default=0.95, show_default=True, help="Of all intervals."),
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        help="Where the work runs: this machine's cores, or the Ray cluster at RAY_ADDRESS.",
+    ),
     click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
 )
+CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence")
 
 panel_options = _options(
     click.option("--images-per-panel", "images_per_panel", type=click.IntRange(1), default=6, show_default=True),
@@ -198,10 +241,8 @@ def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwri
 @quiet_option
 def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
     """Find the rules that say where the classifier fails."""
-    from barlow_core.failure_modes import explain_run
-
     run = _open(run_path)
-    explain_run(run, progress=not quiet, **settings)
+    _explain(run, progress=not quiet, **settings)
     _echo_found(run)
 
 
@@ -283,7 +324,6 @@ def browse(run_path: Path, port: int | None, address: str, open_browser: bool) -
 def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     """Everything from import to visualize, in one go."""
     from barlow_core.extract import extract as extract_
-    from barlow_core.failure_modes import explain_run
     from barlow_core.predict import predict as predict_
 
     progress = not quiet
@@ -299,7 +339,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
         predict_(created, _load_network(model, device=network["device"]), batch_size=batch_size, progress=progress)
     extract_(created, _load_network(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
-    explain_run(created, progress=progress, **arguments)
+    _explain(created, progress=progress, **arguments)
     _visualize(created, progress=progress, device=network["device"], **panel)
     _echo_found(created)
     click.echo(f"Look at them with: barlow browse {created.path}")
@@ -384,6 +424,13 @@ def _load_network(name: str, *, device: str | None = None, **options: Any) -> Ex
 
     given = {key: value for key, value in options.items() if value not in (None, False)}
     return extractors.load(name, device=device or extractors.default_device(), **given)
+
+
+def _explain(run: Run, **settings: Any) -> None:
+    from barlow_core.analyses import Checks, explain_run
+
+    checks = Checks(**{name: settings.pop(name) for name in CHECKS})
+    explain_run(run, checks=checks, **settings)
 
 
 def _visualize(

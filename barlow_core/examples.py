@@ -99,8 +99,8 @@ def run_example(
         steps: of the feature attack; None for `QUICK_STEPS`.
     """
     from barlow_core import extractors
+    from barlow_core.analyses import explain_run
     from barlow_core.extract import extract
-    from barlow_core.failure_modes import explain_run
     from barlow_core.panels import visualize
 
     path = Path(path)

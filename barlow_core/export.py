@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from barlow_core.failure_modes import load_analysis
+from barlow_core.analyses import load_analysis
 from barlow_core.images import open_image
 from barlow_core.panels import Panel
 from barlow_core.panels.figure import panel_figure

@@ -1,30 +1,20 @@
 """Algorithm 1 of the paper: select features by mutual information, fit a tree, report the leaves where errors concentrate.
 
-`explain` does it for one group in memory. `explain_run` does it for all groups of a run folder, on all cores, resumably.
+This is for one group in memory; `analyses.explain_run` does it for all groups of a run folder.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from barlow_core import failure_tree
-from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import FailureTree, Node
-from barlow_core.files import write_json, write_parquet
-from barlow_core.groups import Group, all_groups, parse
 from barlow_core.information import ESTIMATORS, check_inputs, mutual_information
-from barlow_core.run import Run, digest
 
 
 @dataclass(frozen=True)
@@ -158,21 +148,34 @@ def explain(
     return explain_depths(features, failure, settings, [depth])[0]
 
 
-def explain_depths(features: np.ndarray, failure: np.ndarray, settings: Settings, depths: Sequence[int]) -> list[FailureAnalysis]:
-    """`explain` for several depths at the cost of one: the selection, almost all of the work, is shared."""
+def explain_depths(
+    features: np.ndarray,
+    failure: np.ndarray,
+    settings: Settings,
+    depths: Sequence[int],
+    *,
+    information: np.ndarray | None = None,
+) -> list[FailureAnalysis]:
+    """`explain` for several depths at the cost of one: the selection, almost all of the work, is shared.
+
+    Args:
+        information: (D,) the mutual information of every feature with failure, where it is known already.
+    """
     features, failure = check_inputs(features, failure)
-    reason = _nothing_to_explain(features, failure)
+    reason = nothing_to_explain(features, failure)
     if reason is None:
-        information = mutual_information(
-            features, failure, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed
-        )
+        if information is None:
+            information = mutual_information(
+                features, failure, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed
+            )
         selected = select_features(information, settings.k)
     else:
         information, selected = np.zeros(features.shape[1]), np.empty(0, dtype=np.int64)
+    values = features[:, selected]
     return [
         FailureAnalysis(
             tree=failure_tree.fit(
-                features[:, selected],
+                values,
                 failure,
                 selected,
                 depth=depth,
@@ -189,7 +192,8 @@ def explain_depths(features: np.ndarray, failure: np.ndarray, settings: Settings
     ]
 
 
-def _nothing_to_explain(features: np.ndarray, failure: np.ndarray) -> str | None:
+def nothing_to_explain(features: np.ndarray, failure: np.ndarray) -> str | None:
+    """Why no rule could tell failures from successes here; None where one might."""
     if len(failure) == 0:
         return "the group has no images"
     if not failure.any():
@@ -199,181 +203,3 @@ def _nothing_to_explain(features: np.ndarray, failure: np.ndarray) -> str | None
     if (features == features[0]).all():
         return "no feature varies among these images"
     return None
-
-
-# --- all groups of a run folder
-
-
-def explain_run(
-    run: Run,
-    *,
-    groupings: Sequence[str] = ("label", "prediction"),
-    keys: Sequence[str] = (),
-    workers: int | None = None,
-    progress: bool = False,
-    **settings: Any,
-) -> pd.DataFrame:
-    """Explain every group of `run` and write groups.parquet, failure_modes.parquet and trees.json.
-
-    Every group gets a tree of each depth from 1 to `depth`. A group that an interrupted call finished is not done again;
-    where everything is up to date, nothing is.
-
-    Args:
-        groupings: of `all_groups`.
-        keys: further groups by name, such as "pair:cat+dog".
-        workers: processes; None for one a core.
-        settings: see `Settings`.
-
-    Returns:
-        The failure modes, as `Run.failure_modes`.
-
-    Cost: about (number of images) * D * log(group size) for each grouping; memory: one group's features a worker.
-    """
-    chosen = Settings(**settings)
-    benchmark = run.benchmark
-    features_key = run.require("extract")["key"]
-    groups = all_groups(benchmark, groupings)
-    groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
-    key = digest(features_key, benchmark.outcome_digest, asdict(chosen), [group.key for group in groups])
-    if run.is_current("explain") and run.require("explain")["key"] == key:
-        return run.failure_modes()
-
-    with run.lock():
-        started = time.monotonic()
-        work = run.path / "explain" / key
-        work.mkdir(parents=True, exist_ok=True)
-        missing = [group for group in groups if not (work / f"{group.slug}.json").exists()]
-        failure = benchmark.failure
-        shards = [(run.features_path, group, failure[group.indices], chosen) for group in missing]
-        for slug, result in run_shards(
-            _explain_group, shards, workers=workers, description="explain", unit="group", progress=progress
-        ):
-            write_json(work / f"{slug}.json", result)
-        results = [json.loads((work / f"{group.slug}.json").read_text(encoding="utf-8")) for group in groups]
-        write_json(run.path / "trees.json", {"settings": asdict(chosen), "groups": {r["group"]: r for r in results}})
-        write_parquet(run.path / "groups.parquet", _groups_table(results))
-        write_parquet(run.path / "failure_modes.parquet", _failure_modes_table(results, chosen))
-        run.record(
-            "explain",
-            key=key,
-            settings=asdict(chosen) | {"groupings": list(groupings), "keys": list(keys)},
-            seconds=time.monotonic() - started,
-        )
-        shutil.rmtree(run.path / "explain")
-    return run.failure_modes()
-
-
-def _explain_group(features_path: Path, group: Group, failure: np.ndarray, settings: Settings) -> tuple[str, dict[str, Any]]:
-    """One shard of `explain_run`: the analyses of one group as plain values, under the group's slug."""
-    features = np.load(features_path, mmap_mode="r")[group.indices]
-    analyses = explain_depths(features, failure, settings, range(1, settings.depth + 1))
-    first = analyses[0]
-    return group.slug, {
-        "group": group.key,
-        "grouping": group.grouping,
-        "class_name": group.name,
-        "reason": first.reason,
-        "features": [[int(f), float(i)] for f, i in zip(first.features, first.information, strict=True)],
-        "trees": {str(analysis.settings.depth): analysis.tree.root.to_dict() for analysis in analyses},
-    }
-
-
-def load_analysis(run: Run, key: str, *, depth: int | None = None) -> FailureAnalysis:
-    """The analysis of one group that `explain_run` found before.
-
-    Args:
-        key: of the group, such as "label:truck".
-        depth: of the tree; None for the deepest there is.
-
-    Raises:
-        BarlowError: the group or the depth was not explained in this run.
-    """
-    stored = run.trees()
-    if key not in stored:
-        raise BarlowError(
-            f"{key} is not among the {len(stored)} groups explained in {run.path}. See them with: barlow show {run.path}"
-        )
-    trees = stored[key]["trees"]
-    chosen = str(depth) if depth is not None else max(trees, key=int)
-    if chosen not in trees:
-        raise BarlowError(f"{key} has no tree of depth {depth} in {run.path}, only of depth {', '.join(trees)}.")
-    settings = {name: run.require("explain")["settings"][name] for name in Settings.__dataclass_fields__}
-    selected = stored[key]["features"]
-    return FailureAnalysis(
-        tree=FailureTree(Node.from_dict(trees[chosen])),
-        features=np.array([feature for feature, _ in selected], dtype=np.int64),
-        information=np.array([information for _, information in selected]),
-        settings=Settings(**settings | {"depth": int(chosen)}),
-        reason=stored[key]["reason"],
-    )
-
-
-def _groups_table(results: list[dict[str, Any]]) -> pd.DataFrame:
-    rows = []
-    for result in results:
-        trees = {depth: FailureTree(Node.from_dict(tree)) for depth, tree in result["trees"].items()}
-        root = next(iter(trees.values())).root
-        rows.append(
-            {
-                "group": result["group"],
-                "grouping": result["grouping"],
-                "class_name": result["class_name"],
-                "n_images": root.n_images,
-                "n_failures": root.n_failures,
-                "ber": root.error_rate,
-                **{f"aler_depth_{depth}": tree.aler for depth, tree in trees.items()},
-                "reason": result["reason"],
-            }
-        )
-    return pd.DataFrame(rows).astype({"reason": "string"})
-
-
-FAILURE_MODE_COLUMNS = {
-    "group": "string",
-    "grouping": "string",
-    "class_name": "string",
-    "depth": "int64",
-    "leaf": "int64",
-    "rule": "string",
-    "conditions": "string",
-    "feature": "int64",
-    "features": "object",
-    "n_images": "int64",
-    "n_failures": "int64",
-    "error_rate": "float64",
-    "error_coverage": "float64",
-    "importance_value": "float64",
-    "ber": "float64",
-    "increase": "float64",
-    "aler": "float64",
-}
-
-
-def _failure_modes_table(results: list[dict[str, Any]], settings: Settings) -> pd.DataFrame:
-    rows = []
-    for result in results:
-        for depth, plain in result["trees"].items():
-            tree = FailureTree(Node.from_dict(plain))
-            for leaf in failure_modes(tree, delta=settings.delta, tau=settings.tau):
-                rows.append(
-                    {
-                        "group": result["group"],
-                        "grouping": result["grouping"],
-                        "class_name": result["class_name"],
-                        "depth": int(depth),
-                        "leaf": leaf.number,
-                        "rule": leaf.rule,
-                        "conditions": json.dumps(leaf.conditions),
-                        "feature": leaf.features[0],
-                        "features": list(leaf.features),
-                        "n_images": leaf.n_images,
-                        "n_failures": leaf.n_failures,
-                        "error_rate": leaf.error_rate,
-                        "error_coverage": leaf.error_coverage,
-                        "importance_value": leaf.importance_value,
-                        "ber": tree.ber,
-                        "increase": leaf.error_rate - tree.ber,
-                        "aler": tree.aler,
-                    }
-                )
-    return pd.DataFrame(rows, columns=list(FAILURE_MODE_COLUMNS)).astype(FAILURE_MODE_COLUMNS)

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from barlow_core.analyses import load_analysis
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import load_analysis
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
-from barlow_core.failure_modes import explain_run
 from barlow_core.run import Run, digest
 
 CLASSES = ["cat", "dog", "truck"]

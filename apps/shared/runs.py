@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from barlow_core.analyses import load_analysis
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import FailureAnalysis, load_analysis
+from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.run import Run
 
 if TYPE_CHECKING:

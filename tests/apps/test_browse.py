@@ -11,8 +11,8 @@ import pytest
 from conftest import PLANTED, with_features
 from streamlit.testing.v1 import AppTest
 
+from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
-from barlow_core.failure_modes import explain_run
 from barlow_core.paths import apps_dir
 from barlow_core.run import Run
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from barlow_core import failure_modes
+from barlow_core.analyses import of_run
 from barlow_core.cli import cli
 from barlow_core.run import Run
 
@@ -89,7 +89,7 @@ def test_show_says_what_to_do_when_nothing_passes(planted_run: Run) -> None:
         (("show", "nowhere"), "not a run folder"),
         (("explain", "RUN", "--group", "label:cow"), "No class is called 'cow'"),
         (("explain", "RUN", "--k", "0"), "k is 0"),
-        (("explain", "RUN", "--mi", "magic"), "Unknown estimator"),
+        (("explain", "RUN", "--mi", "magic"), "is not one of"),
         (("show", "RUN", "everything"), "nothing to show"),
         (("visualize", "RUN"), "barlow explain"),
         (("extract", "RUN", "--extractor", "resnet5000"), "resnet50"),
@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on(planted_run: Run, monkeypatch: pytest.MonkeyPa
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(failure_modes, "_explain_group", interrupt)
+    monkeypatch.setattr(of_run, "analyse_group", interrupt)
     result = barlow("explain", planted_run.path, "--workers", "1")
     assert result.exit_code == 130
     assert "the same command goes on from here" in result.stderr

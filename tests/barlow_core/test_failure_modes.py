@@ -1,24 +1,10 @@
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import CLASSES, PLANTED, with_features
 
-from barlow_core import failure_modes
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import explain, explain_run, load_analysis, select_features
-from barlow_core.groups import parse
-from barlow_core.run import Run
+from barlow_core.failure_modes import explain, select_features
 
 
 def planted(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -114,116 +100,3 @@ def test_repr_is_readable() -> None:
 
 
 # --- all groups of a run
-
-
-def test_run_finds_the_planted_mode_in_both_groupings(explained_run: Run) -> None:
-    modes = explained_run.failure_modes()
-    found = modes[(modes["depth"] == 1) & (modes["group"] == "label:truck")].iloc[0]
-    assert found["feature"] == PLANTED
-    assert json.loads(found["conditions"])[0][:2] == [PLANTED, "<"]
-    benchmark, features = explained_run.benchmark, explained_run.features()
-    group = parse(benchmark, "label:truck")
-    (_, _, threshold), *_ = json.loads(found["conditions"])
-    leaf = features[group.indices, PLANTED] <= threshold
-    assert found["n_images"] == leaf.sum()
-    assert found["n_failures"] == benchmark.failure[group.indices][leaf].sum()
-    assert found["error_rate"] == pytest.approx(found["n_failures"] / found["n_images"])
-    assert found["increase"] == pytest.approx(found["error_rate"] - found["ber"])
-    assert set(modes["grouping"]) <= {"label", "prediction"}
-
-
-def test_groups_table(explained_run: Run) -> None:
-    groups = explained_run.groups().set_index("group")
-    assert list(groups.index) == [f"{grouping}:{name}" for grouping in ("label", "prediction") for name in CLASSES]
-    assert groups.loc["label:cat", "n_images"] == 40
-    assert groups.loc["label:cat", "ber"] == 1 / 40
-    assert (groups["aler_depth_1"] <= groups["aler_depth_3"] + 1e-12).all()
-    assert "never fails" in groups.loc["prediction:truck", "reason"]
-
-
-def test_one_process_and_two_give_the_same_bytes(planted_benchmark, planted_folder: Path, tmp_path: Path) -> None:
-    features = np.load(planted_folder / "features.npy")
-    contents = []
-    for workers in (1, 2):
-        run = with_features(Run.create(tmp_path / str(workers), planted_benchmark), features)
-        explain_run(run, workers=workers, groupings=["label", "prediction", "union", "pair"])
-        contents.append([(run.path / name).read_bytes() for name in ("trees.json", "groups.parquet", "failure_modes.parquet")])
-    assert contents[0] == contents[1]
-
-
-def test_nothing_is_done_twice_and_settings_are(explained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (explained_run.path / "trees.json").stat().st_mtime_ns
-    explain_run(explained_run, workers=1)
-    assert (explained_run.path / "trees.json").stat().st_mtime_ns == before
-    explain_run(explained_run, workers=1, delta=0.05)
-    assert explained_run.recorded("explain")["settings"]["delta"] == 0.05
-
-
-def test_extra_groups(planted_run: Run) -> None:
-    explain_run(planted_run, groupings=["label"], keys=["pair:cat+truck", "label:cat"], workers=1)
-    assert list(planted_run.groups()["group"]) == ["label:cat", "label:dog", "label:truck", "pair:cat+truck"]
-
-
-def test_load_analysis_is_what_explain_gives(explained_run: Run) -> None:
-    group = parse(explained_run.benchmark, "label:truck")
-    fresh = explain(explained_run.features()[group.indices], explained_run.benchmark.failure[group.indices], depth=2)
-    stored = load_analysis(explained_run, "label:truck", depth=2)
-    assert stored.tree == fresh.tree
-    assert stored.features.tolist() == fresh.features.tolist()
-    assert repr(stored) == repr(fresh)
-    with pytest.raises(BarlowError, match="label:cow is not among"):
-        load_analysis(explained_run, "label:cow")
-    with pytest.raises(BarlowError, match="no tree of depth 9"):
-        load_analysis(explained_run, "label:cat", depth=9)
-
-
-def test_no_failure_mode_gives_a_typed_empty_table(make_explained: Callable[..., Run]) -> None:
-    modes = make_explained(delta=1.0).failure_modes()
-    assert len(modes) == 0
-    assert modes["error_rate"].dtype == np.float64
-    assert isinstance(modes, pd.DataFrame)
-
-
-def test_needs_predictions_and_features(planted_benchmark, tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match="barlow extract"):
-        explain_run(Run.create(tmp_path / "run", planted_benchmark))
-
-
-SCRIPT = """
-import sys, time
-from barlow_core import failure_modes
-from barlow_core.run import Run
-real = failure_modes._explain_group
-def slow(*shard):
-    time.sleep(0.3)
-    return real(*shard)
-failure_modes._explain_group = slow
-failure_modes.explain_run(Run(sys.argv[1]), workers=1)
-"""
-
-
-def test_killed_run_resumes_by_group(
-    planted_run: Run,
-    planted_benchmark,
-    planted_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(planted_run.path)])
-    deadline = time.monotonic() + 60
-    while len(list(planted_run.path.glob("explain/*/[!.]*.json"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    finished = len(list(planted_run.path.glob("explain/*/[!.]*.json")))
-    assert 2 <= finished < 6
-    done: list[str] = []
-    real = failure_modes._explain_group
-    monkeypatch.setattr(failure_modes, "_explain_group", lambda *shard: (done.append(shard[1].key), real(*shard))[1])
-    explain_run(planted_run, workers=1)
-    assert len(done) == 6 - finished
-    whole = with_features(Run.create(tmp_path / "whole", planted_benchmark), np.load(planted_folder / "features.npy"))
-    explain_run(whole, workers=1)
-    for name in ("trees.json", "groups.parquet", "failure_modes.parquet"):
-        assert (planted_run.path / name).read_bytes() == (whole.path / name).read_bytes()
-    assert not (planted_run.path / "explain").exists()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import with_features
 
+from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import explain_run
 from barlow_core.files import atomic_write
 from barlow_core.run import Run, digest
 

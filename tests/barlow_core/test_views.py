@@ -7,7 +7,8 @@ import pytest
 from conftest import PLANTED
 
 from barlow_core import views
-from barlow_core.failure_modes import explain, load_analysis
+from barlow_core.analyses import load_analysis
+from barlow_core.failure_modes import explain
 from barlow_core.failure_tree import Condition
 from barlow_core.run import Run
 

@@ -1,0 +1,88 @@
+"""How what the search finds is checked: on held-out images, against luck, for stability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from barlow_core.benchmark import Benchmark
+from barlow_core.errors import BarlowError
+
+HELD_OUT = ("auto", "cross-fit", "split", "none")
+# What people call the part of a benchmark that rules may be searched in.
+SEARCH_NAMES = ("search", "discovery", "train", "training", "dev", "development")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Which checks are made of every group, and how thoroughly.
+
+    Attributes:
+        held_out: "split" searches the images of one split only and measures the rules on the others; "cross-fit" searches all
+            images, and measures by repeating the search without the images that it is measured on; "none" does neither;
+            "auto" is "split" where the benchmark has a Split column of which one value is to be searched, else "cross-fit".
+        search_split: the value of Split whose images are searched; None for the one with a usual name (`SEARCH_NAMES`).
+        folds: of cross-fitting.
+        permutations: most shuffles of the permutation test; 0 for no test.
+        resamples: random halves on which the search is repeated to see how stable it is; 0 for none.
+        correlation: |Pearson r| from which on two features count as the same in that.
+        confidence: of every interval.
+    """
+
+    held_out: str = "auto"
+    search_split: str | None = None
+    folds: int = 5
+    permutations: int = 0
+    resamples: int = 0
+    correlation: float = 0.8
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.held_out not in HELD_OUT:
+            raise BarlowError(f"held_out is {self.held_out!r}. Expected one of: {', '.join(HELD_OUT)}.")
+        for name, low in (("folds", 2), ("permutations", 0), ("resamples", 0)):
+            if getattr(self, name) < low:
+                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {low}.")
+        for name in ("correlation", "confidence"):
+            if not 0 < getattr(self, name) < 1:
+                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a number between 0 and 1.")
+        if self.search_split is not None and self.held_out not in ("auto", "split"):
+            raise BarlowError(
+                f"search_split is {self.search_split!r}, but held_out is {self.held_out!r}. Expected held_out 'split' with it."
+            )
+
+    def resolved(self, benchmark: Benchmark) -> Checks:
+        """These checks with "auto" decided for `benchmark`, and the split that is searched by its name.
+
+        Raises:
+            BarlowError: a split is asked for that the benchmark does not have, or that leaves nothing on one side.
+        """
+        split = self._search_split(benchmark) if self.held_out in ("auto", "split") else None
+        held_out = self.held_out if self.held_out != "auto" else "cross-fit" if split is None else "split"
+        return Checks(**{**self.__dict__, "held_out": held_out, "search_split": split})
+
+    def searched(self, benchmark: Benchmark) -> np.ndarray | None:
+        """(N,) bool, the images that are searched; None for all. Of resolved checks."""
+        return None if self.search_split is None else np.asarray(benchmark.split) == self.search_split
+
+    def _search_split(self, benchmark: Benchmark) -> str | None:
+        known = [] if benchmark.split is None else sorted(set(benchmark.split))
+        asked = self.search_split
+        if asked is None:
+            usual = [name for name in known if name.lower() in SEARCH_NAMES]
+            if len(usual) == 1 and len(known) > 1:
+                return usual[0]
+            if self.held_out == "auto":
+                return None
+            raise BarlowError(
+                f"Which split is to be searched? Expected the name of one with search_split (--search-split); there are: "
+                f"{', '.join(known) or 'none, the metadata has no Split column'}."
+            )
+        if asked not in known:
+            raise BarlowError(
+                f"No image has the Split {asked!r}. There are: {', '.join(known) or 'none, the metadata has no Split column'}."
+            )
+        if len(known) == 1:
+            raise BarlowError(f"Every image has the Split {asked!r}, so none is left to measure on. Use held_out 'cross-fit'.")
+        return asked

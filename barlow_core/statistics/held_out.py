@@ -1,0 +1,360 @@
+"""What becomes of failure modes on images that took no part in choosing features, thresholds or leaves.
+
+`by_split` searches one part of a group and measures the rules that it found on the rest: what is measured is the very rule
+that is shown, on fewer images. `cross_fit` needs no split: the rules that are shown come from all images, and what is
+measured is the same search, repeated without the images that it is measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from barlow_core.errors import BarlowError
+from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
+from barlow_core.failure_tree import FailureTree
+from barlow_core.information import check_inputs
+from barlow_core.statistics.intervals import (
+    Interval,
+    aler_increase,
+    aler_increase_interval,
+    increase_interval,
+    wilson_interval,
+)
+
+
+@dataclass(frozen=True)
+class HeldOutLeaf:
+    """A leaf, counted on held-out images.
+
+    Attributes:
+        number: of the leaf in the tree that is shown (`Node.number`).
+        n_images, n_failures: held-out images that fall into it (or into what stands for it, see `cross_fit`), and how many fail.
+        all_images, all_failures: all held-out images of the group, and how many fail.
+        agreement: how well the rule was found again without the held-out images, from 0 to 1 (see `cross_fit`); None where
+            the rule itself was measured (`by_split`).
+    """
+
+    number: int
+    n_images: int
+    n_failures: int
+    all_images: int
+    all_failures: int
+    agreement: float | None = None
+
+    @property
+    def error_rate(self) -> float | None:
+        """Held-out ER; None when no held-out image falls into the leaf."""
+        return self.n_failures / self.n_images if self.n_images else None
+
+    @property
+    def error_coverage(self) -> float | None:
+        """Held-out EC: the share of all held-out failures; None when there are none."""
+        return self.n_failures / self.all_failures if self.all_failures else None
+
+    @property
+    def increase(self) -> float | None:
+        """Held-out ER - BER, both on held-out images."""
+        return self.n_failures / self.n_images - self.all_failures / self.all_images if self.n_images else None
+
+    def error_rate_interval(self, confidence: float = 0.95) -> Interval:
+        return wilson_interval(self.n_failures, self.n_images, confidence=confidence)
+
+    def error_coverage_interval(self, confidence: float = 0.95) -> Interval:
+        return wilson_interval(self.n_failures, self.all_failures, confidence=confidence)
+
+    def increase_interval(self, confidence: float = 0.95) -> Interval:
+        return increase_interval(
+            self.n_failures, self.n_images, self.all_failures, self.all_images, confidence=confidence
+        )
+
+    def to_dict(self, confidence: float = 0.95) -> dict[str, Any]:
+        """Counts, measures and their intervals as plain values, for JSON or a row of a table."""
+        return {
+            "leaf": self.number,
+            "n_images": self.n_images,
+            "n_failures": self.n_failures,
+            "error_rate": self.error_rate,
+            **_ends("error_rate", self.error_rate_interval(confidence)),
+            "error_coverage": self.error_coverage,
+            **_ends("error_coverage", self.error_coverage_interval(confidence)),
+            "increase": self.increase,
+            **_ends("increase", self.increase_interval(confidence)),
+            "agreement": self.agreement,
+        }
+
+
+@dataclass(frozen=True)
+class HeldOutTree:
+    """A tree, counted on held-out images.
+
+    Attributes:
+        depth: of the search that found it.
+        n_images, n_failures: all held-out images.
+        leaves: for each leaf of the tree that is shown, in the order of `FailureTree.leaves`.
+        cells: (fold, images, failures) for each leaf of each tree that was measured: the one tree of `by_split`, the K trees
+            of `cross_fit`. ALER is made of these.
+    """
+
+    depth: int
+    n_images: int
+    n_failures: int
+    leaves: tuple[HeldOutLeaf, ...]
+    cells: tuple[tuple[int, int, int], ...]
+
+    @property
+    def ber(self) -> float | None:
+        """Held-out BER."""
+        return self.n_failures / self.n_images if self.n_images else None
+
+    @cached_property
+    def aler(self) -> float | None:
+        """Held-out ALER by Definition 4, sum of held-out ER * EC over the leaves; over folds, weighed by their failures.
+
+        Never below BER, and above it by luck alone where leaves are small: to judge a tree, see `aler_increase`.
+        """
+        if not self.n_failures:
+            return 0.0 if self.n_images else None
+        return sum(f / n * f / self.n_failures for _, n, f in self.cells if n)
+
+    @cached_property
+    def aler_increase(self) -> float | None:
+        """Held-out ALER - BER, corrected for the luck of small leaves (`intervals.aler_increase`); around 0 for a useless tree."""
+        folds, images, failures = self._columns
+        return aler_increase(images, failures, folds) if self.n_images else None
+
+    def aler_increase_interval(self, confidence: float = 0.95, *, resamples: int = 2000, seed: int = 0) -> Interval | None:
+        """Bootstrap interval of `aler_increase`; None without held-out images."""
+        folds, images, failures = self._columns
+        if not self.n_images:
+            return None
+        return aler_increase_interval(images, failures, folds, confidence=confidence, resamples=resamples, seed=seed)
+
+    @property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        folds, images, failures = np.array(self.cells, dtype=np.int64).reshape(-1, 3).T
+        return folds, images, failures
+
+    def to_dict(self, confidence: float = 0.95, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+        """Counts, measures and their intervals as plain values, for JSON; the leaves under "leaves"."""
+        interval = self.aler_increase_interval(confidence, resamples=resamples, seed=seed)
+        return {
+            "depth": self.depth,
+            "n_images": self.n_images,
+            "n_failures": self.n_failures,
+            "ber": self.ber,
+            "aler": self.aler,
+            "aler_increase": self.aler_increase,
+            **_ends("aler_increase", interval),
+            "leaves": [leaf.to_dict(confidence) for leaf in self.leaves],
+        }
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out counts of one group.
+
+    Attributes:
+        method: "split" or "cross-fit".
+        folds: how often the search was repeated (1 for "split"; 0 where nothing could be measured).
+        trees: one for each depth, in the order in which they were asked for; empty where nothing could be measured.
+        reason: why nothing could be measured; else None.
+    """
+
+    method: str
+    folds: int
+    trees: tuple[HeldOutTree, ...]
+    reason: str | None = None
+
+    def to_dict(self, confidence: float = 0.95, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        trees = [tree.to_dict(confidence, resamples=resamples, seed=seed) for tree in self.trees]
+        return {"method": self.method, "folds": self.folds, "reason": self.reason, "trees": trees}
+
+
+def by_split(
+    features: np.ndarray, failure: np.ndarray, search: np.ndarray, settings: Settings, depths: Sequence[int]
+) -> tuple[list[FailureAnalysis], HeldOut]:
+    """Search for failure modes among some images of a group, and count their leaves on the others.
+
+    What is measured: each leaf of the trees that are returned, on images that the search has not seen. Nothing else comes in:
+    the counts are binomial given the rule, and their intervals hold as they stand.
+
+    Args:
+        features: (n, D) features of the group's images.
+        failure: (n,) bool.
+        search: (n,) bool, True for the images to search.
+        settings, depths: of the search, as for `explain_depths`.
+
+    Returns:
+        The analyses of the searched images, one a depth, and the held-out counts.
+
+    Raises:
+        BarlowError: shapes that do not fit, or values that are not finite.
+
+    Cost: that of `explain_depths`.
+    """
+    features, failure = check_inputs(features, failure)
+    search = np.asarray(search)
+    if search.shape != failure.shape or search.dtype != np.bool_:
+        raise BarlowError(
+            f"search has shape {search.shape} and type {search.dtype}. Expected one True or False for each of {len(failure)} images."
+        )
+    analyses = explain_depths(features[search], failure[search], settings, depths)
+    return analyses, measure(analyses, features[~search], failure[~search])
+
+
+def measure(analyses: Sequence[FailureAnalysis], features: np.ndarray, failure: np.ndarray) -> HeldOut:
+    """Count the leaves of trees on images that took no part in finding them.
+
+    Args:
+        analyses: of `explain_depths`, on other images.
+        features: (n, D) features of the held-out images.
+        failure: (n,) bool.
+
+    Raises:
+        BarlowError: as `explain_depths`.
+    """
+    features, failure = check_inputs(features, failure)
+    if not len(failure):
+        return HeldOut("split", 0, (), reason="no image of this group is held out")
+    n, f = len(failure), int(failure.sum())
+    trees = []
+    for analysis in analyses:
+        images, failures = _count(assign(analysis.tree, features), failure, len(analysis.leaves))
+        leaves = [
+            HeldOutLeaf(leaf.number, int(images[i]), int(failures[i]), n, f) for i, leaf in enumerate(analysis.leaves)
+        ]
+        cells = [(0, int(images[i]), int(failures[i])) for i in range(len(images))]
+        trees.append(HeldOutTree(analysis.settings.depth, n, f, tuple(leaves), tuple(cells)))
+    return HeldOut("split", 1, tuple(trees))
+
+
+def cross_fit(
+    features: np.ndarray,
+    failure: np.ndarray,
+    analyses: Sequence[FailureAnalysis],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    information: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> HeldOut:
+    """Measure the failure modes of a group on held-out images where no image can be spared for it.
+
+    The images are dealt into `folds` parts of about equal size and equal BER. For each part, the whole search (selection of
+    features, tree of each depth) is repeated on all the other parts. The leaf of that tree which overlaps a leaf of the full
+    tree most stands for it: most by Jaccard index (images in both / images in either) over the images searched, the first in
+    the order of `FailureTree.leaves` among equals. The images of the held-out part that fall into the stand-in are counted,
+    and the counts of all parts are added up. Where no leaf overlaps at all, nothing is counted in that part.
+
+    What is measured:
+        n_images, n_failures: images in the stand-ins, each image in a rule that was found without it.
+        error_rate: of these images together: what the *search* delivers on new images when it is after this leaf; an average
+            over K rules, each from (K - 1) / K of the images, so a little lower than the full rule's own rate as a rule.
+        error_coverage: n_failures / all failures of the group. The stand-ins need not partition the images: one leaf can stand
+            for two, and the coverages of a tree's leaves need not add up to 1.
+        increase: error_rate - BER of the group (every image is held out once).
+        agreement: mean Jaccard index of the stand-ins, 1 when the same images were found again every time. When it is low, the
+            counts speak of rules other than the one shown.
+        aler, aler_increase: of the K trees, each on its own part, with no matching of leaves; weighed by the parts' failures.
+    The leaf of the full tree, and so the choice of its stand-in among at most 2^depth leaves, has seen all images; what this
+    leaves of optimism is measured in docs/calibration.md. The counts are treated as binomial by the intervals, as is common,
+    although the K rules share images.
+
+    Args:
+        features: (n, D) features of the group's images.
+        failure: (n,) bool.
+        analyses: of `explain_depths` on exactly these images; their settings, alike but for the depth, are those of the search.
+        folds: K, at least 2; fewer are used when there are fewer failures or successes.
+        seed: of the dealing.
+        information: gives the mutual information (D,) of every feature with failure over the images at some positions, where it
+            is remembered from another search; None works it out.
+
+    Raises:
+        BarlowError: as `explain_depths`; fewer than 2 folds; analyses of other images.
+
+    Cost: K times `explain_depths` on (K - 1) / K of the images.
+    """
+    features, failure = check_inputs(features, failure)
+    if folds < 2:
+        raise BarlowError(f"folds is {folds}. Expected at least 2: one part to hold out and one to search.")
+    check_analyses(analyses, failure)
+    n, f = len(failure), int(failure.sum())
+    reason = next((analysis.reason for analysis in analyses if analysis.reason), None)
+    if reason is None and min(f, n - f) < 2:
+        reason = f"cross-fitting needs at least 2 failures and 2 successes, here there are {f} and {n - f}"
+    if reason is not None or not analyses:
+        return HeldOut("cross-fit", 0, (), reason=reason)
+
+    folds = min(folds, f, n - f)
+    depths = [analysis.settings.depth for analysis in analyses]
+    full_leaves = [assign(analysis.tree, features) for analysis in analyses]
+    totals = [np.zeros((len(analysis.leaves), 2), dtype=np.int64) for analysis in analyses]
+    overlaps = [np.zeros((len(analysis.leaves), folds)) for analysis in analyses]
+    cells: list[list[tuple[int, int, int]]] = [[] for _ in analyses]
+    splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
+    for fold, (searched, held_out) in enumerate(splitter.split(np.zeros(n), failure)):
+        known = None if information is None else information(searched)
+        again = explain_depths(features[searched], failure[searched], analyses[0].settings, depths, information=known)
+        for i, analysis in enumerate(again):
+            found = assign(analysis.tree, features)
+            images, failures = _count(found[held_out], failure[held_out], len(analysis.leaves))
+            cells[i] += [(fold, int(images[j]), int(failures[j])) for j in range(len(images))]
+            overlap = jaccard(full_leaves[i][searched], found[searched], len(totals[i]), len(images))
+            best = overlap.argmax(axis=1)
+            overlaps[i][:, fold] = overlap.max(axis=1)
+            matched = overlaps[i][:, fold] > 0
+            totals[i][matched, 0] += images[best[matched]]
+            totals[i][matched, 1] += failures[best[matched]]
+    trees = []
+    for i, analysis in enumerate(analyses):
+        leaves = [
+            HeldOutLeaf(leaf.number, int(totals[i][j, 0]), int(totals[i][j, 1]), n, f, float(overlaps[i][j].mean()))
+            for j, leaf in enumerate(analysis.leaves)
+        ]
+        trees.append(HeldOutTree(depths[i], n, f, tuple(leaves), tuple(cells[i])))
+    return HeldOut("cross-fit", folds, tuple(trees))
+
+
+def assign(tree: FailureTree, features: np.ndarray) -> np.ndarray:
+    """Which leaf each image falls into, (n,) int64 positions in `tree.leaves`, for features (n, D)."""
+    position = np.zeros(len(features), dtype=np.int64)
+    for i, leaf in enumerate(tree.leaves):
+        position[leaf.contains(features)] = i
+    return position
+
+
+def jaccard(one: np.ndarray, two: np.ndarray, n_one: int, n_two: int) -> np.ndarray:
+    """Overlap of the parts of two partitions of the same images, (n_one, n_two) in [0, 1].
+
+    Args:
+        one, two: (n,) int, the part of each image, from 0 to n_one - 1 and n_two - 1.
+    """
+    both = np.bincount(one * n_two + two, minlength=n_one * n_two).reshape(n_one, n_two)
+    either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
+    return both / np.maximum(either, 1)
+
+
+def check_analyses(analyses: Sequence[FailureAnalysis], failure: np.ndarray) -> None:
+    """Raise BarlowError when `analyses` are not of images with this `failure`."""
+    for analysis in analyses:
+        if (analysis.n_images, analysis.n_failures) != (len(failure), int(failure.sum())):
+            raise BarlowError(
+                f"The analysis of depth {analysis.settings.depth} is of {analysis.n_failures} failures in {analysis.n_images} "
+                f"images, but {int(failure.sum())} failures in {len(failure)} images were given. Expected the same images."
+            )
+
+
+def _count(position: np.ndarray, failure: np.ndarray, n_leaves: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and failures in each leaf."""
+    return np.bincount(position, minlength=n_leaves), np.bincount(position[failure], minlength=n_leaves)
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = (None, None) if interval is None else (float(interval.low), float(interval.high))
+    return {f"{name}_low": low, f"{name}_high": high}
