@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from barlow_core.checks import Checks
 from barlow_core.analyses.memory import InformationMemory
+from barlow_core.checks import Checks
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths, nothing_to_explain
 from barlow_core.gather import Rows
 from barlow_core.groups import Group

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import tables
-from barlow_core.checks import Checks
 from barlow_core.analyses.of_group import analyse_group
+from barlow_core.checks import Checks
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, Settings
