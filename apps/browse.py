@@ -91,8 +91,9 @@ def show_help(run: Run) -> None:
         st.markdown(
             f"A **failure mode** is a leaf of the group's tree with ER > BER + {settings['delta']:g} and EC > {settings['tau']:g}. "
             "Its rule speaks of features of the extractor, which the pictures A, B and C explain.\n\n"
-            "All numbers are measured **on the same images in which the rules were searched** (in-sample): on new images "
-            "expect smaller differences, above all for rules with several conditions and few images."
+            "Numbers are measured **on the same images in which the rules were searched** (in-sample), which flatters them, above "
+            "all for rules with several conditions and few images. Those called **held out** are measured on images that had no "
+            "part in finding the rule: they tell what to expect of new images."
         )
 
 
@@ -149,17 +150,19 @@ def show_overview(run: Run, place: Place) -> None:
     found = f"{len(modes):,} failure modes in {modes['group'].nunique():,} of {len(table):,} groups."
     order = f"The {CARDS} of highest importance value come first." if len(modes) > CARDS else "Highest importance value first."
     lead = f"{found} {order}" if len(modes) else f"No failure mode in {len(table):,} groups."
-    lead += " (Measured on the images in which they were searched.)" if len(modes) else ""
+    lead += (
+        " Held out: measured on images that had no part in finding the rule." if modes["held_out_n_images"].notna().any() else ""
+    )
     st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{lead}</p>')
     if modes.empty:
         st.info("No leaf of any tree passes. Try more conditions in a rule, or smaller thresholds:")
         st.code(f"barlow explain {run.path} --delta 0.05 --tau 0.1", language="bash")
-    for mode in modes.head(CARDS).itertuples():
+    for _, mode in modes.head(CARDS).iterrows():
         show_card(run, place, mode)
     show_groups(place, table)
 
 
-def show_card(run: Run, place: Place, mode: Any) -> None:
+def show_card(run: Run, place: Place, mode: pd.Series) -> None:
     """One row of `views.failure_modes` as a sentence, beside what its feature shows and whom it strikes."""
     node = runs.analysis(run, mode.group, place.depth).tree.node(mode.leaf)
     title = views.group_words(place.grouping, mode.class_name).title
@@ -168,6 +171,9 @@ def show_card(run: Run, place: Place, mode: Any) -> None:
         f"({node.n_failures:,} of {node.n_images:,}), {points(mode.increase)} over the group's {percent(mode.ber)}. "
         f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
     )
+    held_out = views.held_out_words(run, mode)
+    if held_out is not None:
+        sentence += f' <span class="bw-quiet">Held out: {held_out.error_rate}.</span>'
     strips = ""
     panel = found_panel(run, mode.group, mode.feature)
     if panel is not None:
@@ -234,7 +240,7 @@ def show_group(run: Run, place: Place, name: str) -> None:
     st.button("← All groups", on_click=go, args=(place.grouping, None), type="tertiary")
     st.html(
         f'<h2 class="bw-h2">{escape(words.title)}</h2><p class="bw-lead">{escape(words.failures)} '
-        "Measured on the images in which the rules were searched.</p>"
+        "The tree shows the images in which it was searched.</p>"
         + stats(
             [
                 ("BER", percent(analysis.ber)),
@@ -269,6 +275,7 @@ def show_mode(run: Run, key: str, analysis: FailureAnalysis, node: Node, rank: i
                     ("ALER", percent(analysis.aler)),
                 ]
             )
+            + checks_html(run, views.failure_mode(run, key, depth=analysis.settings.depth, leaf=node.number))
         )
         if len(node.features) == 1:
             show_panel(run, key, node.features[0], place=place)
@@ -278,6 +285,27 @@ def show_mode(run: Run, key: str, analysis: FailureAnalysis, node: Node, rank: i
                 with tab:
                     show_panel(run, key, feature, place=place)
         show_failures(run, key, node, place)
+
+
+def checks_html(run: Run, mode: pd.Series) -> str:
+    """What the checks say about a failure mode; empty where none was made."""
+    held_out, luck = views.held_out_words(run, mode), views.luck_words(mode)
+    values = []
+    if held_out is not None:
+        values += [
+            ("Held-out ER", held_out.error_rate),
+            ("Held-out increase", held_out.increase),
+            ("Held-out EC", held_out.error_coverage),
+            ("Held-out failures", held_out.failures),
+        ]
+    if luck is not None:
+        values.append(("Luck", luck))
+    if pd.notna(mode["stability"]):
+        values.append(("Stability", percent(mode["stability"])))
+    if not values:
+        return ""
+    how = f'<p class="bw-quiet">{escape(held_out.how)}</p>' if held_out is not None else ""
+    return f'<section class="bw-checks" aria-label="Checks of this failure mode">{stats(values)}{how}</section>'
 
 
 def show_failures(run: Run, key: str, node: Node, place: str) -> None:

@@ -42,6 +42,24 @@ class _Barlow(click.Group):
         return list(self.commands)  # in the order of the pipeline, not of the alphabet
 
 
+class _Numbers(click.ParamType):
+    """Numbers with commas between them."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]):
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return [self.kind(part) for part in value.split(",") if part.strip()]
+        except ValueError:
+            kind = "whole numbers" if self.kind is int else "numbers"
+            self.fail(f"{value!r} is not {kind} with commas between them, such as 5,10,20.", param, ctx)
+
+
 def _example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
@@ -91,6 +109,17 @@ network_options = _options(
 
 batch_options = _options(
     click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+)
+
+engine_options = _options(
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        help="Where the work runs: this machine's cores, or the Ray cluster at RAY_ADDRESS.",
+    ),
+    click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
 )
 
 explain_options = _options(
@@ -146,14 +175,7 @@ explain_options = _options(
         help="Repeat the search on so many random halves of every group, to see which features come back (20 is usual).",
     ),
     click.option("--confidence", type=float, default=0.95, show_default=True, help="Of all intervals."),
-    click.option(
-        "--engine",
-        type=click.Choice(ENGINES),
-        default="local",
-        show_default=True,
-        help="Where the work runs: this machine's cores, or the Ray cluster at RAY_ADDRESS.",
-    ),
-    click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
+    engine_options,
 )
 CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence")
 
@@ -247,6 +269,29 @@ def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
 
 
 @cli.command(
+    epilog=_example(
+        "barlow explore runs/mine --k 5,10,20,40", "barlow explore runs/mine --delta 0.05,0.1,0.2 --tau 0.1,0.2 --depth 1"
+    )
+)
+@run_argument
+@click.option("--k", type=_Numbers(int), default="", help="Values to try, with commas; the default is the run's own.")
+@click.option("--depth", type=_Numbers(int), default="")
+@click.option("--min-leaf", type=_Numbers(int), default="")
+@click.option("--delta", type=_Numbers(float), default="")
+@click.option("--tau", type=_Numbers(float), default="")
+@engine_options
+@quiet_option
+@json_option
+def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
+    """See what other settings would find, without changing the run."""
+    from barlow_core import tables
+    from barlow_core.analyses import explore as explore_
+
+    found = explore_(_open(run_path), progress=not quiet, **values)
+    tables.print_table(found, limit=len(found) + 1, as_json=as_json)
+
+
+@cli.command(
     epilog=_example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100")
 )
 @run_argument
@@ -295,7 +340,8 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
     makers = {"modes": tables.failure_modes, "groups": tables.groups, "status": tables.status}
     if what not in makers:
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
-    tables.print_table(makers[what](run, depth=depth), sort=sort, limit=limit, as_json=as_json)
+    table = makers[what](run, depth=depth)
+    tables.print_table(table, tables.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
 
 
 @cli.command(epilog=_example("barlow browse runs/mine", "barlow browse runs/mine --port 9000 --no-open"))

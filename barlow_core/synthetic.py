@@ -170,7 +170,7 @@ class _World:
         active = np.empty(d)
         active[self._some] = rng.uniform(0.4, 0.8, len(self._some))
         active[self._most] = rng.uniform(0.92, 0.99, len(self._most))
-        active[self._sparse] = rng.uniform(0.02, 0.3, len(self._sparse))
+        active[self._sparse] = rng.uniform(0.1, 0.35, len(self._sparse))
         self._cut = -np.log(active)
         self._scale = rng.lognormal(-1.0, 0.5, d)
         self._plant()
@@ -180,6 +180,7 @@ class _World:
         rng = np.random.default_rng([self.settings.seed, 1, c])
         cut, scale = self._cut.copy(), self._scale * rng.lognormal(0, 0.2, len(self._scale))
         awake = rng.choice(self._sparse, max(1, len(self._sparse) // 10), replace=False)
+        # No more than that, or else the class itself would explain the failures of a prediction group better than its rule does.
         cut[awake], scale[awake] = -np.log(0.4), scale[awake] * 2
         return cut.astype(np.float32), scale.astype(np.float32)
 

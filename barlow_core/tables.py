@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from barlow_core.analyses import load_analysis
+from barlow_core.analyses import load_analysis, load_result
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
@@ -25,29 +26,41 @@ HEADERS = {
     "importance_value": "IV",
     "aler": "ALER",
     "failure_modes": "modes",
+    "min_leaf": "min leaf",
+    "groups_with_modes": "groups with modes",
+    "aler_increase": "ALER - BER",
+    "held_out_aler_increase": "held-out ALER - BER",
+    "held_out_error_rate": "held-out ER",
+    "held_out_increase": "held-out ER - BER",
 }
+ENDS = ("low", "high")
 PIPE_WIDTH = 200  # columns where there is no terminal to ask
-SHARES = ("ber", "error_rate", "error_coverage", "importance_value", "increase", "aler")
+SHARES = ("ber", "error_rate", "error_coverage", "importance_value", "held_out_error_rate", "stability", "groups_with_modes")
+DIFFERENCES = ("increase", "held_out_increase")
+# Shown to a person; JSON has every column of failure_modes.parquet.
+SHOWN = (
+    "group",
+    "rule",
+    "n_images",
+    "n_failures",
+    "ber",
+    "error_rate",
+    "increase",
+    "held_out_error_rate",
+    "held_out_increase",
+    "error_coverage",
+    "importance_value",
+    "q",
+    "stability",
+)
 
 
 def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     """The failure modes of the trees of one depth (None: the deepest), largest importance value first."""
     modes = run.failure_modes()
     chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
-    columns = [
-        "group",
-        "rule",
-        "n_images",
-        "n_failures",
-        "ber",
-        "error_rate",
-        "increase",
-        "error_coverage",
-        "importance_value",
-        "aler",
-    ]
     found = modes[modes["depth"] == chosen]
-    return found.sort_values("importance_value", ascending=False, kind="stable")[columns].reset_index(drop=True)
+    return found.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
 
 
 def groups(run: Run, *, depth: int | None = None) -> pd.DataFrame:
@@ -57,7 +70,7 @@ def groups(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     counts = modes.loc[modes["depth"] == chosen, "group"].value_counts()
     table["failure_modes"] = table["group"].map(counts).fillna(0).astype(int)
     table["reason"] = table["reason"].fillna("")
-    return table.drop(columns=["grouping", "class_name"])
+    return table
 
 
 def status(run: Run, *, depth: int | None = None) -> pd.DataFrame:
@@ -65,8 +78,12 @@ def status(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     return run.status()
 
 
-def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20, as_json: bool = False) -> None:
-    """Print `table` for a person, or as JSON records; shares with four decimals, counts with separators.
+def print_table(
+    table: pd.DataFrame, columns: Sequence[str] = (), *, sort: str | None = None, limit: int = 20, as_json: bool = False
+) -> None:
+    """Print `columns` of `table` for a person, or all of it as JSON records; shares with four decimals, counts with separators.
+
+    The interval of a difference goes into the cell of the difference.
 
     Raises:
         BarlowError: `sort` names no column.
@@ -85,14 +102,14 @@ def print_table(table: pd.DataFrame, *, sort: str | None = None, limit: int = 20
         )
         return
     out = Table(box=None, header_style="bold")
-    for column in table.columns:
+    for column in columns or table.columns:
         numeric = pd.api.types.is_numeric_dtype(table[column])
-        header = HEADERS.get(column, column.replace("aler_depth_", "ALER "))
+        header = HEADERS.get(column, column.replace("aler_depth_", "ALER ").replace("_depth_", " "))
         out.add_column(
             header, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=None if numeric else 14
         )
-    for row in table.head(limit).itertuples(index=False):
-        out.add_row(*(_cell(value, column) for value, column in zip(row, table.columns, strict=True)))
+    for row in table.head(limit).to_dict("records"):
+        out.add_row(*(_cell(row, str(column)) for column in columns or table.columns))
     console.print(out)
     if len(table) > limit:
         console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
@@ -104,13 +121,30 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
-def _cell(value: Any, column: str) -> str:
+def for_people(what: str, table: pd.DataFrame) -> list[str]:
+    """The columns of a table ("modes", "groups", ...) that a person compares; what was not measured at all is left out."""
+    measured = [str(column) for column in table if table[column].notna().any()]
+    if what == "modes":
+        return [column for column in SHOWN if column in measured]
+    if what == "groups":
+        return [column for column in measured if not column.startswith(("grouping", "class_name", "held_out_"))]
+    return measured
+
+
+def _cell(row: dict[Any, Any], column: str) -> str:
+    value = row[column]
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
-    if column == "increase":
-        return f"{value:+.4f}"
-    if column in SHARES or column.startswith("aler_"):
+    if column in DIFFERENCES:
+        low, high = (row.get(f"{column}_{end}") for end in ENDS)
+        interval = "" if low is None or pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
+        return f"{value:+.4f}{interval}"
+    if column in SHARES or column.startswith("aler") or column == "held_out_aler_increase":
         return f"{value:.4f}"
+    if column == "q" or column.startswith(("p_", "q_")):
+        return f"{value:.3g}"
+    if isinstance(value, float):
+        return f"{value:g}" if column in ("delta", "tau") else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -122,7 +156,7 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
     """
     analysis = load_analysis(run, key, depth=depth)
     if as_json:
-        print(json.dumps(run.trees()[key]["trees"][str(analysis.settings.depth)], indent=1))
+        print(json.dumps(load_result(run, key)["trees"][str(analysis.settings.depth)], indent=1))
         return
     console = _console()
     console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")

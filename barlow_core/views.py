@@ -1,6 +1,6 @@
 """What the pages show, worked out without a page: tables, sentences and samples out of a finished run.
 
-Everything here is measured on the images that were searched for failure modes (in-sample).
+Numbers are measured on the images that were searched for failure modes (in-sample), unless they are called held out.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from barlow_core.analyses import searched_group
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, Node, threshold_text
-from barlow_core.groups import parse
 from barlow_core.run import Run
-from barlow_core.wording import percent
+from barlow_core.wording import percent, percent_interval, points, points_interval
+
+# Rules that share fewer of their images are not the same rule for a reader.
+SAME_RULE = 0.5
 
 
 class Summary(NamedTuple):
@@ -88,6 +91,64 @@ def failure_modes(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:
     return modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
 
 
+class HeldOutWords(NamedTuple):
+    """What became of a failure mode on images that had no part in finding it, in words; see `statistics.held_out`."""
+
+    error_rate: str
+    increase: str
+    error_coverage: str
+    failures: str
+    how: str
+
+
+def failure_mode(run: Run, key: str, *, depth: int, leaf: int) -> pd.Series:
+    """The row of `Run.failure_modes` for one leaf of the tree of one group.
+
+    Raises:
+        KeyError: that leaf is no failure mode.
+    """
+    modes = run.failure_modes()
+    found = modes[(modes["group"] == key) & (modes["depth"] == depth) & (modes["leaf"] == leaf)]
+    if found.empty:
+        raise KeyError(f"leaf {leaf} of the tree of depth {depth} of {key}")
+    return found.iloc[0]
+
+
+def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
+    """The held-out numbers of one row of `Run.failure_modes`; None where it was not measured on held-out images."""
+    if pd.isna(mode["held_out_n_images"]):
+        return None
+    checks = run.require("explain")["settings"]["checks"]
+    n_images, n_failures = int(mode["held_out_n_images"]), int(mode["held_out_n_failures"])
+    if checks["held_out"] == "split":
+        how = f"Measured on the images whose Split is not {checks['search_split']}; the rule was searched on the others."
+    else:
+        agreement = mode["held_out_agreement"]
+        how = (
+            f"Cross-fitted in {checks['folds']} parts: for each part the search was repeated without it, and what it found was "
+            f"measured on it. The rules found so hold {percent(agreement)} of the same images as this one"
+            + (", so these numbers speak of other rules than this." if agreement < SAME_RULE else ".")
+        )
+    if not n_images:
+        return HeldOutWords("no image", "unknown", "unknown", "0 of 0", how)
+    return HeldOutWords(
+        error_rate=f"{percent(mode['held_out_error_rate'])} "
+        f"({percent_interval(mode['held_out_error_rate_low'], mode['held_out_error_rate_high'])})",
+        increase=f"{points(mode['held_out_increase'])} "
+        f"({points_interval(mode['held_out_increase_low'], mode['held_out_increase_high'])})",
+        error_coverage="unknown" if pd.isna(mode["held_out_error_coverage"]) else percent(mode["held_out_error_coverage"]),
+        failures=f"{n_failures:,} of {n_images:,}",
+        how=how,
+    )
+
+
+def luck_words(mode: pd.Series) -> str | None:
+    """What the permutation test says about a failure mode; None where there was no test."""
+    if pd.isna(mode["p"]):
+        return None
+    return f"p {mode['p']:.2g}, q {mode['q']:.2g}"
+
+
 def group_words(grouping: str, name: str) -> GroupWords:
     """Name a group for people; `name` is the class, the pair or the name of the mask."""
     if grouping == "label":
@@ -150,7 +211,7 @@ def node_images(run: Run, key: str, node: Node) -> np.ndarray:
 
     Only the features of the rule are read from the disk, and only for the images of the group.
     """
-    indices = parse(run.benchmark, key).indices
+    indices = searched_group(run, key).indices
     features = run.features()
     inside = np.ones(len(indices), dtype=bool)
     for condition in node.conditions:

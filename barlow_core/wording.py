@@ -14,6 +14,16 @@ def points(difference: float) -> str:
     return f"{difference * 100:+.1f} points"
 
 
+def percent_interval(low: float, high: float) -> str:
+    """Both ends of an interval of a share: "18.1 to 30.9 %"."""
+    return f"{low * 100:.1f} to {percent(high)}"
+
+
+def points_interval(low: float, high: float) -> str:
+    """Both ends of an interval of a difference: "+8.0 to +20.3 points"."""
+    return f"{low * 100:+.1f} to {points(high)}"
+
+
 def count(n: int, singular: str, plural: str = "") -> str:
     """A number with its noun: "1 image", "1,200 images"; `plural` where an s does not make it."""
     return f"{n:,} {singular if n == 1 else plural or singular + 's'}"

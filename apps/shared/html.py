@@ -21,6 +21,14 @@ TERMS = {
     "ALER": "Average leaf error rate: the error rate of the leaf in which a failure of this group lies, on average over "
     "the failures. The more it exceeds BER, the better the tree separates failures from successes.",
     "Increase": "How much more often these images fail than the group as a whole: ER − BER, in percentage points.",
+    "Held-out ER": "Error rate on images that had no part in finding the rule, with its confidence interval.",
+    "Held-out increase": "ER − BER on images that had no part in finding the rule, with its confidence interval. Where the "
+    "interval holds 0, the rule may not hold on new images.",
+    "Held-out EC": "Error coverage on images that had no part in finding the rule.",
+    "Held-out failures": "Wrongly classified images, of all held-out images to which the rule applies.",
+    "Luck": "p: how often the same search does as well when the group's failures are shuffled over its images. "
+    "q: the same, corrected for the number of groups; among failure modes with q below 0.1, one in ten is luck at most.",
+    "Stability": "How often the feature, or one that goes along with it, was chosen again in random halves of the group.",
     "Failures": "Wrongly classified images, of all images here.",
 }
 

@@ -69,25 +69,22 @@ def explain_run(
     chosen = Settings(**settings)
     benchmark = run.benchmark
     checks = (checks or Checks()).resolved(benchmark)
-    features_key = run.require("extract")["key"]
     groups = all_groups(benchmark, groupings)
     groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
-    searched = checks.searched(benchmark)
-    data_key = digest(features_key, benchmark.outcome_digest, None if searched is None else np.flatnonzero(searched).tolist())
-    information_key = digest(data_key, chosen.estimator, chosen.n_neighbors, chosen.seed)
-    trees_key = digest(information_key, _without_filters(chosen), asdict(checks))
+    memory = information_folder(run, chosen, checks)
+    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks))
     key = digest(trees_key, asdict(chosen), [group.key for group in groups])
     if run.is_current("explain") and run.require("explain")["key"] == key:
         return run.failure_modes()
 
     with run.lock():
         started = time.monotonic()
-        work, memory = run.path / "explain" / trees_key, run.path / "information" / data_key / information_key
+        work = run.path / "explain" / trees_key
         for folder in (work, memory):
             folder.mkdir(parents=True, exist_ok=True)
         known = _finished_before(run, trees_key)
         todo = [group for group in groups if group.key not in known and not (work / f"{group.slug}.json").exists()]
-        failure = benchmark.failure
+        failure, searched = benchmark.failure, checks.searched(benchmark)
         with gathered(run.features_path, todo, run.path / "explain", progress=progress) as source:
             shards = [
                 (
@@ -117,8 +114,8 @@ def explain_run(
             seconds=time.monotonic() - started,
         )
         shutil.rmtree(run.path / "explain")
-        for other in (run.path / "information").iterdir():
-            if other.name != data_key:  # of features, labels or predictions that are no longer there
+        for other in memory.parent.parent.iterdir():
+            if other != memory.parent:  # of features, labels or predictions that are no longer there
                 shutil.rmtree(other)
     return run.failure_modes()
 
@@ -165,6 +162,18 @@ def load_result(run: Run, key: str) -> dict[str, Any]:
     raise BarlowError(
         f"{key} is not among the {len(run.groups())} groups explained in {run.path}. See them with: barlow show {run.path} groups"
     )
+
+
+def information_folder(run: Run, settings: Settings, checks: Checks) -> Path:
+    """Where mutual information is remembered: a folder for the data, in it one for the estimator.
+
+    Args:
+        checks: resolved.
+    """
+    searched = checks.searched(run.benchmark)
+    split = None if searched is None else np.flatnonzero(searched).tolist()
+    data = digest(run.require("extract")["key"], run.benchmark.outcome_digest, split)
+    return run.path / "information" / data / digest(settings.estimator, settings.n_neighbors, settings.seed)
 
 
 def searched_group(run: Run, key: str) -> Group:

@@ -26,19 +26,16 @@ from scipy.special import digamma
 from barlow_core.information import noise
 
 BLOCK = 1 << 16
-"""Numbers of a block of columns: its half dozen float64 arrays fit a core's own cache."""
-
-STEPS = 64
-"""Most neighbours on one side that are counted step by step, all images at once, before the rest are found by bisection."""
+"""Numbers of a block of columns: its half dozen float64 arrays fit the cache of a core."""
 
 KEEP = 256 << 20
-"""Bytes of sorted features that an estimator keeps for its next call; beyond, they are sorted again."""
+"""Bytes of sorted features that an estimator keeps for its next call; what goes beyond is sorted again."""
 
-SETTLED = 40
-"""The step by step count goes on while a step settles more than one image in this many."""
+STEPS, SETTLED = 64, 40
+"""Neighbours on one side are counted one place at a time for all images at once, up to STEPS places and as long as a step settles
+more than one image in SETTLED; those that are left are found by bisection. This decides nothing but speed."""
 
 TINY = np.finfo(np.float64).tiny
-
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -23,8 +23,9 @@ def panels(seed: int, n: int, width: int, *, start: int = 0, budget: int = KEPT)
             kept for the next call: with one seed, a group's noise is a prefix of a larger group's.
 
     Yields:
-        (first column, (n, columns) float64), not to be written to. A matrix over the budget is drawn again for every panel: its columns
-        are needed one by one while the stream runs along its rows, and drawing twice is quicker than a detour over the disk.
+        (first column, (n, columns) float64), to be read before the next one is asked for. A matrix of more than `KEPT` bytes
+        is drawn again for every panel: its columns are needed one by one while the stream runs along its rows, and drawing
+        twice is quicker than a detour over the disk.
     """
     if n * width * 8 <= KEPT:
         yield start, _prefix(seed, n * width).reshape(n, width)[:, start:]
@@ -33,9 +34,10 @@ def panels(seed: int, n: int, width: int, *, start: int = 0, budget: int = KEPT)
     columns = max(1, min(wanted, budget // (8 * n)))
     columns = -(-wanted // -(-wanted // columns))  # panels of equal width
     rows = max(1, (4 << 20) // (8 * width))
+    store = np.empty((n, columns))
     for first in range(start, width, columns):
         stream = np.random.RandomState(seed)
-        panel = np.empty((n, min(columns, width - first)))
+        panel = store[:, : min(columns, width - first)]
         for row in range(0, n, rows):
             chunk = panel[row : row + rows]
             chunk[:] = stream.standard_normal((len(chunk), width))[:, first : first + chunk.shape[1]]

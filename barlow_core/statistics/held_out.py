@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
-from barlow_core.failure_tree import FailureTree
+from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.information import check_inputs
 from barlow_core.statistics.intervals import (
     Interval,
@@ -38,6 +38,7 @@ class HeldOutLeaf:
         all_images, all_failures: all held-out images of the group, and how many fail.
         agreement: how well the rule was found again without the held-out images, from 0 to 1 (see `cross_fit`); None where
             the rule itself was measured (`by_split`).
+        stand_ins: the rules that were measured in its place, at most one a fold; empty where the rule itself was.
     """
 
     number: int
@@ -46,6 +47,7 @@ class HeldOutLeaf:
     all_images: int
     all_failures: int
     agreement: float | None = None
+    stand_ins: tuple[Node, ...] = ()
 
     @property
     def error_rate(self) -> float | None:
@@ -69,9 +71,7 @@ class HeldOutLeaf:
         return wilson_interval(self.n_failures, self.all_failures, confidence=confidence)
 
     def increase_interval(self, confidence: float = 0.95) -> Interval:
-        return increase_interval(
-            self.n_failures, self.n_images, self.all_failures, self.all_images, confidence=confidence
-        )
+        return increase_interval(self.n_failures, self.n_images, self.all_failures, self.all_images, confidence=confidence)
 
     def to_dict(self, confidence: float = 0.95) -> dict[str, Any]:
         """Counts, measures and their intervals as plain values, for JSON or a row of a table."""
@@ -86,6 +86,7 @@ class HeldOutLeaf:
             "increase": self.increase,
             **_ends("increase", self.increase_interval(confidence)),
             "agreement": self.agreement,
+            "stand_ins": [node.rule for node in self.stand_ins],
         }
 
 
@@ -227,9 +228,7 @@ def measure(analyses: Sequence[FailureAnalysis], features: np.ndarray, failure: 
     trees = []
     for analysis in analyses:
         images, failures = _count(assign(analysis.tree, features), failure, len(analysis.leaves))
-        leaves = [
-            HeldOutLeaf(leaf.number, int(images[i]), int(failures[i]), n, f) for i, leaf in enumerate(analysis.leaves)
-        ]
+        leaves = [HeldOutLeaf(leaf.number, int(images[i]), int(failures[i]), n, f) for i, leaf in enumerate(analysis.leaves)]
         cells = [(0, int(images[i]), int(failures[i])) for i in range(len(images))]
         trees.append(HeldOutTree(analysis.settings.depth, n, f, tuple(leaves), tuple(cells)))
     return HeldOut("split", 1, tuple(trees))
@@ -297,6 +296,7 @@ def cross_fit(
     totals = [np.zeros((len(analysis.leaves), 2), dtype=np.int64) for analysis in analyses]
     overlaps = [np.zeros((len(analysis.leaves), folds)) for analysis in analyses]
     cells: list[list[tuple[int, int, int]]] = [[] for _ in analyses]
+    stand_ins: list[list[list[Node]]] = [[[] for _ in analysis.leaves] for analysis in analyses]
     splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
     for fold, (searched, held_out) in enumerate(splitter.split(np.zeros(n), failure)):
         known = None if information is None else information(searched)
@@ -306,15 +306,23 @@ def cross_fit(
             images, failures = _count(found[held_out], failure[held_out], len(analysis.leaves))
             cells[i] += [(fold, int(images[j]), int(failures[j])) for j in range(len(images))]
             overlap = jaccard(full_leaves[i][searched], found[searched], len(totals[i]), len(images))
-            best = overlap.argmax(axis=1)
             overlaps[i][:, fold] = overlap.max(axis=1)
-            matched = overlaps[i][:, fold] > 0
-            totals[i][matched, 0] += images[best[matched]]
-            totals[i][matched, 1] += failures[best[matched]]
+            for j, best in enumerate(overlap.argmax(axis=1)):
+                if overlap[j, best] > 0:
+                    totals[i][j] += images[best], failures[best]
+                    stand_ins[i][j].append(analysis.leaves[best])
     trees = []
     for i, analysis in enumerate(analyses):
         leaves = [
-            HeldOutLeaf(leaf.number, int(totals[i][j, 0]), int(totals[i][j, 1]), n, f, float(overlaps[i][j].mean()))
+            HeldOutLeaf(
+                number=leaf.number,
+                n_images=int(totals[i][j, 0]),
+                n_failures=int(totals[i][j, 1]),
+                all_images=n,
+                all_failures=f,
+                agreement=float(overlaps[i][j].mean()),
+                stand_ins=tuple(stand_ins[i][j]),
+            )
             for j, leaf in enumerate(analysis.leaves)
         ]
         trees.append(HeldOutTree(depths[i], n, f, tuple(leaves), tuple(cells[i])))

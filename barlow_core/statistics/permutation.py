@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 from barlow_core import failure_tree, information
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, select_features
-from barlow_core.failure_tree import FailureTree
+from barlow_core.failure_tree import Node
 from barlow_core.information import check_inputs
 from barlow_core.statistics.held_out import check_analyses
 
@@ -22,28 +22,29 @@ TOLERANCE = 1e-9
 LARGEST_BATCH = 64
 
 
-def _increase(tree: FailureTree) -> float:
-    n, ber = tree.root.n_images, tree.ber
+def _increase(leaves: Sequence[Node], root: Node) -> float:
     # The variance of a leaf's error rate when the failures are shuffled: that of the hypergeometric distribution.
-    variance = ber * (1 - ber) / max(n - 1, 1)
+    variance = root.error_rate * (1 - root.error_rate) / max(root.n_images - 1, 1)
     scores = [
-        (leaf.error_rate - ber) / math.sqrt(variance * (n / leaf.n_images - 1)) for leaf in tree.leaves if leaf.n_images < n
+        (leaf.error_rate - root.error_rate) / math.sqrt(variance * (root.n_images / leaf.n_images - 1))
+        for leaf in leaves
+        if leaf.n_images < root.n_images
     ]
     return max(scores, default=0.0)
 
 
-def _importance_value(tree: FailureTree) -> float:
-    return tree.leaves[0].importance_value
+def _aler(leaves: Sequence[Node], root: Node) -> float:
+    return sum(leaf.importance_value for leaf in leaves)
 
 
-def _aler(tree: FailureTree) -> float:
-    return tree.aler
+def _importance_value(leaves: Sequence[Node], root: Node) -> float:
+    return max(leaf.importance_value for leaf in leaves)
 
 
-STATISTICS: dict[str, Callable[[FailureTree], float]] = {
+STATISTICS: dict[str, Callable[[Sequence[Node], Node], float]] = {
     "increase": _increase,
-    "importance_value": _importance_value,
     "aler": _aler,
+    "importance_value": _importance_value,
 }
 
 
@@ -107,14 +108,14 @@ def permutation_test(
         seed: of the shuffles: the i-th depends on `seed` and i alone.
 
     Returns:
-        One test for each of `analyses`. All depths share the shuffles and the selection of features, and the result
-        for a depth does not depend on the others.
+        One test for each of `analyses`. All depths share the shuffles, the selection of features and the tree: that of a lower
+        depth is the top of the deepest one (where two splits are equally good, it may differ from the one that is shown).
 
     Raises:
         BarlowError: as `explain_depths`; analyses of other images; an unknown statistic; less than 1 permutation or exceedance.
 
-    Cost: for each shuffle, one estimate of mutual information and one tree a depth that is not done yet. With the defaults, a
-    group without failure modes is done after about 55 shuffles, one with clear failure modes takes all 999.
+    Cost: for each shuffle, one estimate of mutual information and one tree of the largest depth. With the defaults, a group
+    without failure modes is done after about 55 shuffles, one with clear failure modes takes all 999.
     """
     features, failure = check_inputs(features, failure)
     if statistic not in STATISTICS:
@@ -128,31 +129,26 @@ def permutation_test(
     if reason is not None or not analyses:
         return [PermutationTest(depth, None, None, 0, 0, reason) for depth in depths]
 
-    measure, settings = STATISTICS[statistic], analyses[0].settings
-
-    def search(failure: np.ndarray, selected: np.ndarray, depth: int) -> float:
-        tree = failure_tree.fit(
-            features[:, selected],
-            failure,
-            selected,
-            depth=depth,
-            weighted=settings.weighted,
-            min_leaf=settings.min_leaf,
-            seed=settings.seed,
-        )
-        return measure(tree)
-
-    estimate = information.prepare(
-        features, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed
-    )
-    observed = [measure(analysis.tree) for analysis in analyses]
+    measure, settings, deepest = STATISTICS[statistic], analyses[0].settings, max(depths)
+    deepest_tree = next(analysis.tree for analysis in analyses if analysis.settings.depth == deepest)
+    observed = [measure(_cut(deepest_tree.root, depth), deepest_tree.root) for depth in depths]
+    estimate = information.prepare(features, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed)
     done, reached = [0] * len(depths), [0] * len(depths)
     open_depths = set(range(len(depths)))
     for shuffled, shuffled_information in _shuffles(estimate, failure, permutations, exceedances, seed):
         selected = select_features(shuffled_information, settings.k)
+        root = failure_tree.fit(
+            features[:, selected],
+            shuffled,
+            selected,
+            depth=deepest,
+            weighted=settings.weighted,
+            min_leaf=settings.min_leaf,
+            seed=settings.seed,
+        ).root
         for i in sorted(open_depths):
             done[i] += 1
-            reached[i] += search(shuffled, selected, depths[i]) >= observed[i] * (1 - TOLERANCE)
+            reached[i] += measure(_cut(root, depths[i]), root) >= observed[i] * (1 - TOLERANCE)
             if reached[i] == exceedances:
                 open_depths.remove(i)
         if not open_depths:
@@ -169,21 +165,25 @@ def permutation_test(
     ]
 
 
+def _cut(node: Node, depth: int) -> list[Node]:
+    """The leaves of the tree under `node` when it ends after `depth` splits."""
+    if depth == 0 or node.below is None or node.above is None:
+        return [node]
+    return _cut(node.below, depth - 1) + _cut(node.above, depth - 1)
+
+
 def _shuffles(
-    estimate: Callable[[np.ndarray], np.ndarray], failure: np.ndarray, permutations: int, exceedances: int, seed: int
+    estimate: information.Estimator, failure: np.ndarray, permutations: int, exceedances: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield `permutations` times shuffled failures, (n,) bool, and the information (D,) of every feature with them.
 
-    They are made in batches where the estimator can share work in one: first as few as can end the test, then ever more.
+    They are made in batches, in which the estimator can share work: first as few as can end the test, then ever more.
     """
     start, size = 0, exceedances
     while start < permutations:
         size = min(size, LARGEST_BATCH, permutations - start)
         batch = np.stack([np.random.default_rng([seed, i]).permutation(failure) for i in range(start, start + size)])
-        if hasattr(estimate, "many"):
-            yield from zip(batch, estimate.many(batch), strict=True)
-        else:
-            yield from ((shuffled, estimate(shuffled)) for shuffled in batch)
+        yield from zip(batch, estimate.many(batch), strict=True)
         start, size = start + size, 2 * size
 
 

@@ -3,14 +3,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import PLANTED
 
 from barlow_core import views
 from barlow_core.analyses import load_analysis
+from barlow_core.checks import Checks
 from barlow_core.failure_modes import explain
 from barlow_core.failure_tree import Condition
 from barlow_core.run import Run
+from barlow_core.wording import percent
 
 
 def test_summary_before_and_after_extraction(planted_run: Run) -> None:
@@ -115,3 +118,28 @@ def test_groups_of_a_run_with_pairs(make_explained: Callable[..., Run]) -> None:
     run = make_explained(groupings=("pair", "union"))
     assert views.groupings(run) == ["pair", "union"]
     assert views.groups(run, grouping="pair", depth=1)["class_name"].str.contains("+", regex=False).all()
+
+
+def test_held_out_numbers_in_words(explained_run: Run) -> None:
+    mode = views.failure_modes(explained_run, grouping="label", depth=1).query("group == 'label:truck'").iloc[0]
+    words = views.held_out_words(explained_run, mode)
+    assert words is not None
+    assert words.failures == f"{int(mode['held_out_n_failures'])} of {int(mode['held_out_n_images'])}"
+    assert words.error_rate.startswith(percent(mode["held_out_error_rate"]))
+    assert "Cross-fitted in 5 parts" in words.how
+    assert "other rules" not in words.how
+    assert "other rules" in getattr(
+        views.held_out_words(explained_run, pd.Series({**mode, "held_out_agreement": 0.2})), "how", ""
+    )
+    assert views.luck_words(mode) is None
+    again = views.failure_mode(explained_run, "label:truck", depth=1, leaf=mode["leaf"])
+    assert again["rule"] == mode["rule"]
+    with pytest.raises(KeyError):
+        views.failure_mode(explained_run, "label:truck", depth=1, leaf=99)
+
+
+def test_nothing_is_said_of_what_was_not_measured(make_explained: Callable[..., Run]) -> None:
+    run = make_explained(checks=Checks(held_out="none", permutations=9))
+    mode = views.failure_mode(run, "label:truck", depth=1, leaf=1)
+    assert views.held_out_words(run, mode) is None
+    assert views.luck_words(mode) == f"p 0.1, q {mode['q']:.2g}"

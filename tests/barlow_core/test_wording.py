@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from barlow_core.wording import count, percent, points
+from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,8 @@ def test_points_keep_their_sign() -> None:
 
 def test_counts_in_the_singular_and_the_plural() -> None:
     assert [count(1, "image"), count(1200, "image"), count(2, "class", "classes")] == ["1 image", "1,200 images", "2 classes"]
+
+
+def test_intervals_carry_their_unit_once() -> None:
+    assert percent_interval(0.181, 0.3094).replace("\N{NO-BREAK SPACE}", " ") == "18.1 to 30.9 %"
+    assert points_interval(-0.02, 0.203) == "-2.0 to +20.3 points"

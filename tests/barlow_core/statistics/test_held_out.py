@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_cross_fit_step_by_step(increase: float) -> None:
     assert (held_out.method, held_out.folds, held_out.reason) == ("cross-fit", 4, None)
     folds = list(StratifiedKFold(4, shuffle=True, random_state=3).split(features, failure))
     for i, (analysis, tree) in enumerate(zip(analyses, held_out.trees, strict=True)):
-        expected = {leaf.number: [0, 0, 0.0] for leaf in analysis.leaves}
+        expected: dict[int, list[Any]] = {leaf.number: [0, 0, 0.0, []] for leaf in analysis.leaves}
         cells = []
         for fold, (searched, rest) in enumerate(folds):
             search = np.zeros(300, dtype=bool)
@@ -149,15 +150,17 @@ def test_cross_fit_step_by_step(increase: float) -> None:
                 scores = [jaccard_score(inside, other.contains(features[search])) for other in again[i].leaves]
                 if max(scores) == 0:  # all images of the leaf are held out
                     continue
-                stand_in = again[i].leaves[int(np.argmax(scores))].contains(features[rest])
+                node = again[i].leaves[int(np.argmax(scores))]
+                stand_in = node.contains(features[rest])
                 found = expected[leaf.number]
+                found[3].append(node)
                 found[0] += int(stand_in.sum())
                 found[1] += int(failure[rest][stand_in].sum())
                 found[2] += max(scores) / 4
         assert tree.cells == tuple(cells)
         for leaf in tree.leaves:
-            images, failures, agreement = expected[leaf.number]
-            assert (leaf.n_images, leaf.n_failures) == (images, failures)
+            images, failures, agreement, stand_ins = expected[leaf.number]
+            assert (leaf.n_images, leaf.n_failures, leaf.stand_ins) == (images, failures, tuple(stand_ins))
             assert leaf.agreement == pytest.approx(agreement)
             assert (leaf.all_images, leaf.all_failures) == (300, failure.sum())
 
@@ -183,6 +186,7 @@ def test_a_rule_that_every_fold_finds_again_is_counted_as_it_is() -> None:
     tree = cross_fit(features, failure, [analysis]).trees[0]
     for leaf, counted in zip(analysis.leaves, tree.leaves, strict=True):
         assert (counted.n_images, counted.n_failures, counted.agreement) == (leaf.n_images, leaf.n_failures, 1)
+        assert [node.rule for node in counted.stand_ins] == [leaf.rule] * 5
     # Over the folds small leaves add luck to ALER; corrected, it is that of the tree but for sampling.
     assert tree.aler is not None
     assert tree.aler >= analysis.aler
@@ -234,7 +238,7 @@ def test_degenerate_groups_have_a_reason(name: str) -> None:
         assert held_out.reason == analyses[0].reason is not None
     assert json.loads(json.dumps(held_out.to_dict(), allow_nan=False))["trees"] == []
     search = np.arange(len(failure)) % 2 == 0
-    found, split = by_split(features, failure, search, SETTINGS, [1])
+    _, split = by_split(features, failure, search, SETTINGS, [1])
     assert (split.reason is None) == (len(failure) > 1)
     json.dumps(split.to_dict(), allow_nan=False)
 

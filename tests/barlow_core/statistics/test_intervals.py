@@ -102,9 +102,7 @@ def test_interval_of_a_difference(one: tuple[int, int], two: tuple[int, int], co
     assert difference_interval(*two, *one, confidence=confidence) == (pytest.approx(-high), pytest.approx(-low))
 
 
-@pytest.mark.parametrize(
-    ("table", "low", "high"), [((59, 6, 16, 80), -0.1186, -0.0046), ((1, 1, 7, 12), -0.507, -0.026)]
-)
+@pytest.mark.parametrize(("table", "low", "high"), [((59, 6, 16, 80), -0.1186, -0.0046), ((1, 1, 7, 12), -0.507, -0.026)])
 def test_published_paired_examples(table: tuple[int, int, int, int], low: float, high: float) -> None:
     """Fagerland, Lydersen and Laake (2014), Statistics in Medicine 33, 2850-2875: "Newcombe square-and-add"."""
     assert paired_difference_interval(*table) == (pytest.approx(low, abs=5.1e-4), pytest.approx(high, abs=5.1e-4))
