@@ -31,6 +31,8 @@ NAMES = ("cifar10", "groceries")
 # Steps of a quick feature attack, with the reach of the paper's 500: enough to see what is amplified. A step costs some 30 ms on
 # 32-pixel images, and nearly a second in a ResNet-50 on photographs.
 QUICK_STEPS = {"cifar10": 50, "groceries": 15}
+# For how many groups panels are made at first; the app makes the others on demand.
+QUICK_GROUPS = {"cifar10": 20, "groceries": 6}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def run_example(
 ) -> Run:
     """Run everything on an example, from import to panels; what an earlier call finished is not done again.
 
-    Panels are made of the features in the failure modes of depth 1, with a quick attack; the app makes the others on demand.
+    Panels are made of the features in the strongest failure modes of depth 1, with a quick attack; the app makes the others on
+    demand.
 
     Args:
         path: the run folder; the example's files go beside it, into a folder `examples`.
@@ -109,8 +112,11 @@ def run_example(
     run = Run.create(path, benchmark, arguments={"example": name})
     network = extractors.load(example.extractor, device=device)
     extract(run, network, progress=progress)
-    explain_run(run, progress=progress)
-    visualize(run, network, depth=1, steps=QUICK_STEPS[name] if steps is None else steps, progress=progress)
+    modes = explain_run(run, progress=progress)
+    strongest = modes[modes["depth"] == 1].sort_values("importance_value", ascending=False, kind="stable")
+    keys = list(dict.fromkeys(strongest["group"]))[: QUICK_GROUPS[name]]
+    if keys:
+        visualize(run, network, keys=keys, depth=1, steps=QUICK_STEPS[name] if steps is None else steps, progress=progress)
     return run
 
 

@@ -23,17 +23,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
+from barlow_core.failure_tree import Node
 from barlow_core.statistics import (
     HeldOutTree,
     Interval,
-    aler_increase,
-    aler_increase_interval,
     benjamini_hochberg,
     by_split,
     cross_fit,
-    increase_interval,
+    measure,
     permutation_test,
-    wilson_interval,
 )
 
 FRESH = 40_000
@@ -177,137 +175,84 @@ def measured(seed: int, planted: Planted) -> pd.DataFrame:
     features, failure = population.group(rng, int(rng.integers(300, 601)))
     search = rng.random(len(failure)) < 0.5
     settings = Settings(estimator="binned")
-    rows: list[dict[str, Any]] = []
 
-    halves, held_out = by_split(features, failure, search, settings, DEPTHS)
+    halves, split = by_split(features, failure, search, settings, DEPTHS)
     analyses = explain_depths(features, failure, settings, DEPTHS)
-    fitted = cross_fit(features, failure, analyses, seed=seed)
-    for analysis, tree in zip(halves, held_out.trees, strict=True):
-        truth = Truth.of(population, rng, analysis)
-        rows += in_sample_rows("in-sample", analysis, truth) + held_out_rows("split", analysis, tree, truth)
-    for analysis, tree in zip(analyses, fitted.trees, strict=True):
-        truth = Truth.of(population, rng, analysis)
-        rows += held_out_rows("cross-fit", analysis, tree, truth)
+    rows = []
+    for way, found, counted in (
+        ("in-sample", halves, measure(halves, features[search], failure[search])),
+        ("split", halves, split),
+        ("cross-fit", analyses, cross_fit(features, failure, analyses, seed=seed)),
+    ):
+        for analysis, tree in zip(found, counted.trees, strict=True):
+            truths = [[leaf] for leaf in analysis.leaves]
+            rows += compared(way, analysis, tree, Truth.of(population, rng, truths))
+            if way == "cross-fit":
+                stand_ins = [list(leaf.stand_ins) for leaf in tree.leaves]
+                rows += compared(STAND_INS, analysis, tree, Truth.of(population, rng, stand_ins, counted.folds))
     return pd.DataFrame(rows).assign(planted=planted.name, seed=seed)
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What a tree's leaves are on fresh images, in the order of `FailureTree.leaves`."""
+STAND_INS = "cross-fit, against its own rules"
+WAYS = ("in-sample", "split", "cross-fit", STAND_INS)
+
+
+class Truth(NamedTuple):
+    """What rules are on fresh images; where several stand for a leaf, all of them together."""
 
     error_rate: np.ndarray
     error_coverage: np.ndarray
     ber: float
 
-    @property
-    def aler_increase(self) -> float:
-        return float((self.error_rate * self.error_coverage).sum() - self.ber)
-
     @classmethod
-    def of(cls, population: Population, rng: np.random.Generator, analysis: FailureAnalysis) -> Truth:
-        used = {condition.feature for leaf in analysis.leaves for condition in leaf.conditions}
+    def of(cls, population: Population, rng: np.random.Generator, rules: list[list[Node]], parts: int = 1) -> Truth:
+        """For each leaf, of the `rules` that were measured in it, each on one of `parts` equal parts of the images."""
+        used = {condition.feature for leaf in rules for rule in leaf for condition in rule.conditions}
         features, probability = population.sample(rng, FRESH, columns=sorted(used))
-        inside = [leaf.contains(features) for leaf in analysis.leaves]
-        rate = np.array([probability[i].mean() if i.any() else np.nan for i in inside])
-        coverage = np.array([probability[i].sum() for i in inside]) / probability.sum()
-        return cls(rate, coverage, float(probability.mean()))
+        images, failures = np.zeros(len(rules)), np.zeros(len(rules))
+        for i, leaf in enumerate(rules):
+            for rule in leaf:
+                inside = rule.contains(features)
+                images[i] += inside.sum() / parts
+                failures[i] += probability[inside].sum() / parts
+        rate = np.divide(failures, images, out=np.full(len(rules), np.nan), where=images > 0)
+        return cls(rate, failures / probability.sum(), float(probability.mean()))
 
 
-def in_sample_rows(way: str, analysis: FailureAnalysis, truth: Truth) -> list[dict[str, Any]]:
-    root, leaves = analysis.tree.root, analysis.leaves
-    images, failures = (np.array([getattr(leaf, name) for leaf in leaves]) for name in ("n_images", "n_failures"))
-    rows = [
-        row(
-            way,
-            analysis,
-            "ALER - BER",
-            analysis.aler - root.error_rate,
-            aler_increase_interval(images, failures),
-            truth.aler_increase,
-        ),
-        row(
-            way,
-            analysis,
-            "ALER - BER, corrected",
-            aler_increase(images, failures),
-            aler_increase_interval(images, failures),
-            truth.aler_increase,
-        ),
-    ]
-    for i, leaf in enumerate(leaves):
-        k, n = leaf.n_failures, leaf.n_images
-        rows += [
-            row(way, analysis, "ER", leaf.error_rate, wilson_interval(k, n), truth.error_rate[i], i),
-            row(way, analysis, "EC", leaf.error_coverage, wilson_interval(k, root.n_failures), truth.error_coverage[i], i),
-            row(
-                way,
-                analysis,
-                "ER - BER",
-                leaf.error_rate - root.error_rate,
-                increase_interval(k, n, root.n_failures, root.n_images),
-                truth.error_rate[i] - truth.ber,
-                i,
-            ),
-        ]
-    return rows
+def compared(way: str, analysis: FailureAnalysis, tree: HeldOutTree, truth: Truth) -> list[dict[str, Any]]:
+    """A row for each quantity of a tree and its leaves: the estimate, the truth, and whether the interval holds it."""
+    rows: list[dict[str, Any]] = []
 
+    def add(quantity: str, estimate: float | None, interval: Interval | None, true: float, **more: Any) -> None:
+        if estimate is not None and interval is not None and not np.isnan(true):
+            covered = bool(interval.low <= true <= interval.high)
+            what = {"way": way, "depth": tree.depth, "quantity": quantity, "mode": False}
+            rows.append(what | {"estimate": estimate, "truth": true, "covered": covered} | more)
 
-def held_out_rows(way: str, analysis: FailureAnalysis, tree: HeldOutTree, truth: Truth) -> list[dict[str, Any]]:
-    interval = tree.aler_increase_interval()
-    if tree.ber is None or tree.aler is None or interval is None:
-        return []
-    rows = [
-        row(way, analysis, "ALER - BER", tree.aler - tree.ber, interval, truth.aler_increase),
-        row(way, analysis, "ALER - BER, corrected", tree.aler_increase, interval, truth.aler_increase),
-    ]
+    if way != STAND_INS:  # whose leaves are no one tree's
+        increase = float((truth.error_rate * truth.error_coverage).sum() - truth.ber)
+        interval = tree.aler_increase_interval()
+        add("ALER - BER", tree.aler_increase, interval, increase)
+        add("ALER - BER as defined", None if tree.aler is None or tree.ber is None else tree.aler - tree.ber, interval, increase)
     for i, leaf in enumerate(tree.leaves):
-        agreement = leaf.agreement
-        rows += [
-            row(way, analysis, "ER", leaf.error_rate, leaf.error_rate_interval(), truth.error_rate[i], i, agreement),
-            row(way, analysis, "EC", leaf.error_coverage, leaf.error_coverage_interval(), truth.error_coverage[i], i, agreement),
-            row(
-                way, analysis, "ER - BER", leaf.increase, leaf.increase_interval(), truth.error_rate[i] - truth.ber, i, agreement
-            ),
-        ]
+        more = {"mode": analysis.leaves[i] in analysis.failure_modes, "agreement": leaf.agreement}
+        add("ER", leaf.error_rate, leaf.error_rate_interval(), truth.error_rate[i], **more)
+        add("EC", leaf.error_coverage, leaf.error_coverage_interval(), truth.error_coverage[i], **more)
+        add("ER - BER", leaf.increase, leaf.increase_interval(), truth.error_rate[i] - truth.ber, **more)
     return rows
-
-
-def row(
-    way: str,
-    analysis: FailureAnalysis,
-    quantity: str,
-    estimate: float | None,
-    interval: Interval,
-    truth: float,
-    leaf: int | None = None,
-    agreement: float | None = None,
-) -> dict[str, Any]:
-    return {
-        "way": way,
-        "depth": analysis.settings.depth,
-        "quantity": quantity,
-        "leaf": leaf,
-        "mode": leaf is not None and analysis.leaves[leaf] in analysis.failure_modes,
-        "estimate": np.nan if estimate is None else estimate,
-        "width": float(interval.high - interval.low),
-        "covered": bool(interval.low <= truth <= interval.high),
-        "truth": truth,
-        "agreement": agreement,
-    }
 
 
 def coverage_table(result: pd.DataFrame) -> pd.DataFrame:
     """How often a 95 % interval holds the truth: of all leaves, and of the failure modes among them."""
     rows = []
-    known = result[result["truth"].notna() & (result["quantity"] != "ALER - BER")]
-    for (quantity, depth), of_quantity in known.groupby(["quantity", "depth"], sort=False):
-        row: dict[str, Any] = {"quantity": str(quantity).removesuffix(", corrected"), "depth": depth}
-        for way in ("in-sample", "split", "cross-fit"):
-            table = of_quantity[of_quantity["way"] == way]
-            row[f"{way}, all"] = share(table["covered"].to_numpy())
-            modes = table[table["mode"]]
-            row[f"{way}, failure modes"] = share(modes["covered"].to_numpy()) if len(modes) else "–"
-        rows.append(row)
+    for way in WAYS:
+        for name, part in (("all leaves", result), ("failure modes", result[result["mode"]])):
+            row: dict[str, Any] = {"counted": way, "of": name}
+            for quantity in ("ER", "EC", "ER - BER", "ALER - BER"):
+                for depth in DEPTHS:
+                    table = part[(part["way"] == way) & (part["quantity"] == quantity) & (part["depth"] == depth)]
+                    row[f"{quantity}, depth {depth}"] = share(table["covered"].to_numpy())
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -316,14 +261,14 @@ def optimism_table(result: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for way in ("in-sample", "split", "cross-fit"):
         for kind in POWER_ORDER:
-            row: dict[str, Any] = {"measured": way, "planted": kind}
+            row: dict[str, Any] = {"counted": way, "planted": kind}
             for depth in DEPTHS:
                 table = result[(result["way"] == way) & (result["planted"] == kind) & (result["depth"] == depth)]
-                modes = table[table["mode"] & (table["quantity"] == "ER - BER")].dropna(subset=["estimate", "truth"])
+                modes = table[table["mode"] & (table["quantity"] == "ER - BER")]
                 row[f"modes, depth {depth}"] = len(modes)
                 row[f"ER - BER, depth {depth}"] = versus(modes)
-                row[f"ALER - BER, depth {depth}"] = versus(table[table["quantity"] == "ALER - BER"])
-                row[f"corrected, depth {depth}"] = versus(table[table["quantity"] == "ALER - BER, corrected"])
+                row[f"ALER - BER, depth {depth}"] = versus(table[table["quantity"] == "ALER - BER as defined"])
+                row[f"corrected, depth {depth}"] = versus(table[table["quantity"] == "ALER - BER"])
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -331,7 +276,6 @@ def optimism_table(result: pd.DataFrame) -> pd.DataFrame:
 def agreement_table(result: pd.DataFrame) -> pd.DataFrame:
     """Cross-fitted ER - BER of failure modes against the truth, by how well their rules were found again."""
     table = result[(result["way"] == "cross-fit") & (result["quantity"] == "ER - BER") & result["mode"]]
-    table = table.dropna(subset=["estimate", "truth"])
     rows = []
     for low, high in ((0.9, 1.01), (0.7, 0.9), (0.5, 0.7), (0.0, 0.5)):
         part = table[(table["agreement"] >= low) & (table["agreement"] < high)]

@@ -32,8 +32,8 @@ PRODUCT = 32 << 20
 
 
 def bins_for(n: int) -> int:
-    """How many bins of equal frequency for n images: the cube root of n, rounded, from 2 to 32."""
-    return int(np.clip(round(n ** (1 / 3)), 2, 32))
+    """How many bins of equal frequency for n images: the least B with B**3 >= n, but from 2 to 32."""
+    return next(bins for bins in range(2, 33) if bins**3 >= n or bins == 32)
 
 
 class BinnedInformation:

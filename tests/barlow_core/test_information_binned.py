@@ -31,7 +31,7 @@ def test_bins_worked_by_hand() -> None:
     ]
 
 
-@pytest.mark.parametrize(("n", "expected"), [(2, 2), (30, 3), (1000, 10), (1300, 11), (50_000, 32)])
+@pytest.mark.parametrize(("n", "expected"), [(0, 2), (8, 2), (9, 3), (30, 4), (1000, 10), (1001, 11), (50_000, 32)])
 def test_number_of_bins(n: int, expected: int) -> None:
     assert bins_for(n) == expected
 
