@@ -141,9 +141,9 @@ explain_options = _options(
         "--mi",
         "estimator",
         type=click.Choice(ESTIMATORS),
-        default=ESTIMATORS[0],
+        default="binned",
         show_default=True,
-        help="Estimator of mutual information: nearest neighbours, as in the paper, or bins.",
+        help="Estimator of mutual information: bins (fast, nothing random), or nearest neighbours, as in the paper.",
     ),
     click.option("--min-leaf", type=int, default=1, show_default=True, help="Fewest images in a leaf."),
     click.option(
@@ -342,6 +342,65 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
     tables.print_table(table, tables.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
+
+
+@cli.command(epilog=_example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison"))
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--depth", type=int, help="Of the trees; the default is the deepest that both runs have.")
+@click.option("--delta", type=float, help="Of a failure mode; the default is that of the runs.")
+@click.option("--tau", type=float, help="Of a failure mode; the default is that of the runs.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for the whole tables, as CSV.")
+@json_option
+def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
+    from barlow_core import tables
+    from barlow_core.compare import compare as compare_
+
+    found = compare_(_open(first), _open(second), **settings)
+    if out is not None:
+        found.to_csv(out)
+    if not as_json:
+        click.echo(repr(found))
+    modes = found.failure_modes
+    tables.print_table(modes, tables.for_people("comparison", modes), limit=limit, as_json=as_json)
+    if out is not None and not as_json:
+        click.echo(f"All of it is in {out}")
+
+
+@cli.command(epilog=_example("barlow evaluate runs/mine --out evaluation", "barlow evaluate runs/robust runs/standard --depth 1"))
+@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", "names", multiple=True, help="What to call a run, one for each, in the same order.")
+@click.option("--depth", "depths", multiple=True, type=int, help="Only trees of this depth; may be given several times.")
+@click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), help="Only this grouping.")
+@click.option("--delta", type=float, help="Of a valid leaf; the default is that of the runs.")
+@click.option("--tau", type=float, help="Of a valid leaf; the default is that of the runs.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for tables (CSV, Parquet) and plots (PNG, SVG).")
+@json_option
+def evaluate(
+    run_paths: tuple[Path, ...],
+    names: tuple[str, ...],
+    depths: tuple[int, ...],
+    groupings: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, of your runs."""
+    from barlow_core import tables
+    from barlow_core.evaluate import evaluate as evaluate_
+
+    runs = [_open(path) for path in run_paths]
+    found = evaluate_(runs, names=names or None, depths=depths or None, groupings=groupings or None, **settings)
+    tables.print_table(
+        found.summary, tables.for_people("evaluation", found.summary), limit=len(found.summary) + 1, as_json=as_json
+    )
+    if out is not None:
+        written = found.save(out)
+        if not as_json:
+            click.echo(f"{len(written)} files in {out}")
 
 
 @cli.command(epilog=_example("barlow browse runs/mine", "barlow browse runs/mine --port 9000 --no-open"))

@@ -19,14 +19,14 @@ from barlow_core.information import ESTIMATORS, check_inputs, mutual_information
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides which failure modes are found; the defaults are the paper's.
+    """What decides which failure modes are found; the defaults are the paper's, but for the estimator (docs/estimators.md says why).
 
     Attributes:
         k: how many features to select by mutual information with failure.
         depth: most splits from the root of the tree to a leaf.
         delta: a failure mode has ER > BER + delta.
         tau: a failure mode has EC > tau.
-        estimator, n_neighbors: of the mutual information.
+        estimator, n_neighbors: of the mutual information; "knn" is the paper's.
         weighted: weigh failures by n_success / n_failure in the tree.
         min_leaf: fewest images in a leaf.
         seed: of the estimator's noise and of the tree's choice between equal splits.
@@ -36,7 +36,7 @@ class Settings:
     depth: int = 3
     delta: float = 0.1
     tau: float = 0.2
-    estimator: str = "knn"
+    estimator: str = "binned"
     n_neighbors: int = 3
     weighted: bool = True
     min_leaf: int = 1
@@ -125,7 +125,7 @@ def explain(
     depth: int = 3,
     delta: float = 0.1,
     tau: float = 0.2,
-    estimator: str = "knn",
+    estimator: str = "binned",
     n_neighbors: int = 3,
     weighted: bool = True,
     min_leaf: int = 1,

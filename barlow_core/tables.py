@@ -26,6 +26,20 @@ HEADERS = {
     "importance_value": "IV",
     "aler": "ALER",
     "failure_modes": "modes",
+    "n_images_first": "images 1",
+    "n_images_second": "images 2",
+    "error_rate_first": "ER 1",
+    "error_rate_second": "ER 2",
+    "difference": "ER 2 - ER 1",
+    "held_out_error_rate_first": "held-out ER 1",
+    "held_out_error_rate_second": "held-out ER 2",
+    "n_groups": "groups",
+    "n_explained": "explained",
+    "valid_share": "valid",
+    "held_out_valid_share": "held-out valid",
+    "mean_ber": "mean BER",
+    "mean_aler_increase": "mean ALER - BER",
+    "mean_held_out_aler_increase": "mean held-out ALER - BER",
     "min_leaf": "min leaf",
     "groups_with_modes": "groups with modes",
     "aler_increase": "ALER - BER",
@@ -35,24 +49,67 @@ HEADERS = {
 }
 ENDS = ("low", "high")
 PIPE_WIDTH = 200  # columns where there is no terminal to ask
-SHARES = ("ber", "error_rate", "error_coverage", "importance_value", "held_out_error_rate", "stability", "groups_with_modes")
-DIFFERENCES = ("increase", "held_out_increase")
-# Shown to a person; JSON has every column of failure_modes.parquet.
-SHOWN = (
-    "group",
-    "rule",
-    "n_images",
-    "n_failures",
+SHARES = (
     "ber",
     "error_rate",
-    "increase",
-    "held_out_error_rate",
-    "held_out_increase",
+    "error_rate_first",
+    "error_rate_second",
     "error_coverage",
     "importance_value",
-    "q",
+    "held_out_error_rate",
+    "held_out_error_rate_first",
+    "held_out_error_rate_second",
     "stability",
+    "groups_with_modes",
+    "overlap",
+    "mean_ber",
+    "valid_share",
+    "held_out_valid_share",
 )
+DIFFERENCES = ("increase", "held_out_increase", "difference", "mean_aler_increase", "mean_held_out_aler_increase")
+# Shown to a person; JSON has every column.
+SHOWN = {
+    "modes": (
+        "group",
+        "rule",
+        "n_images",
+        "n_failures",
+        "ber",
+        "error_rate",
+        "increase",
+        "held_out_error_rate",
+        "held_out_increase",
+        "error_coverage",
+        "importance_value",
+        "q",
+        "stability",
+    ),
+    "comparison": (
+        "verdict",
+        "group",
+        "rule",
+        "n_images_first",
+        "error_rate_first",
+        "n_images_second",
+        "error_rate_second",
+        "difference",
+        "held_out_error_rate_first",
+        "held_out_error_rate_second",
+        "overlap",
+    ),
+    "evaluation": (
+        "run",
+        "grouping",
+        "depth",
+        "n_groups",
+        "n_explained",
+        "valid_share",
+        "held_out_valid_share",
+        "mean_ber",
+        "mean_aler_increase",
+        "mean_held_out_aler_increase",
+    ),
+}
 
 
 def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
@@ -122,10 +179,10 @@ def _console() -> Console:
 
 
 def for_people(what: str, table: pd.DataFrame) -> list[str]:
-    """The columns of a table ("modes", "groups", ...) that a person compares; what was not measured at all is left out."""
+    """The columns of a table (one of `SHOWN`, or "groups") that a person compares; what was not measured at all is left out."""
     measured = [str(column) for column in table if table[column].notna().any()]
-    if what == "modes":
-        return [column for column in SHOWN if column in measured]
+    if what in SHOWN:
+        return [column for column in SHOWN[what] if column in measured]
     if what == "groups":
         return [column for column in measured if not column.startswith(("grouping", "class_name", "held_out_"))]
     return measured
@@ -135,6 +192,8 @@ def _cell(row: dict[Any, Any], column: str) -> str:
     value = row[column]
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
+    if column == "increase":  # Its interval would know nothing of the search that found the rule; the held-out one does.
+        return f"{value:+.4f}"
     if column in DIFFERENCES:
         low, high = (row.get(f"{column}_{end}") for end in ENDS)
         interval = "" if low is None or pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"

@@ -43,11 +43,11 @@ from barlow_core.run import Run
 
 GROUPINGS = ("label", "prediction")
 IMAGENET = (1000, 1300, 2048)
-# One of the three grows at a time; the last two are groups of ImageNet's size.
+# One of the three grows at a time; then many small groups in a large file; the last two are groups of ImageNet's size.
 GRID = [
     *[(8, 200, 256), (32, 200, 256), (128, 200, 256)],
     *[(8, 800, 256), (8, 3200, 256)],
-    *[(8, 200, 1024), (8, 200, 4096)],
+    *[(8, 200, 1024), (8, 200, 4096), (64, 200, 2048)],
     *[(2, 1300, 2048), (5, 1300, 2048)],
 ]
 

@@ -108,7 +108,7 @@ def tested(seed: int, kinds: Sequence[Planted], estimator: str, statistic: str, 
     """One run over several groups, as a user would do it: a row a group and depth, with p, and q over the groups of a depth."""
     rows = []
     for number, planted in enumerate(kinds):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, number, 1])  # a stream of its own: the shuffles come from [seed, i]
         population = Population.draw(rng, planted)
         features, failure = population.group(rng, int(rng.integers(300, 601)))
         analyses = explain_depths(features, failure, Settings(estimator=estimator), DEPTHS)

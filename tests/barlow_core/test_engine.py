@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from barlow_core import engine
+from barlow_core import engine, synthetic
+from barlow_core.analyses import explain_run
 from barlow_core.engine import cores, run_shards
 from barlow_core.errors import BarlowError, ImageError
 
@@ -215,6 +216,16 @@ def test_ray_gives_the_same_bytes_as_this_machine(ray_cluster: str, monkeypatch:
     assert len(pids) == 2
     assert os.getpid() not in pids
     assert {count for _, threads, _ in found for count in threads} == {1}, "a worker books one CPU and has one thread"
+
+
+def test_explaining_on_ray_writes_the_same_files(ray_cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster)
+    written = []
+    for where in ("local", "ray"):
+        run, _ = synthetic.make(tmp_path / where, classes=4, images_per_class=60, n_features=16)
+        explain_run(run, engine=where, workers=2, depth=2)
+        written.append([(run.path / name).read_bytes() for name in ("trees.json", "groups.parquet", "failure_modes.parquet")])
+    assert written[0] == written[1]
 
 
 def function_of_a_module_that_nodes_lack(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], int]:

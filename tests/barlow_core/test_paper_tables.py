@@ -36,10 +36,11 @@ def cluster(row: dict[str, str], position: int) -> tuple[np.ndarray, np.ndarray]
     return features[order], failure[order]
 
 
+@pytest.mark.parametrize("estimator", ["knn", "binned"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"table{row['table']}-{row['class_name']}")
-def test_row_comes_out_as_printed(row: dict[str, str]) -> None:
+def test_row_comes_out_as_printed(row: dict[str, str], estimator: str) -> None:
     position = int(row["feature"]) % (DISTRACTORS + 1)
-    analysis = explain(*cluster(row, position), depth=1)
+    analysis = explain(*cluster(row, position), depth=1, estimator=estimator)
     best = analysis.leaves[0]
     assert f"{analysis.ber:.4f}" == row["ber"]
     # Two of the 44 (polaroid camera 0.23845, rhodesian ridgeback 0.23364) were rounded from rounded factors in the paper.

@@ -1,0 +1,142 @@
+"""The two runs of a comparison, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.benchmark import Benchmark
+from barlow_core.checks import Checks
+from barlow_core.compare.differences import CELLS
+from barlow_core.errors import BarlowError
+from barlow_core.evaluate import held_out_tree
+from barlow_core.failure_modes import failure_modes
+from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.groups import all_groups, parse
+from barlow_core.run import Run
+
+
+def positions(benchmark: Benchmark, other: Run) -> np.ndarray | None:
+    """Where in `other` each image of `benchmark` is, (N,) int64; None when they are not the same images."""
+    theirs = other.benchmark
+    if len(theirs) != len(benchmark):
+        return None
+    positions = pd.Index(theirs.names).get_indexer(pd.Index(benchmark.names)).astype(np.int64)
+    same = (positions >= 0).all() and bool((theirs.digests[positions] == benchmark.digests).all())
+    return positions if same else None
+
+
+class Side:
+    """One of the two runs, its images at the positions that they have in the first run where they are the same.
+
+    Attributes:
+        failure: (N,) bool, and searched: (N,) bool, the images that were searched, or None for all; both by these positions.
+        results: group key -> what trees.json says of it; trees, modes: its tree of the depth that is compared, and of that the
+            leaves that pass delta and tau.
+    """
+
+    def __init__(self, run: Run, order: np.ndarray | None, first: Benchmark, depth: int, delta: float, tau: float):
+        self.benchmark, self.features = run.benchmark, run.features()
+        self.fingerprint = run.require("extract")["extractor"]["fingerprint"]
+        self.order = np.arange(len(self.benchmark)) if order is None else order  # own position of each image
+        self._place = np.argsort(self.order)  # the inverse: place of each own position
+        self.failure = self.benchmark.failure[self.order]
+        searched = Checks(**run.require("explain")["settings"]["checks"]).searched(self.benchmark)
+        self.searched = None if searched is None else searched[self.order]
+        self.depth = depth
+        self.results = {_shared_key(result, first): result for result in run.trees().values()}
+        self.trees = {key: FailureTree(Node.from_dict(result["trees"][str(depth)])) for key, result in self.results.items()}
+        self.modes = {key: failure_modes(tree, delta=delta, tau=tau) for key, tree in self.trees.items()}
+
+    @cached_property
+    def _class_groups(self) -> dict[str, np.ndarray]:
+        return {group.key: group.indices for group in all_groups(self.benchmark, ("label", "prediction"))}
+
+    def all_images(self, key: str) -> np.ndarray | None:
+        """The images of a group, (n,) int64 increasing; None where this run does not have the class."""
+        found = self._class_groups.get(key)
+        if found is None:
+            try:
+                found = parse(self.benchmark, key).indices
+            except BarlowError:
+                return None
+        return np.sort(self._place[found])
+
+    def images(self, key: str) -> np.ndarray | None:
+        """Those of them that this run searched."""
+        found = self.all_images(key)
+        return found if found is None or self.searched is None else found[self.searched[found]]
+
+    def inside(self, modes: Sequence[Node], images: np.ndarray) -> list[np.ndarray]:
+        """(n,) bool for each rule: which of `images` it holds. Only the features of the rules are read."""
+        used = sorted({condition.feature for mode in modes for condition in mode.conditions})
+        values = np.asarray(self.features[self.order[images][:, None], np.array(used, dtype=np.int64)])
+        column = {feature: i for i, feature in enumerate(used)}
+        held = []
+        for mode in modes:
+            inside = np.ones(len(images), dtype=bool)
+            for condition in mode.conditions:
+                inside &= condition._replace(feature=column[condition.feature]).holds(values)
+            held.append(inside)
+        return held
+
+    def held_out(self, key: str, leaf: int) -> dict[str, Any]:
+        """What trees.json says about a leaf on held-out images (`HeldOutLeaf`); {} where nothing."""
+        leaves = held_out_tree(self.results[key], self.depth).get("leaves", ())
+        return next((row for row in leaves if row["leaf"] == leaf), {})
+
+
+def _shared_key(result: dict[str, Any], first: Benchmark) -> str:
+    """A group's key as the first run writes it: a pair has its classes in the order of the benchmark."""
+    key = str(result["group"])
+    if result["grouping"] == "pair":
+        try:
+            return parse(first, key).key
+        except BarlowError:
+            return key
+    return key
+
+
+class Pair:
+    """Both runs, and what they have in common."""
+
+    def __init__(self, first: Side, second: Side, *, same_images: bool):
+        self.sides = (first, second)
+        self.same_images = same_images
+        self.same_extractor = first.fingerprint == second.fingerprint
+        outcomes = zip(_outcome(first), _outcome(second), strict=True)
+        self.same_failures = same_images and all(np.array_equal(one, two) for one, two in outcomes)
+
+    def measurable(self) -> bool:
+        """Whether the rules of one run mean anything in the other."""
+        return self.same_images or self.same_extractor
+
+    def alike(self, one: np.ndarray | None, two: np.ndarray | None) -> bool:
+        """Whether a set of images of the first run is the same as one of the second; None for a set that is not known."""
+        return self.same_images and one is not None and two is not None and np.array_equal(one, two)
+
+    def interval(self, one: np.ndarray | None, two: np.ndarray | None) -> str | None:
+        """How a difference of error rates between two sets of images is to be estimated; None where there is none."""
+        if one is None or two is None:
+            return None
+        if self.alike(one, two):
+            return None if self.same_failures else "paired"
+        return "independent"
+
+    def cells(self, images: np.ndarray) -> dict[str, int]:
+        """The 2 x 2 table of failures of the two runs on the same images."""
+        one, two = (side.failure[images] for side in self.sides)
+        table = (one & two, one & ~two, ~one & two, ~one & ~two)
+        return {name: int(cell.sum()) for name, cell in zip(CELLS, table, strict=True)}
+
+
+def _outcome(side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions by name, (N,) each."""
+    names = np.array(side.benchmark.class_names, dtype=object)
+    predictions = side.benchmark.predictions
+    assert predictions is not None  # nothing is explained without
+    return names[side.benchmark.labels[side.order]], names[predictions[side.order]]
