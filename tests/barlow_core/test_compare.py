@@ -14,6 +14,7 @@ from barlow_core.analyses import Checks, explain_run, load_analysis
 from barlow_core.benchmark import Benchmark
 from barlow_core.compare import VERDICTS, compare
 from barlow_core.errors import BarlowError
+from barlow_core.failure_modes import failure_modes
 from barlow_core.run import Run
 from barlow_core.statistics import difference_interval, paired_difference_interval
 
@@ -377,28 +378,28 @@ def test_a_runs_own_rules_lean_against_it_and_held_out_differences_do_not(
 
 
 def test_overlap_is_the_jaccard_index_of_the_best_match(models_that_fail_alike: Callable[[int], tuple[Run, Run]]) -> None:
-    runs = models_that_fail_alike(0)
     searched = np.arange(600) % 2 == 0
-    analyses = [load_analysis(run, "label:cat", depth=3) for run in runs]
-    trees = [analysis.tree for analysis in analyses]
-    modes = compare(*runs).failure_modes
-    several = 0
-    for row in modes.itertuples():
-        own = 0 if row.found_in == "first" else 1
-        rule = trees[own].node(row.leaf).contains(runs[own].features()) & searched
-        others = analyses[1 - own].failure_modes
-        held = [leaf.contains(runs[1 - own].features()) & searched for leaf in others]
-        overlaps = [(rule & other).sum() / (rule | other).sum() for other in held]
-        assert row.overlap == max(overlaps)
-        if not row.overlap:
-            assert pd.isna(row.match_leaf)
-            continue
-        best = others[int(np.argmax(overlaps))]
-        assert (row.match_leaf, row.match_rule, row.match_error_coverage) == (best.number, best.rule, best.error_coverage)
-        assert row.match_increase == best.error_rate - trees[1 - own].ber
-        several += np.argmax(overlaps) != np.argmax([(rule & other).sum() for other in held])
-    assert len(modes) > 3
-    assert several > 0, "the match that shares most images is not always the best"
+    otherwise = 0  # how often another failure mode shares more images, but holds many besides
+    for seed in range(5):
+        runs = models_that_fail_alike(seed)
+        analyses = [load_analysis(run, "label:cat", depth=3) for run in runs]
+        features = runs[0].features()
+        for row in compare(*runs, delta=0, tau=0).failure_modes.itertuples():
+            own = 0 if row.found_in == "first" else 1
+            rule = analyses[own].tree.node(row.leaf).contains(features) & searched
+            others = failure_modes(analyses[1 - own].tree, delta=0, tau=0)
+            held = [leaf.contains(features) & searched for leaf in others]
+            shared = [(rule & other).sum() for other in held]
+            overlaps = [(rule & other).sum() / (rule | other).sum() for other in held]
+            assert row.overlap == max(overlaps)
+            if row.overlap == 0:
+                assert pd.isna(row.match_leaf)
+                continue
+            best = others[int(np.argmax(overlaps))]
+            assert (row.match_leaf, row.match_rule, row.match_error_coverage) == (best.number, best.rule, best.error_coverage)
+            assert row.match_increase == best.error_rate - analyses[1 - own].ber
+            otherwise += np.argmax(overlaps) != np.argmax(shared)
+    assert otherwise > 0
 
 
 # --- the rest
