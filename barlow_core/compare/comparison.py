@@ -11,7 +11,7 @@ from barlow_core.files import atomic_write, write_json
 from barlow_core.wording import count, percent, points, points_interval
 
 SIDES = ("first", "second")
-VERDICTS = ("new", "worse", "unchanged", "better", "gone", "matched", "only in first", "only in second")
+VERDICTS = ("new", "worse", "unchanged", "better", "gone", "in neither", "matched", "only in first", "only in second")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +52,7 @@ class Comparison:
             that found the rule, as in failure_modes.parquet (after cross-fitting, of the rules that the search finds without
             them). Of the other run, and held_out_difference, _low, _high, only where that run searched one split and the images
             are the same: both are then counted on the other splits, with nothing to lean on either side.
+            held_out_verdict: of two models on those, as `verdict`; "in neither" where the rule passes in none of the two there.
             overlap, match_leaf, match_rule, match_error_rate, match_error_coverage, match_increase: the failure mode of the
             other run in the same group that shares most images; overlap is their Jaccard index, 0 where none shares any.
             Missing where the images are not the same.
@@ -99,8 +100,9 @@ class Comparison:
             f"  extractor: {'the same' if self.same_extractor else 'two different ones'}",
             f"  groups: {self._group_words()}",
             *(f"  failure modes found in {side}: {self._mode_words(side)}" for side in ("first", "second", "both")),
-            "  differences are second - first; a run's own error rate on the rules that it found is optimistic (see held_out_)",
         ]
+        if not self.same_failures:
+            lines.append("  differences are second - first; those on searched images lean against the run that found the rule")
         for side, classes in (("first", self.only_first), ("second", self.only_second)):
             if classes:
                 more = " …" if len(classes) > 8 else ""
@@ -135,8 +137,17 @@ class Comparison:
 
     def _mode_words(self, side: str) -> str:
         modes = self.failure_modes[self.failure_modes["found_in"] == side]
-        counts = modes["verdict"].value_counts()
-        words = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]
+        words = _counted(modes["verdict"])
         if modes["verdict"].isna().any():
             words.append(f"{modes['verdict'].isna().sum()} that cannot be measured in the other run")
-        return f"{len(modes)}" + (f" ({', '.join(words)})" if words else "")
+        held_out = _counted(modes["held_out_verdict"])
+        return (
+            f"{len(modes)}"
+            + (f" ({', '.join(words)})" if words else "")
+            + (f"; on held-out images {', '.join(held_out)}" if held_out else "")
+        )
+
+
+def _counted(verdicts: pd.Series) -> list[str]:
+    counts = verdicts.value_counts()
+    return [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]

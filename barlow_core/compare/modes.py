@@ -38,11 +38,26 @@ MODE_COLUMNS = {
     **{f"held_out_n_images_{side}": "Int64" for side in SIDES},
     **{f"held_out_error_rate_{side}": "float64" for side in SIDES},
     **dict.fromkeys((f"held_out_difference{end}" for end in ("", "_low", "_high")), "float64"),
+    "held_out_verdict": "string",
     "overlap": "float64",
     "match_leaf": "Int64",
     "match_rule": "string",
     **dict.fromkeys(("match_error_rate", "match_error_coverage", "match_increase"), "float64"),
 }
+
+# Counts that the columns above are made of.
+HIDDEN_COLUMNS = (
+    *(f"{prefix}{cell}" for prefix in ("", "same_images_", "held_out_") for cell in CELLS),
+    *(f"{prefix}interval" for prefix in ("same_images_", "held_out_")),
+    *(
+        f"{prefix}n_{what}_{side}"
+        for prefix in ("same_images_", "held_out_")
+        for what in ("images", "failures")
+        for side in SIDES
+    ),
+    *(f"{prefix}group_{what}_{side}" for prefix in ("", "held_out_") for what in ("images", "failures") for side in SIDES),
+    "known_in_other",
+)
 
 
 def modes_table(pair: Pair, delta: float, tau: float, confidence: float) -> pd.DataFrame:
@@ -52,23 +67,12 @@ def modes_table(pair: Pair, delta: float, tau: float, confidence: float) -> pd.D
         for key, modes in finder.modes.items():
             if modes:
                 rows += _mode_rows(pair, found_in, finder, other, key, modes)
-    hidden = [f"{prefix}{cell}" for prefix in ("", "same_images_", "held_out_") for cell in CELLS]
-    hidden += [f"{column}_{side}" for column in ("group_images", "group_failures", "held_out_n_failures") for side in SIDES]
-    hidden += [f"same_images_{column}_{side}" for column in ("n_images", "n_failures") for side in SIDES]
-    hidden += ["same_images_interval", "held_out_interval", "known_in_other"]
-    table = _once(rows, pair).reindex(columns=[*MODE_COLUMNS, *hidden])
-
-    table = with_rate(table, "error_rate", "n_failures", "n_images")
-    table = with_rate(table, "ber", "group_failures", "group_images")
-    table = with_rate(table, "error_coverage", "n_failures", "group_failures")
-    table = with_rate(table, "same_images_error_rate", "same_images_n_failures", "same_images_n_images")
-    for side in SIDES:
-        rate, ber, coverage = (table[f"{column}_{side}"] for column in ("error_rate", "ber", "error_coverage"))
-        # A group without failures has EC = 0 everywhere.
-        coverage = coverage.mask(as_float(table[f"group_failures_{side}"]) == 0, 0.0)
-        known = table[f"n_images_{side}"].notna()
-        passes = ((rate > ber + delta) & (coverage > tau)).astype("boolean").where(known)
-        table = table.assign(**{f"error_coverage_{side}": coverage, f"increase_{side}": rate - ber, f"passes_{side}": passes})
+    table = _once(rows, pair)
+    table = table.reindex(columns=list(dict.fromkeys([*MODE_COLUMNS, *HIDDEN_COLUMNS])))
+    for prefix in ("", "same_images_"):
+        table = with_rate(table, f"{prefix}error_rate", f"{prefix}n_failures", f"{prefix}n_images")
+    for prefix in ("", "held_out_"):
+        table = _with_passes(table, prefix, delta, tau)
     for name, rate_name, counts in (
         ("difference", "error_rate", GROUP),
         ("same_images_difference", "same_images_error_rate", Counts("same_images_")),
@@ -77,7 +81,11 @@ def modes_table(pair: Pair, delta: float, tau: float, confidence: float) -> pd.D
         table = with_difference(table, name, rate_name, counts, confidence)
     estimated = table["difference_low"].notna()
     certain = ((table["difference_low"] > 0) | (table["difference_high"] < 0)).astype("boolean").where(estimated)
-    table = table.assign(certain=certain, verdict=_verdicts(table, pair.same_failures))
+    verdict, held_out_verdict = _verdicts(table, ""), _verdicts(table, "held_out_")
+    if pair.same_failures:
+        verdict, held_out_verdict = _by_overlap(table), pd.Series(pd.NA, index=table.index, dtype="string")
+    verdict = verdict.mask(~table["known_in_other"].astype(bool), "only in " + table["found_in"].astype("string"))
+    table = table.assign(certain=certain, verdict=verdict, held_out_verdict=held_out_verdict)
     rank = table["verdict"].map({verdict: i for i, verdict in enumerate(VERDICTS)}).fillna(len(VERDICTS))
     order = np.lexsort([-table["difference"].abs().fillna(-1).to_numpy(), rank.to_numpy(dtype=np.float64)])
     return table[list(MODE_COLUMNS)].iloc[order].reset_index(drop=True).astype(MODE_COLUMNS)
@@ -140,7 +148,7 @@ def _counted(name: str, side: Side, group: np.ndarray, rule_images: np.ndarray) 
 
 
 def _held_out_counts(pair: Pair, finder: Side, key: str, mode: Node) -> dict[str, Any]:
-    """Both runs on the images of the same group that `finder` did not search; their own rules had no part in these failures."""
+    """Both runs on the images of the same group that `finder` did not search; their failures had no part in the rule."""
     assert finder.searched is not None
     groups = [side.all_images(key) for side in pair.sides]
     groups = [None if group is None else group[~finder.searched[group]] for group in groups]
@@ -148,9 +156,9 @@ def _held_out_counts(pair: Pair, finder: Side, key: str, mode: Node) -> dict[str
     for name, side, group in zip(SIDES, pair.sides, groups, strict=True):
         if group is not None:
             images = group[finder.inside([mode], group)[0]]
-            failures = int(side.failure[images].sum())
-            row |= {f"held_out_n_images_{name}": len(images), f"held_out_n_failures_{name}": failures}
-            row[f"held_out_error_rate_{name}"] = failures / len(images) if len(images) else None
+            counts = _counted(name, side, group, images)
+            row |= {f"held_out_{column}": n for column, n in counts.items()}
+            row[f"held_out_error_rate_{name}"] = counts[f"n_failures_{name}"] / len(images) if len(images) else None
             if row["held_out_interval"] == "paired":
                 row |= {f"held_out_{cell}": n for cell, n in pair.cells(images).items()}
     return row
@@ -198,24 +206,33 @@ def _once(rows: list[dict[str, Any]], pair: Pair) -> pd.DataFrame:
     return pd.DataFrame(list(kept.values()))
 
 
-def _verdicts(table: pd.DataFrame, same_failures: bool) -> pd.Series:
-    """See `Comparison.failure_modes`."""
-    first, second = (table[f"passes_{side}"].fillna(False).astype(bool) for side in SIDES)
-    measured = table[[f"n_images_{side}" for side in SIDES]].notna().all(axis=1)
-    unknown = ~table["known_in_other"].astype(bool)
-    found_first = table["found_in"] == "first"
-    if same_failures:
-        changes = {"matched": as_float(table["overlap"]) >= SAME_RULE, "gone": found_first, "new": ~found_first}
-    else:
-        changes = {
-            "gone": first & ~second,
-            "new": second & ~first,
-            "worse": table["difference_low"] > 0,
-            "better": table["difference_high"] < 0,
-            # Both pass by themselves, or, rounding aside, neither.
-            "unchanged": pd.Series(True, index=table.index),
-        }
-    verdict = pd.Series(pd.NA, index=table.index, dtype="string")
-    for name, holds in reversed(changes.items()):
-        verdict = verdict.mask(holds & measured, name)
-    return verdict.mask(unknown, "only in " + table["found_in"].astype("string"))
+def _with_passes(table: pd.DataFrame, prefix: str, delta: float, tau: float) -> pd.DataFrame:
+    """BER, EC, increase, and whether a rule passes delta and tau on both sides, from the counts of the rule and its group."""
+    table = with_rate(table, f"{prefix}ber", f"{prefix}group_failures", f"{prefix}group_images")
+    table = with_rate(table, f"{prefix}error_coverage", f"{prefix}n_failures", f"{prefix}group_failures")
+    for side in SIDES:
+        rate, ber, coverage = (table[f"{prefix}{column}_{side}"] for column in ("error_rate", "ber", "error_coverage"))
+        # A group without failures has EC = 0 everywhere.
+        coverage = coverage.mask(as_float(table[f"{prefix}group_failures_{side}"]) == 0, 0.0)
+        known = table[f"{prefix}n_failures_{side}"].notna()
+        passes = ((as_float(rate) > ber + delta) & (coverage > tau)).astype("boolean").where(known)
+        found = {"error_coverage": coverage, "increase": as_float(rate) - ber, "passes": passes}
+        table = table.assign(**{f"{prefix}{column}_{side}": values for column, values in found.items()})
+    return table
+
+
+def _by_overlap(table: pd.DataFrame) -> pd.Series:
+    """The verdicts where both runs explain the same failures; see `Comparison.failure_modes`."""
+    verdict = pd.Series("new", index=table.index, dtype="string").mask(table["found_in"] == "first", "gone")
+    return verdict.mask(as_float(table["overlap"]) >= SAME_RULE, "matched")
+
+
+def _verdicts(table: pd.DataFrame, prefix: str) -> pd.Series:
+    """The verdicts of two models; missing where a rule was not counted in both."""
+    passes = [table[f"{prefix}passes_{side}"] for side in SIDES]
+    counted = passes[0].notna() & passes[1].notna()
+    first, second = (column.fillna(False).astype(bool) for column in passes)
+    verdict = pd.Series("unchanged", index=table.index, dtype="string")
+    verdict = verdict.mask(table[f"{prefix}difference_high"] < 0, "better").mask(table[f"{prefix}difference_low"] > 0, "worse")
+    verdict = verdict.mask(first & ~second, "gone").mask(second & ~first, "new").mask(~first & ~second, "in neither")
+    return verdict.where(counted)

@@ -264,14 +264,14 @@ def count_nearer(values: np.ndarray, distance: np.ndarray, expected: int = 1) ->
     """
     rows, n = values.shape
     np.maximum(distance, TINY, out=distance)  # at distance 0 only equal values count: < TINY instead of <= 0
-    flat, limit = values.ravel(), distance.ravel()
-    above, below = np.zeros((2, flat.size), dtype=np.uint8)
-    gap, near = np.empty((rows, n)), np.empty(flat.size, dtype=bool)
+    flat, limit, size = values.ravel(), distance.ravel(), values.size
+    above, below = counts = np.zeros((2, size), dtype=np.uint8)
+    gap, near = np.empty((rows, n)), np.empty(size, dtype=bool)
     # Outwards, one place at a time for all at once, as long as that settles enough of them; then bisection for the rest.
     # Rows are laid end to end, with an infinite gap from one row to the next.
-    open_before = 2 * flat.size
+    open_before = 2 * size
     for step in range(1, min(STEPS, n - 1) + 1):
-        pairs = flat.size - step
+        pairs = size - step
         np.subtract(flat[step:], flat[:pairs], out=gap.ravel()[:pairs])
         gap[:, n - step :] = np.inf
         open_now = 0
@@ -279,30 +279,36 @@ def count_nearer(values: np.ndarray, distance: np.ndarray, expected: int = 1) ->
             np.less(gap.ravel()[:pairs], limit[lower : lower + pairs], out=near[:pairs])
             side[lower : lower + pairs] += near[:pairs].view(np.uint8)
             open_now += int(np.count_nonzero(near[:pairs]))
-        if open_now == 0 or (step >= expected and (open_before - open_now) * SETTLED < flat.size):
+        if open_now == 0 or (step >= expected and (open_before - open_now) * SETTLED < size):
             break
         open_before = open_now
-    count = above.astype(np.int64)
-    count += below
+    count = np.add(above, below, dtype=np.int64)
     count += 1
-    for side, direction in ((above, 1), (below, -1)):
-        place = np.flatnonzero(side == step)
-        count[place] += _reach(values, distance, place, direction, step) - step
+    # Both sides in one go, the upper ones first.
+    place = np.flatnonzero(counts == step)
+    ups = int(np.searchsorted(place, size))
+    place[ups:] -= size
+    direction = np.ones(len(place), dtype=np.int64)
+    direction[ups:] = -1
+    further = _reach(values, distance, place, direction, step) - step
+    count[place[:ups]] += further[:ups]
+    count[place[ups:]] += further[ups:]
     return count.reshape(rows, n)
 
 
-def _reach(values: np.ndarray, distance: np.ndarray, place: np.ndarray, direction: int, known: int) -> np.ndarray:
+def _reach(values: np.ndarray, distance: np.ndarray, place: np.ndarray, direction: np.ndarray, known: int) -> np.ndarray:
     """How far from each flat `place` values stay nearer than its distance, by bisection; `known` places are known to be."""
     n = values.shape[1]
     flat = values.ravel()
-    value, limit = flat[place], distance.ravel()[place]
+    value, limit = np.take(flat, place), np.take(distance.ravel(), place)
     start = place - place % n
-    end = start + (n - 1) if direction > 0 else start
+    end = start + (n - 1)
     farthest = place + direction * known
-    bound = np.minimum if direction > 0 else np.maximum
     size = 1 << (n - 1).bit_length()
     while size := size >> 1:
-        probe = bound(farthest + direction * size, end)
+        probe = direction * size
+        probe += farthest
+        np.clip(probe, start, end, out=probe)
         gap = np.take(flat, probe)
         gap -= value
         np.copyto(farthest, probe, where=np.abs(gap, out=gap) < limit)
