@@ -6,7 +6,8 @@
 Synthetic benchmarks (barlow_core.synthetic) are written to a temporary folder and explained: label and prediction groups, trees of
 depth 1 to 3, each in a fresh process. Seconds are those of the clock; CPU seconds are those of that process and its workers, and
 say what is due to other programs. Peak memory is the sum over these processes of the most that each ever had resident (VmHWM):
-never less than what they had together, and libraries that they share are counted in each.
+never less than what they had together, and libraries that they share are counted in each. With a dozen classes the largest group
+still grows with each class, which the fit takes for growth with the file: believe the prediction of memory from 100 classes.
 
 Beside it, in the same run: what one would write without Barlow (scikit-learn on rows of the memory-mapped features), timed on a
 few groups; and the rows of all prediction groups read from a cold disk, with and without the pass of barlow_core.gather.
@@ -43,12 +44,12 @@ from barlow_core.run import Run
 
 GROUPINGS = ("label", "prediction")
 IMAGENET = (1000, 1300, 2048)
-# One of the three grows at a time; then many small groups in a large file; the last two are groups of ImageNet's size.
+# One of the three grows at a time; then many small groups in a large file; the last has groups of ImageNet's size.
 GRID = [
     *[(8, 200, 256), (32, 200, 256), (128, 200, 256)],
     *[(8, 800, 256), (8, 3200, 256)],
     *[(8, 200, 1024), (8, 200, 4096), (64, 200, 2048)],
-    *[(2, 1300, 2048), (5, 1300, 2048)],
+    (6, 1300, 2048),
 ]
 
 
@@ -282,7 +283,7 @@ def compare_with_plain(run: Run, ours: Point, arguments: argparse.Namespace) -> 
     groups = all_groups(run.benchmark, GROUPINGS)
     groups = groups[:: max(1, len(groups) // arguments.plain_groups)][: arguments.plain_groups]
     trees = run.trees()
-    same = 0
+    shared = []
     started = time.perf_counter()
     for group in groups:
         rows, failed = np.asarray(features[group.indices]), failure[group.indices]
@@ -290,7 +291,7 @@ def compare_with_plain(run: Run, ours: Point, arguments: argparse.Namespace) -> 
         best = np.argsort(-information, kind="stable")[:20]
         for depth in (1, 2, 3):
             DecisionTreeClassifier(criterion="entropy", max_depth=depth, class_weight="balanced").fit(rows[:, best], failed)
-        same += set(best.tolist()) == {feature for feature, _ in trees[group.key]["features"]}
+        shared.append(len(set(best.tolist()) & {feature for feature, _ in trees[group.key]["features"]}))
     plain = (time.perf_counter() - started) / len(groups)
     mine = ours.seconds / ours.groups
     estimator = run.require("explain")["settings"]["estimator"]
@@ -299,7 +300,7 @@ def compare_with_plain(run: Run, ours: Point, arguments: argparse.Namespace) -> 
         f"all {ours.groups} (extrapolated),\nor {plain * ours.groups / arguments.workers:,.0f} s if {arguments.workers} processes share "
         f"the work perfectly. explain_run ({estimator}, no held-out check): {mine:.3f} s a group.\n"
         f"Ratio {plain / mine:.1f} to one process, {plain / mine / arguments.workers:.1f} to {arguments.workers}. "
-        f"The same 20 features in {same} of {len(groups)} groups."
+        f"Of its 20 features (estimator knn) explain_run chose {np.mean(shared):.1f} on average."
     )
 
 

@@ -322,16 +322,16 @@ def study(scale: float, seed: int, workers: int) -> dict[str, pd.DataFrame]:
     tables = {}
     tables["luck"] = luck_table(
         {
-            "binned": many(tested, [(i, nothing, "binned", "increase", 399) for i in runs(80)]),
-            "knn": many(tested, [(i, nothing, "knn", "increase", 399) for i in runs(12)]),
+            "binned": many(tested, [(i, nothing, "binned", "aler", 399) for i in runs(80)]),
+            "knn": many(tested, [(i, nothing, "knn", "aler", 399) for i in runs(12)]),
         }
     )
-    tables["discoveries"] = discovery_table(many(tested, [(1000 + i, mixed, "binned", "increase", 399) for i in runs(24)]))
+    tables["discoveries"] = discovery_table(many(tested, [(1000 + i, mixed, "binned", "aler", 399) for i in runs(24)]))
     each = (NOTHING, *PLANTED)
     tables["statistics"] = statistics_table(
         {
             name: many(tested, [(2000 + i, each, "binned", name, 99) for i in runs(50)])
-            for name in ("increase", "aler", "importance_value")
+            for name in ("aler", "increase", "importance_value")
         }
     )
     result = many(measured, [(3000 + i, planted) for i in runs(80) for planted in each])

@@ -94,7 +94,9 @@ class NearestNeighbours:
         if done == width:
             return estimate
 
-        step, room = max(1, BLOCK // n), self.keep // (12 * n)
+        # Threads wait for the interpreter between operations: longer ones pay, even if they leave the cache.
+        step = max(1, BLOCK * min(self.threads, 2) // n)
+        room = self.keep // (12 * n)
         fresh: list[_Block] = []
         # What is not kept costs memory only while it is used: beyond the input, one more panel of noise and a few blocks.
         for first, panel in noise.panels(self.seed, n, width, start=done, budget=max(noise.KEPT, self.features.nbytes)):

@@ -105,7 +105,7 @@ def test_blocks_panels_and_what_is_kept_do_not_change_a_bit(monkeypatch: pytest.
     features = draw_features("rectified", rng, 120, 37).astype(np.float16)
     first, second = rng.random((2, 120)) < 0.2
     expected = [scikit_learns(features, failure, seed=5) for failure in (first, second)]
-    monkeypatch.setattr(knn, "BLOCK", 120 * 4)
+    monkeypatch.setattr(knn, "BLOCK", 120 * 2)  # 4 columns, as there are two threads
     monkeypatch.setattr(noise, "KEPT", 120 * 8 * 10)  # too little for 37 columns: panels of at most 10
     for keep in (0, 12 * 120 * 9, 12 * 120 * 37):
         estimate = NearestNeighbours(features, seed=5, threads=2, keep=keep)

@@ -131,12 +131,14 @@ def test_increase_in_standard_errors() -> None:
     assert of["importance_value"] == pytest.approx(8 / 12 * 8 / 10)
 
 
-def test_a_tree_without_splits_has_no_increase() -> None:
+def test_a_tree_without_splits_is_no_better_than_a_shuffle() -> None:
     """Leaves of at least 100 of 120 images: there is no split, observed or shuffled, so every shuffle does as well."""
     features, failure = group()
     analyses = explain_depths(features, failure, Settings(k=3, min_leaf=100), [1])
-    (test,) = permutation_test(features, failure, analyses)
-    assert (test.statistic, test.p, test.permutations) == (0, 1, 10)
+    for statistic, value in (("increase", 0.0), ("aler", failure.mean())):
+        (test,) = permutation_test(features, failure, analyses, statistic=statistic)
+        assert (test.p, test.permutations) == (1, 10)
+        assert test.statistic == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_single_failure_or_success_can_be_tested(n_failures: int) -> None:
 def test_mistakes() -> None:
     features, failure = group()
     analyses = analyses_of(features, failure)
-    with pytest.raises(BarlowError, match="Unknown statistic 'ivv'. Expected one of: increase"):
+    with pytest.raises(BarlowError, match="Unknown statistic 'ivv'. Expected one of: aler, increase, importance_value"):
         permutation_test(features, failure, analyses, statistic="ivv")
     with pytest.raises(BarlowError, match="permutations is 0"):
         permutation_test(features, failure, analyses, permutations=0)
