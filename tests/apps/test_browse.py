@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
+from barlow_core.checks import Checks
 from barlow_core.paths import apps_dir
 from barlow_core.run import Run
 
@@ -87,6 +88,24 @@ def test_group_shows_its_numbers_tree_and_failures(explained_run: Run, open_page
     ):
         assert said in text
     assert text.count("<figcaption>truck → cat (0.90)</figcaption>") == 6
+
+
+def test_held_out_numbers_are_told_from_the_others(make_explained: Callable[..., Run], open_page: Open) -> None:
+    run = make_explained(checks=Checks(permutations=9, resamples=4))
+    mode = run.failure_modes().query("group == 'label:truck' and depth == 1").iloc[0]
+    rate = f"{100 * mode['held_out_error_rate']:.1f}"
+    overview = html(open_page(run)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Held out: measured on images that had no part in finding the rule." in overview
+    assert f"Held out: {rate} %" in overview
+    group = html(open_page(run, class_="truck")).replace("\N{NO-BREAK SPACE}", " ")
+    for said in ("Held-out ER", f"{rate} % (", "Cross-fitted in 5 parts", "p 0.1, q ", "Stability"):
+        assert said in group
+
+
+def test_nothing_stands_where_nothing_was_checked(make_explained: Callable[..., Run], open_page: Open) -> None:
+    text = html(open_page(make_explained(checks=Checks(held_out="none")), class_="truck"))
+    assert "Held-out" not in text
+    assert 'class="bw-checks"' not in text
 
 
 def test_more_failures(explained_run: Run, open_page: Open) -> None:
