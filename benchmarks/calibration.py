@@ -293,7 +293,8 @@ def agreement_table(result: pd.DataFrame) -> pd.DataFrame:
 
 
 def versus(table: pd.DataFrame) -> str:
-    return f"{100 * table['estimate'].mean():.1f} / {100 * table['truth'].mean():.1f}" if len(table) else "–"
+    counted, truth = (round(100 * float(table[name].mean()), 1) + 0.0 for name in ("estimate", "truth"))  # no -0.0
+    return f"{counted:.1f} / {truth:.1f}" if len(table) else "–"
 
 
 def share(hits: np.ndarray) -> str:
