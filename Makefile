@@ -31,7 +31,7 @@ browse: $(STAMP) ## open the app on RUN (default runs/demo)
 check: $(STAMP) ## lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy barlow_core apps benchmarks data
+	$(BIN)/mypy barlow_core study apps benchmarks data
 
 format: $(STAMP) ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .

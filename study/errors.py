@@ -1,0 +1,39 @@
+"""What can go wrong with a study, for the person who must act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from barlow_core.errors import BarlowError
+
+
+class InvalidAnswersError(BarlowError):
+    """Answers that the questionnaire does not take; nothing was written.
+
+    Attributes:
+        problems: for every question that needs another look, what to do, in the order of the questions.
+    """
+
+    def __init__(self, problems: Mapping[str, str]):
+        self.problems = dict(problems)
+        super().__init__(" ".join(self.problems.values()))
+
+
+class RefusedError(BarlowError):
+    """Something that this worker may not do: an item they do not hold, a token of somebody else, a blocked worker."""
+
+
+class DamagedError(BarlowError):
+    """A file that is no study any more, or never was one."""
+
+
+class NotSavedError(BarlowError):
+    """The file could not take it (locked, full, read-only, damaged). Nothing was written, not even half of it.
+
+    Attributes:
+        try_again: whether the same call may work in a moment without anybody doing anything.
+    """
+
+    def __init__(self, message: str, *, try_again: bool = False):
+        self.try_again = try_again
+        super().__init__(message)

@@ -1,0 +1,243 @@
+"""The connections to a study file: one that writes, some that read, and what their errors mean.
+
+All writing of all processes goes through one lock beside the file (`study.sqlite.lock`), and all of one process through one
+connection. SQLite would sort out several writers by itself, but versions before 3.51.3 can damage a file in WAL mode when one
+connection writes while another one copies the log back into the file (sqlite.org/wal.html#walresetbug). Behind the lock that
+cannot happen. Readers have connections that cannot write and see the last committed state without waiting for anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+
+from barlow_core.errors import BarlowError
+from study.errors import NotSavedError
+
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+SAFE_SQLITE = (3, 51, 3)  # several writing connections
+POLL_SECONDS = 0.002
+IDLE_READERS = 4
+_OUT_OF_SPACE = ("SQLITE_FULL",)
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+def library_advice(version: str = sqlite3.sqlite_version) -> str | None:
+    """What to know about a version of the SQLite library (default: the one that Python runs with); None when all is well.
+
+    Raises:
+        BarlowError: it is too old to open a study at all.
+    """
+    found = tuple(int(part) for part in version.split(".")[:3])
+    if found < OLDEST_SQLITE:
+        raise BarlowError(
+            f"Python runs with SQLite {version}; a study needs {_dotted(OLDEST_SQLITE)} or newer. Use a newer Python "
+            "(python.org and conda bring their own SQLite), or update the sqlite3 library of the system."
+        )
+    if found >= SAFE_SQLITE:
+        return None
+    return (
+        f"Python runs with SQLite {version}. Versions before {_dotted(SAFE_SQLITE)} can damage a file, very rarely, when two programs "
+        "write to it at the same moment. Barlow writes through a lock and is not concerned. Do not write to the file of a running "
+        "study with another program (reading is fine), or run Python with a newer SQLite."
+    )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def not_saved(error: Exception, path: Path, patience: float) -> NotSavedError:
+    """An error of SQLite or of the file system, in the words of the person who has just typed something."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    kept = "Nothing was written, and what you entered is still with you"
+    if isinstance(error, Timeout) or name.startswith(_BUSY):
+        return NotSavedError(
+            f"Not saved: another program holds {path} and did not let go within {patience:g} seconds. {kept}: send it again in a "
+            "moment. If that goes on, close the program that holds the file (a database browser, a script, a copy in progress).",
+            try_again=True,
+        )
+    if name in _OUT_OF_SPACE or getattr(error, "errno", None) in (28, 122):  # ENOSPC, EDQUOT
+        return NotSavedError(f"Not saved: the disk that holds {path} is full. {kept}: free some space, then send it again.")
+    if name.startswith(_READ_ONLY) or isinstance(error, PermissionError) or getattr(error, "errno", None) == 30:  # EROFS
+        return NotSavedError(
+            f"Not saved: {path} cannot be written to. {kept}: allow writing to the file and to its folder, then send it again."
+        )
+    if name.startswith(_DAMAGED):
+        return NotSavedError(
+            f"Not saved: {path} is damaged ({error}). {kept}. See what is wrong: barlow study check. "
+            "Go back to the last backup: barlow study restore."
+        )
+    return NotSavedError(f"Not saved: {path} could not be written ({error}). {kept}: look at the disk, then send it again.")
+
+
+def lock_path(path: Path) -> Path:
+    """The empty file whose lock stands for the right to write to the study at `path`."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def connect(path: Path, mode: str, *, timeout: float) -> sqlite3.Connection:
+    """A connection without transactions of its own; `mode` is "ro", "rw" or "rwc" (create)."""
+    connection = sqlite3.connect(uri(path, mode), uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # What is deleted is overwritten with zeros: a worker's answers do not stay behind in free space.
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+class Writer:
+    """The connection that writes, behind a lock that holds across threads and processes.
+
+    Args:
+        patience: seconds until a call gives up on a file that somebody else holds.
+    """
+
+    def __init__(self, path: Path, *, patience: float):
+        self.path = path
+        self.patience = patience
+        self._process = os.getpid()
+        self._threads = threading.Lock()
+        self._processes = FileLock(lock_path(path), thread_local=False)
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """The connection, outside any transaction, with nobody else writing.
+
+        Raises:
+            NotSavedError: for whatever the file or the disk has against it.
+        """
+        if os.getpid() != self._process:
+            raise BarlowError(
+                f"{self.path} was opened before this process was forked. Open it anew in each process: StudyStore(path)."
+            )
+        deadline = time.monotonic() + self.patience
+        if not self._threads.acquire(timeout=self.patience):
+            raise not_saved(Timeout(str(self.path)), self.path, self.patience)
+        try:
+            with self._processes.acquire(timeout=max(0.0, deadline - time.monotonic()), poll_interval=POLL_SECONDS):
+                if self._connection is None:
+                    self._connection = connect(self.path, "rw", timeout=self.patience)
+                left = max(0.0, deadline - time.monotonic())
+                self._connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+                yield self._connection
+        except (sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise  # a mistake of ours, not of the disk
+            raise not_saved(error, self.path, self.patience) from error
+        finally:
+            self._threads.release()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Write all of it or nothing.
+
+        Args:
+            durable: come back only when it is on the disk and would survive a power cut. Without, it survives the end of the
+                process, however violent; a power cut may take the last moments.
+
+        Raises:
+            NotSavedError: nothing was written.
+        """
+        with self.alone() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                self._undo(connection)
+                raise
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # A connection that cannot even go back is given up; the next call opens a new one.
+            self._connection = None
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def close(self) -> None:
+        """Close the connection; the last one of all processes copies the log back into the file."""
+        with self._threads:
+            connection, self._connection = self._connection, None
+            if connection is None:
+                return
+            try:
+                with self._processes.acquire(timeout=self.patience, poll_interval=POLL_SECONDS):
+                    connection.close()
+            except (Timeout, OSError):
+                connection.close()
+
+
+class Readers:
+    """Connections that only read; each call borrows one, so that no two threads share one at a time."""
+
+    def __init__(self, path: Path, *, patience: float, immutable: bool = False):
+        self.path = path
+        self._patience = patience
+        self._immutable = immutable
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue(maxsize=IDLE_READERS)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """The study as it is at this moment; everything read within the block belongs together.
+
+        Raises:
+            BarlowError: the file cannot be read.
+        """
+        try:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                connection = self._open()
+            try:
+                connection.execute("BEGIN")
+                yield Database(connection, recursive_triggers=False, execute_plugins=False)
+            finally:
+                self._give_back(connection)
+        except sqlite3.DatabaseError as error:
+            raise BarlowError(f"{self.path} could not be read ({error}). See what is wrong: barlow study check.") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if not self._immutable:
+            connection = connect(self.path, "ro", timeout=self._patience)
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+        connection = sqlite3.connect(
+            f"{uri(self.path, 'ro')}&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._idle.put_nowait(connection)
+        except (queue.Full, sqlite3.Error):
+            connection.close()
+
+    def close(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()

@@ -1,0 +1,178 @@
+"""A study file, open: looked at before it is touched, brought up to date, with transactions, snapshots and copies."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+
+from barlow_core.errors import BarlowError
+from study import assignment
+from study.clock import Clock, Moment
+from study.errors import DamagedError, NotSavedError
+from study.store import backup, migrations
+from study.store.connections import Readers, Writer, connect, library_advice, not_saved
+from study.store.settings import Settings
+
+MAINTENANCE_PATIENCE = 60.0
+
+
+class StudyFile:
+    """What `StudyStore` works on.
+
+    Attributes:
+        path, clock, settings; read_only: the file or its folder cannot be written to.
+
+    Raises:
+        BarlowError: there is no such file, it is no study, it is damaged (`DamagedError`), or of a later version.
+    """
+
+    def __init__(self, path: Path, *, patience: float, clock: Clock):
+        library_advice()
+        if not path.is_file():
+            raise BarlowError(f"There is no study {path}. Make one: barlow study create, or StudyStore.create(path, items=...).")
+        self.path = path
+        self.clock = clock
+        self.writer = Writer(path, patience=patience)
+        self._maintenance = FileLock(f"{path}.maintenance.lock", thread_local=False)
+        self._maintaining = threading.Lock()
+        try:
+            self.read_only, immutable = self._look()
+            self._readers = Readers(path, patience=patience, immutable=immutable)
+            if not self.read_only:
+                self._prepare()
+            with self.reading() as db:
+                self.load(db.conn)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if hasattr(self, "_readers"):
+            self._readers.close()
+        self.writer.close()
+
+    def _look(self) -> tuple[bool, bool]:
+        """Whether the file can only be read, and whether only as something that nobody changes (its folder takes no log)."""
+        try:
+            with closing(connect(self.path, "ro", timeout=self.writer.patience)) as connection:
+                migrations.version_of(connection, self.path)
+        except sqlite3.DatabaseError as error:
+            name = error.sqlite_errorname
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+                raise DamagedError(
+                    f"{self.path} is not a study file, or it is damaged ({error}). Go back to a backup (barlow study restore), "
+                    "or make a new study (barlow study create)."
+                ) from error
+            if not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                raise BarlowError(f"{self.path} could not be opened ({error}). Is it a study, and may it be read?") from error
+            # SQLite cannot make a log beside it: a read-only disk. What stands in the file itself can be read all the same.
+            return True, True
+        try:
+            with open(self.path, "r+b"):
+                return False, False
+        except OSError:
+            return True, False
+
+    def _prepare(self) -> None:
+        """Switch the log on and bring the schema up to date."""
+        with self.writer.alone() as connection:
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise BarlowError(
+                    f"{self.path} lies where SQLite cannot keep its log (a network drive?). Move it to a disk of this computer."
+                )
+            outdated = migrations.version_of(connection, self.path) < migrations.newest()
+        if outdated:
+            # Whatever a migration does, the file as it was stays among the backups.
+            self.back_up(what="-before-migration")
+            with self.writer.transaction() as tx:
+                migrations.migrate(tx, self.path)
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read the settings from the file."""
+        rows = {row["key"]: row["value"] for row in connection.execute("SELECT key, value FROM study").fetchall()}
+        if missing := {"study_id", "revision", "boot"} - set(rows):
+            raise DamagedError(
+                f"{self.path} has lost its {', '.join(sorted(missing))}. Go back to a backup: barlow study restore."
+            )
+        self.settings = Settings.from_rows(rows)
+        self.revision = rows["revision"]
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """The study as it is at this moment."""
+        with self._readers.snapshot() as db:
+            yield db
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[tuple[sqlite3.Connection, Moment]]:
+        """A transaction, and what time it is in it."""
+        self._require_writable()
+        with self.writer.transaction(durable=durable) as tx:
+            state = dict(tx.execute("SELECT key, value FROM study WHERE key IN ('boot', 'revision')").fetchall())
+            if state["revision"] != self.revision:
+                self.load(tx)  # another process has changed the settings
+            now = self.clock.now()
+            assignment.follow_clock(tx, json.loads(state["boot"]), now, self.settings)
+            yield tx, now
+
+    @contextmanager
+    def maintained(self) -> Iterator[None]:
+        """Backups, withdrawals and restores one at a time, in all processes: none may miss a copy that another one is making."""
+        self._require_writable()
+        try:
+            with self._maintaining, self._maintenance.acquire(timeout=MAINTENANCE_PATIENCE, poll_interval=0.05):
+                yield
+        except Timeout:
+            raise NotSavedError(
+                f"Another backup, withdrawal or restore of {self.path} is running and takes more than {MAINTENANCE_PATIENCE:g} seconds. "
+                "Wait until it ends, then try again.",
+                try_again=True,
+            ) from None
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise not_saved(PermissionError(), self.path, self.writer.patience)
+
+    def back_up(self, target: Path | None = None, *, what: str = "") -> Path:
+        """Copy the study into one file, by default a new one in its folder of backups; see `StudyStore.backup`."""
+        with self.maintained():
+            now = self.clock.now()
+            target = (target or backup.default_target(self.path, now.utc, what)).absolute()
+            if target.exists():
+                raise BarlowError(f"{target} exists already. A backup never replaces a file: choose another path.")
+            # Written down first: a copy that a kill leaves behind must not escape a later withdrawal.
+            with self.writer.transaction() as tx:
+                backup.remember(tx, [*backup.known_backups(tx, self.path), target])
+                assignment.record(tx, "backup", now, data={"path": str(target)})
+            try:
+                backup.copy_to(self.path, target)
+            except BaseException:
+                if not target.exists():
+                    with suppress(BarlowError), self.writer.transaction() as tx:
+                        backup.remember(tx, [one for one in backup.known_backups(tx, self.path) if one != target])
+                raise
+        return target
+
+    def scrub(self) -> None:
+        """Rebuild the file without what was deleted, and empty its log.
+
+        Raises:
+            NotSavedError: somebody goes on reading an old state and needs the log for it.
+        """
+        with self.writer.alone() as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("VACUUM")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise NotSavedError(
+                f"Another program is reading {self.path} and keeps its log ({self.path.name}-wal) from being emptied. What was deleted "
+                "is out of the file, but the log may still hold it. Close that program, then do this again.",
+                try_again=True,
+            )

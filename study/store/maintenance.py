@@ -1,0 +1,145 @@
+"""Taking answers back for good, and going back to a backup."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from barlow_core.errors import BarlowError
+from barlow_core.files import atomic_write
+from study import assignment
+from study.clock import Clock
+from study.errors import DamagedError
+from study.questionnaire import dumps
+from study.store import backup, workers
+from study.store.connections import connect, lock_path, not_saved
+from study.store.file import StudyFile
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What a withdrawal did.
+
+    Attributes:
+        pseudonym: of the worker, as exports know them.
+        answers: how many answers were deleted from the study.
+        cleaned: the backups that were written anew without this worker.
+        out_of_reach: backups that are listed but could not be cleaned (moved, unreadable), with the reason. They still hold the
+            answers; delete them wherever they are.
+    """
+
+    pseudonym: str
+    answers: int
+    cleaned: tuple[Path, ...]
+    out_of_reach: Mapping[Path, str]
+
+
+def withdraw(file: StudyFile, worker: str, *, forget: bool) -> Withdrawal:
+    """Delete everything that a worker wrote, everywhere; see `StudyStore.withdraw`."""
+    with file.maintained():
+        with file.writing() as (tx, now):
+            known = workers.require(tx, worker)
+            n_answers = workers.erase(tx, known.pseudonym, forget, now)
+            _set_unfinished(tx, known.pseudonym, True)
+            copies = backup.known_backups(tx, file.path)
+        file.scrub()
+        cleaned: list[Path] = []
+        out_of_reach: dict[Path, str] = {}
+        for copy in copies:
+            backup.remove_leftovers(copy)
+            try:
+                backup.rewrite(copy, lambda memory: workers.erase(memory, known.pseudonym, forget, now))
+                cleaned.append(copy)
+            except BarlowError as error:
+                out_of_reach[copy] = str(error)
+        with file.writing() as (tx, _):
+            _set_unfinished(tx, known.pseudonym, False)
+    return Withdrawal(known.pseudonym, n_answers, tuple(cleaned), out_of_reach)
+
+
+def _set_unfinished(tx: sqlite3.Connection, pseudonym: str, unfinished: bool) -> None:
+    """Remember that copies remain to be cleaned, for the case that this is interrupted; `checks` reports it."""
+    row = tx.execute("SELECT value FROM study WHERE key = 'unfinished_withdrawals'").fetchone()
+    names = [name for name in json.loads(row["value"]) if name != pseudonym]
+    value = dumps([*names, pseudonym] if unfinished else names)
+    tx.execute("UPDATE study SET value = ? WHERE key = 'unfinished_withdrawals'", (value,))
+
+
+def restore(source: Path, path: Path, *, patience: float, clock: Clock) -> None:
+    """Bring the study at `path` to the state of the backup `source`; see `StudyStore.restore`."""
+    if path.exists() and source.exists() and path.samefile(source):
+        raise BarlowError(f"{source} is the study itself. Give the path of a backup.")
+    with closing(backup.load(source)) as memory:
+        try:
+            file = StudyFile(path, patience=patience, clock=clock) if path.exists() else None
+        except DamagedError:
+            file = None
+        try:
+            if file is not None and _is_sound(file):
+                _take_over(file, memory, source)
+                return
+        finally:
+            if file is not None:
+                file.close()
+        _put_in_place(memory, path, patience, clock)
+    file = StudyFile(path, patience=patience, clock=clock)
+    with closing(file), file.writing() as (tx, now):
+        backup.remember(tx, [*backup.known_backups(tx, path), source.absolute()])
+        assignment.record(tx, "restored", now, data={"from": str(source.absolute())})
+
+
+def _is_sound(file: StudyFile) -> bool:
+    try:
+        with file.reading() as db:
+            return [row[0] for row in db.conn.execute("PRAGMA integrity_check(1)")] == ["ok"]
+    except BarlowError:
+        return False
+
+
+def _take_over(file: StudyFile, memory: sqlite3.Connection, source: Path) -> None:
+    """Replace the content of an open study by that of a backup, in one step; whoever has it open goes on with the new content."""
+    with file.maintained():
+        with file.writer.alone() as connection:
+            ours, theirs = (
+                one.execute("SELECT value FROM study WHERE key = 'study_id'").fetchone()[0] for one in (connection, memory)
+            )
+            if ours != theirs:
+                raise BarlowError(f"{source} is a backup of another study than {file.path}. Restore it to a path of its own.")
+            now = file.clock.now()
+            # Nobody can write between this copy and the new content.
+            backup.copy_to(file.path, backup.default_target(file.path, now.utc, "-before-restore").absolute())
+            gone = connection.execute(
+                "SELECT pseudonym, id = pseudonym AS forgotten FROM worker WHERE state = 'withdrawn'"
+            ).fetchall()
+            copies = backup.known_backups(connection, file.path)
+            memory.execute("BEGIN")
+            for row in gone:
+                workers.erase(memory, row["pseudonym"], bool(row["forgotten"]), now)
+            backup.remember(memory, [*copies, source.absolute()])
+            memory.execute("UPDATE study SET value = ? WHERE key = 'revision'", (dumps(uuid.uuid4().hex),))
+            assignment.record(memory, "restored", now, data={"from": str(source.absolute())})
+            memory.execute("COMMIT")
+            connection.execute("PRAGMA synchronous = FULL")
+            memory.backup(connection, pages=-1)
+        file.scrub()
+
+
+def _put_in_place(memory: sqlite3.Connection, path: Path, patience: float, clock: Clock) -> None:
+    """Write a backup to a path where there is no study, or a damaged one that is moved to the backups as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock_path(path), timeout=patience):
+            if path.exists():
+                backup.set_aside(path, clock.now().utc)
+            with atomic_write(path) as temporary, closing(connect(temporary, "rw", timeout=patience)) as write:
+                memory.backup(write, pages=-1)
+            path.chmod(backup.PRIVATE)
+    except (sqlite3.DatabaseError, OSError, Timeout) as error:
+        raise not_saved(error, path, patience) from error

@@ -1,0 +1,167 @@
+"""Workers in the study file: joining, being blocked and let in again, leaving with everything that they wrote."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from study import assignment
+from study.clock import Moment
+from study.errors import RefusedError
+from study.questionnaire import shown
+from study.store.items import check_id, storable_json
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker as the study file knows them.
+
+    Attributes:
+        id: as the platform gave it; pseudonym: a random name that stands for it in exports.
+        state: "active", "blocked" or "withdrawn".
+        simulated: not a person.
+        platform, details: where they came from, and what that place told about them.
+    """
+
+    id: str
+    pseudonym: str
+    state: str
+    simulated: bool
+    joined_at: str
+    platform: str | None
+    details: Mapping[str, Any]
+
+
+def find(tx: sqlite3.Connection, worker: str) -> Worker | None:
+    row = tx.execute("SELECT * FROM worker WHERE id = ?", (check_id(worker, "Worker"),)).fetchone()
+    if row is None:
+        return None
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 (iterating a row gives its values)
+    return Worker(**(values | {"simulated": bool(row["simulated"]), "details": json.loads(row["details"])}))
+
+
+def join(
+    tx: sqlite3.Connection,
+    worker: str,
+    now: Moment,
+    *,
+    simulated: bool | None = None,
+    platform: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Worker:
+    """The worker of that id, who joins now if they are new; see `StudyStore.register`."""
+    known = find(tx, worker)
+    if known is None:
+        tx.execute(
+            "INSERT INTO worker (id, pseudonym, simulated, joined_at, platform, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                worker,
+                f"w-{secrets.token_hex(6)}",
+                int(bool(simulated)),
+                now.utc,
+                platform,
+                storable_json(details or {}, "Worker"),
+            ),
+        )
+        assignment.record(tx, "joined", now, worker=worker)
+    elif simulated is not None and simulated != known.simulated:
+        raise RefusedError(
+            f"Worker {shown(worker)} is in the study as {'a simulated' if known.simulated else 'a real'} participant and stays that. "
+            "Use another id."
+        )
+    elif platform is not None or details is not None:
+        tx.execute(
+            "UPDATE worker SET platform = coalesce(?, platform), details = ? WHERE id = ?",
+            (platform, storable_json({**known.details, **(details or {})}, "Worker"), worker),
+        )
+    found = find(tx, worker)
+    assert found is not None
+    return found
+
+
+def require(tx: sqlite3.Connection, worker: str) -> Worker:
+    """The worker of that id.
+
+    Raises:
+        RefusedError: nobody of that id has taken part.
+    """
+    known = find(tx, worker)
+    if known is None:
+        raise RefusedError(f"No worker {shown(worker)} has taken part in this study. Look at the ids: StudyStore.workers().")
+    return known
+
+
+def require_welcome(worker: Worker) -> None:
+    """Raise a RefusedError unless the worker may go on."""
+    if worker.state == "blocked":
+        raise RefusedError(f"Worker {shown(worker.id)} is blocked and gets no more items. What was sent before is paid.")
+    if worker.state == "withdrawn":
+        raise RefusedError(f"Worker {shown(worker.id)} has withdrawn from the study; nothing more of theirs is kept.")
+
+
+def block(tx: sqlite3.Connection, worker: str, reason: str, discard: bool, now: Moment) -> None:
+    """Stop a worker; see `StudyStore.block`."""
+    if require(tx, worker).state == "withdrawn":
+        raise RefusedError(f"Worker {shown(worker)} has withdrawn already and gets no more items.")
+    tx.execute("UPDATE worker SET state = 'blocked' WHERE id = ?", (worker,))
+    assignment.record(tx, "blocked", now, worker=worker, data={"reason": reason, "discard": discard})
+    held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
+    if held is not None:
+        assignment.let_go(tx, worker, held["item"], "expired", now)
+    if discard:
+        for item in _items_in(tx, worker, "accepted", "surplus"):
+            tx.execute("UPDATE assignment SET state = 'discarded' WHERE worker = ? AND item = ?", (worker, item))
+            assignment.record(tx, "discarded", now, worker=worker, item=item)
+            assignment.fill(tx, item, now)
+
+
+def reopen(tx: sqlite3.Connection, worker: str, now: Moment) -> None:
+    """Let a blocked worker in again; see `StudyStore.reopen`."""
+    known = require(tx, worker)
+    if known.state == "withdrawn":
+        raise RefusedError(f"Worker {shown(worker)} has withdrawn; only they could decide otherwise, under a new id.")
+    if known.state == "active":
+        return
+    tx.execute("UPDATE worker SET state = 'active' WHERE id = ?", (worker,))
+    assignment.record(tx, "reopened", now, worker=worker)
+    for item in _items_in(tx, worker, "discarded", "surplus"):
+        tx.execute("UPDATE assignment SET state = 'surplus' WHERE worker = ? AND item = ?", (worker, item))
+        assignment.fill(tx, item, now)
+
+
+def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> int:
+    """Delete everything that a worker wrote and did; how many answers those were.
+
+    What stays: that this worker took part and has withdrawn, and for how many items they are paid; with `forget`, not even their id.
+    """
+    row = tx.execute("SELECT id, state FROM worker WHERE pseudonym = ?", (pseudonym,)).fetchone()
+    if row is None:
+        return 0
+    worker = row["id"]
+    items = _items_in(tx, worker, "reserved", "accepted")
+    n_answers = tx.execute("DELETE FROM answer WHERE worker = ?", (worker,)).rowcount
+    tx.execute("DELETE FROM event WHERE worker = ? AND kind <> 'withdrawn'", (worker,))
+    tx.execute(
+        "UPDATE assignment SET state = 'withdrawn', draft = NULL, deadline = NULL, shown_ticks = NULL, active_ticks = NULL, "
+        "active_seconds = 0, active_at = shown_at WHERE worker = ?",
+        (worker,),
+    )
+    tx.execute("UPDATE worker SET state = 'withdrawn', details = '{}' WHERE id = ?", (worker,))
+    if forget and worker != pseudonym:
+        tx.execute("UPDATE worker SET id = pseudonym, platform = NULL WHERE id = ?", (worker,))
+        worker = pseudonym
+    if row["state"] != "withdrawn":
+        assignment.record(tx, "withdrawn", now, worker=worker)
+    for item in items:
+        assignment.fill(tx, item, now)
+    return n_answers
+
+
+def _items_in(tx: sqlite3.Connection, worker: str, *states: str) -> list[str]:
+    marks = ", ".join("?" * len(states))
+    rows = tx.execute(f"SELECT item FROM assignment WHERE worker = ? AND state IN ({marks}) ORDER BY id", (worker, *states))
+    return [row["item"] for row in rows.fetchall()]
