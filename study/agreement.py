@@ -1,0 +1,376 @@
+"""How much the descriptions of an item agree (appendix G of the paper): mean cosine between the word vectors of its descriptions.
+
+The rule is the one that reproduces the paper's numbers. A description is put into lower case and split on punctuation; stop words
+and words without a vector are dropped; its vector is the mean of what is left, of raw vectors, not of unit vectors. The agreement is the
+mean cosine over all pairs of descriptions, equal ones included. `Wording` holds departures from it, all off.
+
+A mean and a sum of vectors point the same way, and a mean over pairs needs no pairs: for unit vectors u_1 ... u_n with sum S it
+is (|S|^2 - n) / (n (n - 1)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from gensim.models import KeyedVectors
+from scipy.sparse import csr_matrix
+
+from barlow_core.errors import BarlowError
+from barlow_core.paths import data_dir
+from study.answer_table import DESCRIPTIONS, check_choice, checked
+from study.word_vectors import load_vectors
+from study.words import AS_THE_PAPER, STOP_WORDS, Wording, content_words, known_words, lookups
+
+__all__ = [
+    "CONCATENATED",
+    "STOP_WORDS",
+    "Agreement",
+    "Coverage",
+    "Wording",
+    "agreement",
+    "answer_similarity",
+    "compare_with_paper",
+    "coverage",
+    "description_agreement",
+    "item_agreement",
+    "load_vectors",
+    "words_needed",
+]
+
+CONCATENATED = "concatenated"
+KINDS = (*DESCRIPTIONS, CONCATENATED)
+# Descriptions at a time: 20 MB of float64 vectors.
+_BLOCK = 8192
+
+NOTHING = "nobody described it"
+NO_WORDS = "no description has a known word that is no stop word"
+ONLY_ONE = "only one description has a known word that is no stop word, and agreement needs two"
+_REASONS = np.array([None, NOTHING, NO_WORDS, ONLY_ONE], dtype=object)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The agreement of the descriptions of one item.
+
+    Attributes:
+        value: from -1 to 1; None when fewer than two descriptions are usable.
+        n: descriptions that are not empty.
+        usable: those of them with at least one known word that is no stop word.
+        unknown: the words without a vector, sorted.
+        reason: why there is no value; else None.
+    """
+
+    value: float | None
+    n: int
+    usable: int
+    unknown: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many words of a study have a vector. Stop words count on neither side.
+
+    Attributes:
+        words: occurrences of words in all answers.
+        known: those of them with a vector.
+        unknown: a table with columns `word` and `occurrences`, most frequent first.
+    """
+
+    words: int
+    known: int
+    unknown: pd.DataFrame
+
+    @property
+    def share(self) -> float | None:
+        """known / words; None when there are no words."""
+        return self.known / self.words if self.words else None
+
+
+def description_agreement(
+    descriptions: Sequence[Any],
+    vectors: KeyedVectors,
+    *,
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> float | None:
+    """The agreement of the descriptions of one item, from -1 to 1; None when fewer than two are usable (`agreement` says why).
+
+    Args:
+        descriptions: texts; None and NaN stand for descriptions that are missing.
+        vectors: see `load_vectors`.
+        stop_words: in lower case.
+    """
+    return agreement(descriptions, vectors, stop_words=stop_words, wording=wording).value
+
+
+def agreement(
+    descriptions: Sequence[Any],
+    vectors: KeyedVectors,
+    *,
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> Agreement:
+    """`description_agreement` with what it rests on.
+
+    Raises:
+        BarlowError: `descriptions` is one text.
+    """
+    if isinstance(descriptions, str):
+        raise BarlowError(
+            f"The descriptions are one text, {descriptions[:60]!r}; expected a list of texts, one for each description."
+        )
+    texts = list(descriptions)
+    parsed = _Parsed(texts, vectors, stop_words, wording)
+    table = _agreements(parsed, np.zeros(len(texts), dtype=np.intp), 1)
+    row = table.iloc[0]
+    value = None if row["agreement"] is pd.NA else float(row["agreement"])
+    unknown = tuple(sorted(word for word, found in zip(parsed.words, parsed.found, strict=True) if not found))
+    return Agreement(value, int(row["n"]), int(row["usable"]), unknown, row["reason"])
+
+
+def item_agreement(
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    kind: str = "short",
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> pd.DataFrame:
+    """The agreement of every item.
+
+    Args:
+        answers: a table of answers (`study.answer_table`).
+        kind: "short", "long", or "concatenated" (both texts of an answer as one).
+
+    Returns:
+        A table with the items as index, in the order of their first answer: `n` (descriptions that are not empty), `usable`,
+        `words` (that are no stop words), `known` (with a vector), `agreement` (Float64, <NA> where it is undefined) and `reason` (why
+        it is undefined, else None).
+
+    Raises:
+        BarlowError: see `study.answer_table.checked`; or another `kind`.
+    """
+    texts, items = _texts(answers, kind)
+    codes, labels = pd.factorize(items)
+    table = _agreements(_Parsed(texts, vectors, stop_words, wording), codes, len(labels))
+    table.index = pd.Index(labels, name="item")
+    return table
+
+
+def answer_similarity(
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    kind: str = "short",
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> np.ndarray:
+    """For every answer the mean cosine between its description and the others of the item.
+
+    Returns:
+        (number of answers,) float64 from -1 to 1, in the order of the table; NaN where the answer or all others are not usable.
+
+    Raises:
+        BarlowError: as `item_agreement`.
+    """
+    texts, items = _texts(answers, kind)
+    codes, _ = pd.factorize(items)
+    parsed = _Parsed(texts, vectors, stop_words, wording)
+    similarity = np.full(len(codes), np.nan)
+    for rows, starts in _blocks(codes):
+        units, usable = parsed.units(rows)
+        sizes = np.diff([*starts, len(rows)])
+        others = np.repeat(np.add.reduceat(usable.astype(np.int64), starts), sizes) - 1
+        sums = np.repeat(np.add.reduceat(units, starts, axis=0), sizes, axis=0)
+        defined = usable & (others > 0)
+        cosines = np.einsum("nd,nd->n", units, sums - units)[defined] / others[defined]
+        similarity[rows[defined]] = np.clip(cosines, -1, 1)
+    return similarity
+
+
+def words_needed(answers: pd.DataFrame, *, wording: Wording = AS_THE_PAPER) -> set[str]:
+    """Everything that the descriptions of a table of answers may be looked up as, for `load_vectors(path, words=...)`."""
+    needed: set[str] = set()
+    for column in DESCRIPTIONS:
+        if column in answers:
+            for text in answers[column].dropna().unique():
+                needed.update(content_words(text, stop_words=(), wording=wording))
+    return {form for word in needed for form in lookups(word, wording=wording)}
+
+
+def coverage(
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    kind: str = CONCATENATED,
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> Coverage:
+    """How many of the words that people used have a vector, and which have none.
+
+    Raises:
+        BarlowError: as `item_agreement`.
+    """
+    texts, _ = _texts(answers, kind)
+    parsed = _Parsed(texts, vectors, stop_words, wording)
+    occurrences = parsed.occurrences()
+    missing = np.array([not found for found in parsed.found], dtype=bool)
+    unknown = pd.DataFrame({"word": np.array(parsed.words, dtype=object)[missing], "occurrences": occurrences[missing]})
+    unknown = unknown.sort_values(["occurrences", "word"], ascending=[False, True], ignore_index=True)
+    return Coverage(int(occurrences.sum()), int(occurrences[~missing].sum()), unknown)
+
+
+def compare_with_paper(
+    vectors: KeyedVectors, *, stop_words: Collection[str] = STOP_WORDS, wording: Wording = AS_THE_PAPER
+) -> pd.DataFrame:
+    """The short descriptions that the paper lists (Tables 6 and 7, Figures 67 to 76): its agreement against the one computed here.
+
+    Returns:
+        A row an item: `table`, `class_name`, `feature`, `grouping`, `descriptions` (the listed ones; the paper prints a missing
+        one as "nan", which is left out), `paper`, `computed` (Float64), `difference` (Float64, computed - paper), `same` (equal to the four
+        decimals that the paper prints) and `unknown` (words without a vector; where there are none, nothing is missing for the
+        same number to come out).
+    """
+    listed = pd.read_csv(data_dir() / "paper_description_agreement.csv", keep_default_na=False)
+    rows = []
+    for item in listed.to_dict("records"):
+        descriptions = [text for text in str(item["short_descriptions_listed"]).split("|") if text != "nan"]
+        result = agreement(descriptions, vectors, stop_words=stop_words, wording=wording)
+        paper = float(item["short_cosine"])
+        rows.append(
+            {
+                "table": int(item["table"]),
+                "class_name": item["class_name"],
+                "feature": int(item["feature"]),
+                "grouping": item["grouping"],
+                "descriptions": descriptions,
+                "paper": paper,
+                "computed": result.value,
+                "difference": None if result.value is None else result.value - paper,
+                "same": result.value is not None and round(result.value, 4) == paper,
+                "unknown": result.unknown,
+            }
+        )
+    return pd.DataFrame(rows).astype({"computed": "Float64", "difference": "Float64"})
+
+
+# --- from texts to unit vectors
+
+
+def _texts(answers: pd.DataFrame, kind: str) -> tuple[np.ndarray, pd.Series]:
+    check_choice(kind, KINDS, "The kind of description")
+    table = checked(answers, DESCRIPTIONS if kind == CONCATENATED else [kind])
+    if kind != CONCATENATED:
+        return table[kind].to_numpy(dtype=object), table["item"]
+    short, long = (table[column].astype(object).where(table[column].notna(), "") for column in DESCRIPTIONS)
+    return (short + " " + long).to_numpy(dtype=object), table["item"]
+
+
+class _Parsed:
+    """Descriptions, each distinct text parsed once.
+
+    Attributes:
+        codes: for every description the index of its text, -1 for an empty or missing one.
+        words: the distinct content words of all texts.
+        found: for every word the strings that it is looked up as, () for an unknown one.
+        starts, word_ids: the words of text t are word_ids[starts[t] : starts[t + 1]].
+    """
+
+    def __init__(
+        self, descriptions: Sequence[Any] | np.ndarray, vectors: KeyedVectors, stop_words: Collection[str], wording: Wording
+    ):
+        stop_words = frozenset(stop_words)
+        text_ids: dict[str, int] = {}
+        given = (text if isinstance(text, str) and text.strip() else None for text in descriptions)
+        self.codes = np.fromiter(
+            (-1 if text is None else text_ids.setdefault(text, len(text_ids)) for text in given),
+            dtype=np.intp,
+            count=len(descriptions),
+        )
+        word_ids: dict[str, int] = {}
+        lists = [
+            [word_ids.setdefault(word, len(word_ids)) for word in content_words(text, stop_words=stop_words, wording=wording)]
+            for text in text_ids
+        ]
+        self.words = list(word_ids)
+        self.found = [known_words(word, vectors.key_to_index, stop_words=stop_words, wording=wording) for word in self.words]
+        self.starts = np.concatenate([[0], np.cumsum([len(words) for words in lists])]).astype(np.intp)
+        self.word_ids = np.fromiter((word for words in lists for word in words), dtype=np.intp, count=int(self.starts[-1]))
+        self.is_known = np.array([bool(found) for found in self.found], dtype=bool)
+        # What a word adds to a description: its vector, or those of the parts of a compound.
+        self.added = np.zeros((len(self.words), vectors.vector_size), dtype=np.float32)
+        for i, found in enumerate(self.found):
+            for key in found:
+                self.added[i] += vectors.vectors[vectors.key_to_index[key]]
+        n = len(text_ids)
+        self.of_texts = csr_matrix(
+            (np.ones(len(self.word_ids), dtype=np.float32), self.word_ids, self.starts), shape=(n, len(self.words))
+        )
+
+    def lengths(self) -> tuple[np.ndarray, np.ndarray]:
+        """For every description: its words, and how many of them are known."""
+        known = np.concatenate([[0], np.cumsum(self.is_known[self.word_ids])])
+        per_text = np.diff(self.starts), known[self.starts[1:]] - known[self.starts[:-1]]
+        words, known = (np.append(counts, 0)[self.codes] for counts in per_text)
+        return words, known
+
+    def occurrences(self) -> np.ndarray:
+        """How often each of `words` occurs in all descriptions."""
+        times = np.bincount(self.codes[self.codes >= 0], minlength=len(self.starts) - 1)
+        weights = np.repeat(times, np.diff(self.starts))
+        return np.bincount(self.word_ids, weights=weights, minlength=len(self.words)).astype(np.int64)
+
+    def units(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unit vectors (len(rows), dimensions) float64 of some descriptions, zero for those that are not usable, and which are."""
+        codes = self.codes[rows]
+        units = np.zeros((len(rows), self.added.shape[1]))
+        given = codes >= 0
+        units[given] = self.of_texts[codes[given]] @ self.added
+        lengths = np.sqrt(np.einsum("nd,nd->n", units, units))
+        usable = lengths > 0
+        units[usable] /= lengths[usable, None]
+        return units, usable
+
+
+def _blocks(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows of whole items, some thousand at a time, and where in them each item starts."""
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    at = 0
+    while at < len(starts):
+        end = int(np.searchsorted(starts, starts[at] + _BLOCK))
+        stop = starts[end] if end < len(starts) else len(order)
+        yield order[starts[at] : stop], starts[at:end] - starts[at]
+        at = end
+
+
+def _agreements(parsed: _Parsed, codes: np.ndarray, n_items: int) -> pd.DataFrame:
+    words, known = parsed.lengths()
+    n, usable = (np.zeros(n_items, dtype=np.int64) for _ in range(2))
+    squares = np.zeros(n_items)
+    for rows, starts in _blocks(codes):
+        items = codes[rows[starts]]
+        units, is_usable = parsed.units(rows)
+        usable[items] = np.add.reduceat(is_usable.astype(np.int64), starts)
+        n[items] = np.add.reduceat((parsed.codes[rows] >= 0).astype(np.int64), starts)
+        sums = np.add.reduceat(units, starts, axis=0)
+        squares[items] = np.einsum("nd,nd->n", sums, sums)
+    defined = usable >= 2
+    value = np.zeros(n_items)
+    value[defined] = np.clip((squares[defined] - usable[defined]) / (usable[defined] * (usable[defined] - 1)), -1, 1)
+    reason = np.select([n == 0, usable == 0, usable == 1], [1, 2, 3], default=0)
+    return pd.DataFrame(
+        {
+            "n": n,
+            "usable": usable,
+            "words": np.bincount(codes, weights=words, minlength=n_items).astype(np.int64),
+            "known": np.bincount(codes, weights=known, minlength=n_items).astype(np.int64),
+            "agreement": pd.array(value, dtype="Float64"),
+            "reason": pd.Series(_REASONS[reason], dtype=object),
+        }
+    ).assign(agreement=lambda table: table["agreement"].where(defined))

@@ -1,0 +1,94 @@
+"""The table of answers that all statistics of a study take, and its check.
+
+A row is an accepted answer of one worker about one item (the visualization of one feature for one group). Columns:
+
+| column | values |
+|---|---|
+| `item`, `worker` | ids, never missing; a worker answers an item once |
+| `short`, `long` | text as typed (questions 1 and 2), or missing |
+| `ease`, `confidence` | whole numbers from 1 to 5 (questions 3 and 4), or missing |
+| `useful` | "B" (heatmaps), "C" (feature attack), "both" or "none" (question 5), or missing |
+
+and, where they are known, `grouping` ("label", "prediction"), `class_name`, `tier` ("top", "middle", "bottom"), `platform`, `seconds`
+(time on task) and `simulated` (bool). A function asks only for the columns that it needs. A missing answer is left out
+of the statistic of its question and of its n, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+
+LEVELS = (1, 2, 3, 4, 5)
+RATINGS = ("ease", "confidence")
+PREFERENCES = ("B", "C", "both", "none")
+DESCRIPTIONS = ("short", "long")
+
+
+def checked(answers: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
+    """`item`, `worker` and the named columns of a table of answers, with a fresh index and clean types.
+
+    Ratings come back as float64 with NaN where they are missing, everything else as it was.
+
+    Raises:
+        BarlowError: a column is missing, an id is, a worker answers an item twice, or an answer is none of the possible ones.
+    """
+    wanted = list(dict.fromkeys(["item", "worker", *columns]))
+    absent = [column for column in wanted if column not in answers.columns]
+    if absent:
+        raise BarlowError(
+            f"The table of answers has no column {absent[0]!r}; its columns are {', '.join(map(str, answers.columns)) or 'none'}. "
+            "Name the column so, or leave out what needs it."
+        )
+    table = answers[wanted].reset_index(drop=True)
+    for column in ("item", "worker"):
+        if table[column].isna().any():
+            raise BarlowError(
+                f"Row {int(table[column].isna().argmax())} of the answers has no {column}. Every answer needs an item and a worker."
+            )
+    twice = table.duplicated(["item", "worker"])
+    if twice.any():
+        row = table.loc[int(twice.argmax())]
+        raise BarlowError(
+            f"Worker {plain(row['worker'])!r} answers item {plain(row['item'])!r} more than once ({int(twice.sum()):,} such rows). Keep one answer each."
+        )
+    for column in RATINGS:
+        if column in table:
+            table[column] = _ratings(table[column])
+    if "useful" in table:
+        _check_preferences(table["useful"])
+    return table
+
+
+def _ratings(column: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isin(numbers, LEVELS) & column.notna().to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise BarlowError(
+            f"Row {row} of the answers has {column.name} {plain(column.iloc[row])!r}; expected a whole number from 1 to 5, or nothing."
+        )
+    return pd.Series(numbers, index=column.index, name=column.name)
+
+
+def _check_preferences(column: pd.Series) -> None:
+    wrong = ~column.isin(PREFERENCES) & column.notna()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise BarlowError(f"Row {row} of the answers has useful {column.iloc[row]!r}; expected B, C, both or none, or nothing.")
+
+
+def plain(value: Any) -> Any:
+    """A cell as Python shows it: 6 instead of np.int64(6)."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_choice(value: str, choices: Sequence[str], what: str) -> None:
+    """Raise a BarlowError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise BarlowError(f"{what} is {value!r}; expected one of {', '.join(choices)}.")

@@ -1,0 +1,289 @@
+"""The quality of workers: what speaks against an answer's being meant, a rule that says who is left out, and what difference it makes.
+
+Nothing here excludes anybody by itself. `worker_quality` measures, `exclusions` applies a rule that can be read (`ExclusionRule.text`),
+`effect_of_exclusions` shows every headline number with all workers and without the excluded ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
+from study.likert import items_above, votes
+from study.reliability import MEASUREMENT, alpha
+from study.words import content_words
+
+_ANSWERS = (*RATINGS, "useful")
+
+
+@dataclass(frozen=True)
+class ExclusionRule:
+    """Who is left out. A signal whose threshold is None is not used.
+
+    Failing checks is enough by itself; of the other signals, which a good worker can show by chance, it takes several.
+    Agreement with others is measured and no signal: to leave out who disagrees would raise the very agreement that is reported.
+
+    Attributes:
+        checks_passed: fewer than this share of gold and attention checks passed.
+        fast: median time on task below this share of the median worker's.
+        same_rating: at least this share of answers with the same ease, confidence and preference.
+        copied: at least this share of long descriptions that repeat what the worker wrote about another item.
+        min_answers: the three patterns above count only for workers with as many answers or more.
+        signals: how many of the three it takes.
+    """
+
+    checks_passed: float | None = 0.5
+    fast: float | None = 1 / 3
+    same_rating: float | None = 0.95
+    copied: float | None = 0.5
+    min_answers: int = 5
+    signals: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("checks_passed", "fast", "same_rating", "copied"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise BarlowError(f"{name} is {value}; expected a share from 0 to 1, or None to leave the signal out.")
+        if self.signals < 1 or self.min_answers < 1:
+            raise BarlowError(f"signals is {self.signals} and min_answers {self.min_answers}; expected 1 or more of both.")
+
+    @property
+    def text(self) -> str:
+        """The rule as a sentence or two, for a methods section."""
+        patterns = []
+        if self.fast is not None:
+            patterns.append(f"a median time on task below {self.fast:.0%} of the median worker's")
+        if self.same_rating is not None:
+            patterns.append(f"the same ease, confidence and preference in at least {self.same_rating:.0%} of the answers")
+        if self.copied is not None:
+            patterns.append(
+                f"at least {self.copied:.0%} of the long descriptions copied from the worker's own about another item"
+            )
+        sentences = []
+        if self.checks_passed is not None:
+            sentences.append(
+                f"Workers were excluded who passed fewer than {self.checks_passed:.0%} of their gold and attention checks."
+            )
+        if len(patterns) >= self.signals:
+            count = f"at least {self.signals} of the following" if len(patterns) > 1 else "the following"
+            sentences.append(
+                f"Workers with {self.min_answers} answers or more were excluded who showed {count}: {'; '.join(patterns)}."
+            )
+        return " ".join(sentences) or "No worker was excluded."
+
+
+def gold_checks(answers: pd.DataFrame, gold: Mapping[Hashable, Mapping[str, Collection[Any]]]) -> pd.DataFrame:
+    """Which workers gave the known answers to items whose answers are known.
+
+    Args:
+        gold: for an item, for each question that is checked, the answers that count as right:
+            {"gold-1": {"useful": ["B", "both"], "ease": [4, 5]}}.
+
+    Returns:
+        A table with columns `worker`, `item` and `passed`: one row for every answer to a gold item; all its questions must be right.
+    """
+    questions = list(dict.fromkeys(question for item in gold.values() for question in item))
+    table = checked(answers, questions)
+    table = table[table["item"].isin(list(gold))].reset_index(drop=True)
+    records = table[questions].to_dict("records")
+    passed = [
+        all(record[question] in set(right) for question, right in gold[item].items())
+        for item, record in zip(table["item"], records, strict=True)
+    ]
+    return table[["worker", "item"]].assign(passed=np.array(passed, dtype=bool))
+
+
+def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What each worker's answers look like.
+
+    Args:
+        answers: a table of answers (`study.answer_table`), with `seconds` where times are known.
+        checks: a row for every gold item or attention check that a worker met: columns `worker` and `passed` (bool).
+
+    Returns:
+        A row a worker (index), in the order of their first answer; <NA> where something cannot be said:
+
+        - `n`: answers.
+        - `checks`, `checks_passed`: how many checks, and the share that was passed.
+        - `seconds`: median time on task; `speed`: that over the median of all workers' (0.3: three times as fast).
+        - `same_rating`: share of answers that have the worker's most frequent combination of ease, confidence and preference.
+        - `copied_long`, `copied_short`: share of descriptions that repeat, but for case and punctuation, one of the worker's about another
+          item. Short ones repeat by right where features resemble each other.
+        - `ease_gap`, `confidence_gap`: mean distance from the average of the others' ratings of the same item.
+        - `useful_agreement`: mean share of the others who made the same choice about the same item.
+
+    Raises:
+        BarlowError: see `study.answer_table.checked`; or `checks` lacks a column.
+    """
+    timed = ["seconds"] if "seconds" in answers else []
+    table = checked(answers, [*_ANSWERS, *DESCRIPTIONS, *timed])
+    worker, labels = pd.factorize(table["worker"])
+    n = len(labels)
+    result = pd.DataFrame(index=pd.Index(labels, name="worker"))
+    result["n"] = np.bincount(worker, minlength=n)
+    counted = _checks(checks, result.index)
+    result["checks"], result["checks_passed"] = counted["n"], _column(counted["share"])
+    seconds = pd.to_numeric(table["seconds"]).groupby(worker).median() if timed else pd.Series(np.nan, index=range(n))
+    result["seconds"] = _column(seconds)
+    result["speed"] = _column(seconds / seconds.median())
+    result["same_rating"] = _column(_same_rating(table, worker, n))
+    for kind in ("long", "short"):
+        result[f"copied_{kind}"] = _column(_copied(table[kind], worker, n))
+    item = pd.factorize(table["item"])[0]
+    for question in RATINGS:
+        result[f"{question}_gap"] = _column(_mean(_gap(table[question].to_numpy(), item), worker, n))
+    result["useful_agreement"] = _column(_mean(_same_choice(table["useful"], item), worker, n))
+    return result
+
+
+def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.DataFrame:
+    """Who is left out by a rule, and why.
+
+    Args:
+        quality: what `worker_quality` returns.
+        rule: None for the default rule.
+
+    Returns:
+        A row a worker: `excluded` (bool) and `signals` (text: every signal that is there, also where it takes more to exclude; "" for
+        none).
+    """
+    rule = rule or ExclusionRule()
+    patterns = [
+        ("fast", _below(quality["speed"], rule.fast), "speed"),
+        ("same rating", _at_least(quality["same_rating"], rule.same_rating), "same_rating"),
+        ("copied", _at_least(quality["copied_long"], rule.copied), "copied_long"),
+    ]
+    enough = (quality["n"] >= rule.min_answers).to_numpy()
+    failed = _below(quality["checks_passed"], rule.checks_passed)
+    count = np.zeros(len(quality), dtype=np.int64)
+    signals: list[list[str]] = [[] for _ in range(len(quality))]
+    for row in np.flatnonzero(failed):
+        signals[row].append(f"checks passed {quality['checks_passed'].iloc[row]:.0%}")
+    for name, shown, column in patterns:
+        shown = shown & enough
+        count += shown
+        for row in np.flatnonzero(shown):
+            signals[row].append(f"{name} {quality[column].iloc[row]:.0%}")
+    excluded = failed | (count >= rule.signals)
+    return pd.DataFrame({"excluded": excluded, "signals": ["; ".join(found) for found in signals]}, index=quality.index)
+
+
+def effect_of_exclusions(answers: pd.DataFrame, excluded: Collection[Hashable], *, threshold: float = 3.0) -> pd.DataFrame:
+    """Every headline number with all workers, and without the excluded ones.
+
+    Returns:
+        A row a measure (index): `all`, `kept`, `change` (kept - all), Float64, <NA> where a number is undefined.
+    """
+    table = checked(answers, [*_ANSWERS])
+    everyone, kept = _headlines(table, threshold), _headlines(table[~table["worker"].isin(list(excluded))], threshold)
+    result = pd.DataFrame({"all": everyone, "kept": kept}, dtype="Float64")
+    result["change"] = result["kept"] - result["all"]
+    result.index.name = "measure"
+    return result
+
+
+def _headlines(table: pd.DataFrame, threshold: float) -> dict[str, float | None]:
+    numbers: dict[str, float | None] = {
+        "answers": len(table),
+        "items": table["item"].nunique(),
+        "workers": table["worker"].nunique(),
+    }
+    for question in RATINGS:
+        ratings = table[question].dropna()
+        numbers[f"mean {question}"] = float(ratings.mean()) if len(ratings) else None
+    above = items_above(table, threshold=threshold, replicates=1)
+    numbers[f"items with ease and confidence above {threshold:g}"] = above.count if above.n_items else None
+    numbers[f"share of items with ease and confidence above {threshold:g}"] = above.share.value
+    useful = table["useful"].dropna()
+    for choice in PREFERENCES:
+        numbers[f"share of answers for {choice}"] = float((useful == choice).mean()) if len(useful) else None
+    vote = votes(table)["vote"]
+    numbers["share of items that vote for none"] = float((vote == "none").mean()) if len(vote) else None
+    for question in MEASUREMENT:
+        numbers[f"alpha of {question}"] = alpha(table, question, replicates=1).value
+    return numbers
+
+
+def _checks(checks: pd.DataFrame | None, workers: pd.Index) -> pd.DataFrame:
+    if checks is None:
+        return pd.DataFrame({"n": 0, "share": np.nan}, index=workers)
+    for column in ("worker", "passed"):
+        if column not in checks:
+            raise BarlowError(
+                f"The table of checks has no column {column!r}; expected `worker` and `passed`, a row for every check that a worker met."
+            )
+    groups = checks.groupby("worker")["passed"]
+    return pd.DataFrame({"n": groups.size(), "share": groups.mean()}).reindex(workers).fillna({"n": 0}).astype({"n": np.int64})
+
+
+def _same_rating(table: pd.DataFrame, worker: np.ndarray, n: int) -> np.ndarray:
+    answered = table[list(_ANSWERS)].notna().all(axis=1).to_numpy()
+    choice = pd.Index(PREFERENCES).get_indexer(pd.Index(table["useful"][answered]))
+    ease, confidence = (table.loc[answered, question].to_numpy(dtype=np.int64) for question in RATINGS)
+    pattern = (worker[answered] * 6 + ease) * 24 + confidence * 4 + choice
+    patterns, times = np.unique(pattern, return_counts=True)
+    most = np.zeros(n)
+    np.maximum.at(most, patterns // (6 * 24), times)
+    return _over(most, np.bincount(worker[answered], minlength=n))
+
+
+def _copied(texts: pd.Series, worker: np.ndarray, n: int) -> np.ndarray:
+    normal = (
+        texts.map({text: " ".join(content_words(text, stop_words=())) for text in texts.dropna().unique()})
+        .astype(object)
+        .fillna("")
+    )
+    given = (normal != "").to_numpy()
+    again = pd.DataFrame({"worker": worker[given], "text": normal[given]}).duplicated(keep=False).to_numpy()
+    return _over(np.bincount(worker[given], weights=again, minlength=n), np.bincount(worker[given], minlength=n))
+
+
+def _gap(ratings: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """(n,) distance of each rating from the average of the others of its item; NaN without others."""
+    given = ~np.isnan(ratings)
+    size = int(item.max(initial=-1)) + 1
+    sums = np.bincount(item[given], weights=ratings[given], minlength=size)[item]
+    others = np.bincount(item[given], minlength=size)[item] - 1
+    return np.abs(ratings - _over(sums - ratings, others))
+
+
+def _same_choice(choices: pd.Series, item: np.ndarray) -> np.ndarray:
+    """(n,) share of the others of the item who made the same choice; NaN without others."""
+    choice = pd.Index(PREFERENCES).get_indexer(pd.Index(choices))
+    given = choice >= 0
+    size = int(item.max(initial=-1)) + 1
+    counts = np.bincount(item[given] * len(PREFERENCES) + choice[given], minlength=size * len(PREFERENCES))
+    same = counts[item * len(PREFERENCES) + choice] - 1.0
+    others = np.bincount(item[given], minlength=size)[item] - 1
+    return np.where(given, _over(same, others), np.nan)
+
+
+def _mean(values: np.ndarray, worker: np.ndarray, n: int) -> np.ndarray:
+    given = ~np.isnan(values)
+    return _over(np.bincount(worker[given], weights=values[given], minlength=n), np.bincount(worker[given], minlength=n))
+
+
+def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, NaN where the whole is 0 or less."""
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def _column(values: np.ndarray | pd.Series) -> Any:
+    """Float64 with <NA> for what cannot be said."""
+    return pd.Series(np.asarray(values, dtype=np.float64)).astype("Float64").array
+
+
+def _below(values: pd.Series, threshold: float | None) -> np.ndarray:
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.zeros(len(values), dtype=bool) if threshold is None else numbers < threshold
+
+
+def _at_least(values: pd.Series, threshold: float | None) -> np.ndarray:
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.zeros(len(values), dtype=bool) if threshold is None else numbers >= threshold

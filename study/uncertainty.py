@@ -1,0 +1,353 @@
+"""Intervals for a study in which a worker answers many items and an item has the answers of several workers.
+
+Answers about one item resemble each other, and so do answers of one worker; an interval that takes 6,000 answers for 6,000 independent
+observations is too short. The bootstrap here resamples both, items and workers, each with replacement and independently of the
+other, and gives an answer the product of how often its item and its worker were drawn: the pigeonhole bootstrap (Owen 2007,
+Annals of Applied Statistics 1, 386-411; Owen and Eckles 2012, ibid. 6, 895-927). It speaks about other items and other workers
+like these. It is known to err on the long side, the more so the less items and workers matter; docs/study_calibration.md shows by how
+much, and how short the usual intervals are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix
+from scipy.stats import beta
+
+from barlow_core.errors import BarlowError
+
+REPLICATES = 2000
+CONFIDENCE = 0.95
+# Numbers drawn at a time, so that memory does not grow with the replicates.
+_DRAWS = 1 << 21
+
+NOBODY = "nobody answered"
+ONE_ITEM = "one item only: the interval says nothing about other items"
+ONE_WORKER = "one worker only: the interval says nothing about other workers"
+ONE_OF_BOTH = "one item and one worker: nothing to resample, so no interval"
+ALL_THE_SAME = "all answers are the same: nothing to resample, so no interval"
+ALL_OR_NONE = (
+    "all answers are the same: the interval is Clopper and Pearson's for {n} independent answers, as many as there are {what}"
+)
+SOMETIMES_UNDEFINED = "defined in {share:.0%} of the resamples only; the interval is from those"
+RARELY_DEFINED = "defined in fewer than half of the resamples, so no interval"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval and what it rests on.
+
+    Attributes:
+        value, low, high: None where they are undefined; `reason` says why.
+        n: answers.
+        n_items, n_workers: that these answers are about and from.
+        confidence: of the interval.
+        reason: why something is missing, or what the interval leaves out; None when there is nothing to say.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_items: int
+    n_workers: int
+    confidence: float = CONFIDENCE
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON or a row of a table."""
+        return asdict(self)
+
+
+class Clusters:
+    """The items and workers of some answers, and resamples of both.
+
+    Args:
+        items, workers: (n,) ids of any kind, one each for an answer; none missing.
+    """
+
+    def __init__(self, items: ArrayLike, workers: ArrayLike):
+        self.item, item_labels = pd.factorize(np.asarray(items))
+        self.worker, worker_labels = pd.factorize(np.asarray(workers))
+        self.n_items, self.n_workers = len(item_labels), len(worker_labels)
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def resampled_sums(self, values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
+        """Sums of values over resampled answers.
+
+        Args:
+            values: (n, K) float64, finite.
+
+        Returns:
+            (replicates, K) float64: sum over answers of (times the item was drawn) x (times the worker was drawn) x value.
+        """
+        tables = [self._by_item_and_worker(values[:, k]) for k in range(values.shape[1])]
+        sums = np.empty((replicates, values.shape[1]))
+        at = 0
+        for item_counts, worker_counts in self._resamples(replicates, seed):
+            size = item_counts.shape[1]
+            for k, table in enumerate(tables):
+                sums[at : at + size, k] = np.einsum("ib,ib->b", item_counts, table @ worker_counts)
+            at += size
+        return sums
+
+    def resampled_shares_above(
+        self, values: np.ndarray, threshold: float, *, replicates: int = REPLICATES, seed: int = 0
+    ) -> np.ndarray:
+        """Among resampled items, the share whose averages over the resampled workers are above a threshold in all K values.
+
+        Args:
+            values: (n, K) float64, finite.
+
+        Returns:
+            (replicates,) float64; NaN where no item has an answer left.
+        """
+        tables = [self._by_item_and_worker(values[:, k] - threshold) for k in range(values.shape[1])]
+        counts = self._by_item_and_worker(np.ones(len(self)))
+        shares = np.empty(replicates)
+        at = 0
+        for item_counts, worker_counts in self._resamples(replicates, seed):
+            size = item_counts.shape[1]
+            weights = item_counts * (counts @ worker_counts > 0)
+            above = np.logical_and.reduce([table @ worker_counts > 1e-9 for table in tables])
+            with np.errstate(invalid="ignore"):
+                shares[at : at + size] = (weights * above).sum(axis=0) / weights.sum(axis=0)
+            at += size
+        return shares
+
+    def item_sums(self, values: np.ndarray) -> np.ndarray:
+        """(n_items,) sums of values over the answers of an item."""
+        return np.bincount(self.item, weights=values, minlength=self.n_items)
+
+    def _by_item_and_worker(self, values: np.ndarray) -> csr_matrix:
+        kept = values != 0
+        return csr_matrix((values[kept], (self.item[kept], self.worker[kept])), shape=(self.n_items, self.n_workers))
+
+    def _resamples(self, replicates: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        items, workers = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+        batch = int(np.clip(_DRAWS // max(self.n_items, self.n_workers, 1), 8, 256))
+        for at in range(0, replicates, batch):
+            size = min(batch, replicates - at)
+            yield _counts(items, self.n_items, size), _counts(workers, self.n_workers, size)
+
+
+def _counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """(n, size) float64: how often each of n is drawn in n draws with replacement, `size` times over."""
+    draws = rng.integers(n, size=(size, n)) if n else np.empty((size, 0), dtype=np.int64)
+    draws *= size
+    draws += np.arange(size)[:, None]
+    return np.bincount(draws.ravel(), minlength=n * size).reshape(n, size).astype(np.float64)
+
+
+def mean(
+    values: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Estimate:
+    """The mean over answers, with a percentile interval of the two-way bootstrap.
+
+    Args:
+        values: (n,) numbers; NaN for an answer that is missing, which then counts nowhere.
+        items, workers: (n,) ids.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    given = ~np.isnan(numbers)
+    clusters = _clusters(given, items, workers)
+    return _ratios(numbers[given, None], np.ones((int(given.sum()), 1)), clusters, confidence, replicates, seed)[0]
+
+
+def shares(
+    hits: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> list[Estimate]:
+    """The share of answers that are hits, for each of K kinds of hit, with percentile intervals from the same resamples.
+
+    Where all or none are hits, resampling sees no variation; the interval is then Clopper and Pearson's for as many independent answers
+    as there are items or workers, whichever are fewer.
+
+    Args:
+        hits: (n, K) bool.
+        items, workers: (n,) ids.
+    """
+    table = np.asarray(hits, dtype=np.float64)
+    clusters = _clusters(np.ones(len(table), dtype=bool), items, workers)
+    estimates = _ratios(table, np.ones((len(table), 1)), clusters, confidence, replicates, seed)
+    return [_all_or_none(estimate) if estimate.value in (0.0, 1.0) else _within(estimate) for estimate in estimates]
+
+
+def share(
+    hits: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Estimate:
+    """`shares` of one kind of hit, (n,) bool."""
+    table = np.asarray(hits, dtype=bool)[:, None]
+    return shares(table, items, workers, confidence=confidence, replicates=replicates, seed=seed)[0]
+
+
+def mean_difference(
+    values: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Estimate:
+    """Mean of some answers minus mean of others, both from the same resamples.
+
+    The two may share items (two kinds of answer) or workers (two groupings), and the interval knows it.
+
+    Args:
+        values: (n,) numbers; NaN for an answer that is missing.
+        first, second: (n,) bool, which answers belong to which.
+    """
+    check_settings(confidence, replicates)
+    numbers = np.asarray(values, dtype=np.float64)
+    sides = np.column_stack([np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)])
+    kept = ~np.isnan(numbers) & sides.any(axis=1)
+    clusters = _clusters(kept, items, workers)
+    numbers, weights = numbers[kept], sides[kept].astype(np.float64)
+    if not weights.any(axis=0).all():
+        which = "first" if not weights[:, 0].any() else "second"
+        return _estimate(None, None, None, clusters, confidence, f"no answers on the {which} side")
+    sums = np.column_stack([numbers[:, None] * weights, weights])
+    totals = sums.sum(axis=0)
+    value = totals[0] / totals[2] - totals[1] / totals[3]
+    if (numbers == numbers[0]).all():
+        return _estimate(value, None, None, clusters, confidence, ALL_THE_SAME)
+    drawn = clusters.resampled_sums(sums, replicates=replicates, seed=seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        differences = drawn[:, 0] / drawn[:, 2] - drawn[:, 1] / drawn[:, 3]
+    return _with_interval(value, differences, clusters, confidence)
+
+
+def share_of_items_above(
+    values: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    threshold: float = 3.0,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Estimate:
+    """The share of items whose average is above a threshold, in every one of K values.
+
+    An average over resampled workers is noisier than the observed one and crosses the threshold more easily, so the resampled shares
+    lie off the observed one on average; the interval is theirs, moved so that its resamples centre on the observed share, and cut at
+    0 and 1. (The percentiles as they are, and resampling items alone, miss the truth far more often than they say.)
+
+    Args:
+        values: (n,) or (n, K) numbers. An answer with a NaN counts nowhere.
+    """
+    check_settings(confidence, replicates)
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[:, None] if numbers.ndim == 1 else numbers
+    given = ~np.isnan(numbers).any(axis=1)
+    clusters = _clusters(given, items, workers)
+    if not len(clusters):
+        return _estimate(None, None, None, clusters, confidence, NOBODY)
+    numbers = numbers[given]
+    above = np.logical_and.reduce([clusters.item_sums(column - threshold) > 1e-9 for column in numbers.T])
+    value = float(above.mean())
+    drawn = clusters.resampled_shares_above(numbers, threshold, replicates=replicates, seed=seed)
+    drawn += value - np.nanmean(drawn)
+    estimate = _with_interval(value, drawn, clusters, confidence)
+    return _all_or_none(estimate) if value in (0.0, 1.0) and estimate.low == estimate.high else _within(estimate)
+
+
+def _clusters(given: Any, items: ArrayLike, workers: ArrayLike) -> Clusters:
+    """The clusters of the answers that are given, (n,) bool."""
+    item, worker = np.asarray(items), np.asarray(workers)
+    if not len(given) == len(item) == len(worker):
+        raise BarlowError(
+            f"There are {len(given):,} values, {len(item):,} items and {len(worker):,} workers; expected one of each for every answer."
+        )
+    return Clusters(item[given], worker[given])
+
+
+def _ratios(
+    numerators: np.ndarray, denominators: np.ndarray, clusters: Clusters, confidence: float, replicates: int, seed: int
+) -> list[Estimate]:
+    """Estimates of sum(numerator) / sum(denominator), (n, K) and (n, 1)."""
+    check_settings(confidence, replicates)
+    if not len(clusters):
+        return [_estimate(None, None, None, clusters, confidence, NOBODY)] * numerators.shape[1]
+    values = numerators.sum(axis=0) / denominators.sum()
+    drawn = clusters.resampled_sums(np.hstack([numerators, denominators]), replicates=replicates, seed=seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = drawn[:, :-1] / drawn[:, -1:]
+    estimates = []
+    for k, value in enumerate(values):
+        if (numerators[:, k] == numerators[0, k]).all():
+            estimates.append(_estimate(value, None, None, clusters, confidence, ALL_THE_SAME))
+        else:
+            estimates.append(_with_interval(value, ratios[:, k], clusters, confidence))
+    return estimates
+
+
+def _with_interval(value: float, drawn: np.ndarray, clusters: Clusters, confidence: float) -> Estimate:
+    if clusters.n_items == clusters.n_workers == 1:
+        return _estimate(value, None, None, clusters, confidence, ONE_OF_BOTH)
+    drawn, share_defined = drawn[~np.isnan(drawn)], float(np.mean(~np.isnan(drawn)))
+    if share_defined < 0.5:
+        return _estimate(value, None, None, clusters, confidence, RARELY_DEFINED)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    reasons = [ONE_ITEM] * (clusters.n_items == 1) + [ONE_WORKER] * (clusters.n_workers == 1)
+    if share_defined < 0.95:
+        reasons.append(SOMETIMES_UNDEFINED.format(share=share_defined))
+    return _estimate(value, float(low), float(high), clusters, confidence, "; ".join(reasons) or None)
+
+
+def _estimate(
+    value: float | None, low: float | None, high: float | None, clusters: Clusters, confidence: float, reason: str | None
+) -> Estimate:
+    number = None if value is None else float(value)
+    return Estimate(number, low, high, len(clusters), clusters.n_items, clusters.n_workers, confidence, reason)
+
+
+def _within(estimate: Estimate) -> Estimate:
+    """A share's interval, cut at 0 and 1."""
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    return Estimate(**{**estimate.to_dict(), "low": max(estimate.low, 0.0), "high": min(estimate.high, 1.0)})
+
+
+def _all_or_none(estimate: Estimate) -> Estimate:
+    """Clopper and Pearson's interval for a share of 0 or 1, counting the rarer kind of cluster as independent answers."""
+    what, n = min([("items", estimate.n_items), ("workers", estimate.n_workers)], key=lambda kind: kind[1])
+    tail = (1 - estimate.confidence) / 2
+    low, high = (0.0, float(beta.isf(tail, 1, n))) if estimate.value == 0 else (float(beta.ppf(tail, n, 1)), 1.0)
+    return Estimate(**{**estimate.to_dict(), "low": low, "high": high, "reason": ALL_OR_NONE.format(n=n, what=what)})
+
+
+def check_settings(confidence: float, replicates: int) -> None:
+    """Raise a BarlowError unless these are settings of a bootstrap."""
+    if not 0 < confidence < 1:
+        raise BarlowError(f"The confidence is {confidence}; expected a number between 0 and 1, such as 0.95.")
+    if replicates < 1:
+        raise BarlowError(f"The number of replicates is {replicates}; expected 1 or more, 2000 for numbers to quote.")
