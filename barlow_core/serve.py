@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from barlow_core.errors import BarlowError
 from barlow_core.paths import apps_dir
@@ -26,9 +26,19 @@ def serve_app(
     *,
     port: int | None = None,
     address: str = "localhost",
+    base_path: str = "",
     open_browser: bool = True,
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Run `apps/script` with `arguments` until it ends or Ctrl-C.
+
+    Args:
+        script: file name in apps/.
+        arguments: of the script.
+        port: None: the first free one from 8501 on.
+        address: interface to listen on.
+        base_path: below which a proxy shows the app.
+        options: further ones of Streamlit, by name: {"server.enableCORS": "false"}.
 
     Raises:
         BarlowError: the port is taken, or the app does not start.
@@ -39,8 +49,12 @@ def serve_app(
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     # Watching its own code costs a visitor time, and an inotify instance that a shared machine may not have left.
     command += ["--server.fileWatcherType=none", "--client.toolbarMode=minimal", "--browser.gatherUsageStats=false"]
+    base_path = base_path.strip("/")
+    if base_path:
+        command.append(f"--server.baseUrlPath={base_path}")
+    command += [f"--{name}={value}" for name, value in (options or {}).items()]
     command += ["--", *arguments]
-    url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}"
+    url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}{base_path and '/'}{base_path}"
     # Asked to end, as a service manager asks, we must take the app with us.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app = subprocess.Popen(command, stdout=subprocess.DEVNULL)

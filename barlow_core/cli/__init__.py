@@ -1,0 +1,44 @@
+"""The `barlow` command: the library, verb for verb. Every command is a few lines over a function that a notebook could call."""
+
+from __future__ import annotations
+
+import click
+
+from barlow_core.cli import browse, pipeline, results
+from barlow_core.cli.shared import PluggableGroup
+
+__all__ = ["cli", "main"]
+
+
+@click.group(cls=PluggableGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="barlow")
+def cli() -> None:
+    """Find where an image classifier fails, and see what those images have in common.
+
+    A run folder holds one analysis. The verbs below fill it in this order; each goes on where it was interrupted and redoes
+    nothing that is up to date.
+    """
+
+
+# In the order of the pipeline: help lists them so.
+for _command in (
+    pipeline.import_command,
+    pipeline.predict,
+    pipeline.extract,
+    pipeline.explain,
+    results.explore,
+    pipeline.visualize,
+    results.show,
+    results.compare,
+    results.evaluate,
+    browse.browse,
+    pipeline.run,
+    pipeline.demo,
+    pipeline.convert_checkpoint,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Entry point of the `barlow` command."""
+    cli(prog_name="barlow")

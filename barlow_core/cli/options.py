@@ -1,0 +1,133 @@
+"""Options of the verbs of the pipeline, in sets that `barlow run` has as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from barlow_core.checks import HELD_OUT
+from barlow_core.cli.shared import options
+from barlow_core.engine import ENGINES
+from barlow_core.groups import GROUPINGS
+from barlow_core.information import ESTIMATORS
+
+if TYPE_CHECKING:
+    pass
+
+
+import_options = options(
+    click.argument("images", type=click.Path(path_type=Path)),
+    click.option("--metadata", type=click.Path(path_type=Path), help="CSV with Filenames, Labels and (optional) Predictions."),
+    click.option(
+        "--predictions",
+        type=click.Path(path_type=Path),
+        help="For a class-per-folder tree: predictions as CSV (Filenames, Predictions) or .npy in the order of sorted paths.",
+    ),
+    click.option("--classes", help='Names of the classes: a file with one a line, or "imagenet".'),
+    click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
+    click.option("--skip-bad", is_flag=True, help="Leave out bad rows and unreadable images; they are listed and counted."),
+    click.option(
+        "--check",
+        type=click.Choice(["full", "header"]),
+        default="full",
+        show_default=True,
+        help="Decode every image now, or only look at its header (much faster, finds less).",
+    ),
+)
+
+network_options = options(
+    click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
+    click.option("--arch", help="Architecture of a file that holds nothing but weights, such as resnet50."),
+    click.option(
+        "--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."
+    ),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
+)
+
+batch_options = options(
+    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+)
+
+engine_options = options(
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        help="Where the work runs: this machine's cores, or the Ray cluster at RAY_ADDRESS.",
+    ),
+    click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
+)
+
+explain_options = options(
+    click.option(
+        "--grouping",
+        "groupings",
+        multiple=True,
+        type=click.Choice(GROUPINGS),
+        default=("label", "prediction"),
+        show_default=True,
+        help="Which groups to explain; may be given several times.",
+    ),
+    click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times."),
+    click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
+    click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),
+    click.option("--delta", type=float, default=0.1, show_default=True, help="A failure mode has ER > BER + delta."),
+    click.option("--tau", type=float, default=0.2, show_default=True, help="A failure mode has EC > tau."),
+    click.option(
+        "--mi",
+        "estimator",
+        type=click.Choice(ESTIMATORS),
+        default="binned",
+        show_default=True,
+        help="Estimator of mutual information: bins (fast, nothing random), or nearest neighbours, as in the paper.",
+    ),
+    click.option("--min-leaf", type=int, default=1, show_default=True, help="Fewest images in a leaf."),
+    click.option(
+        "--weighted/--unweighted", default=True, show_default=True, help="Weigh failures by n_success/n_failure in the tree."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option(
+        "--held-out",
+        type=click.Choice(HELD_OUT),
+        default="auto",
+        show_default=True,
+        help="How to measure rules on images that had no part in finding them: by the Split column, or by cross-fitting.",
+    ),
+    click.option("--search-split", help="Search the images with this Split, measure on the others."),
+    click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Of cross-fitting."),
+    click.option(
+        "--permutations",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Test every group against luck by repeating the search on so many shuffles of its failures (999 is usual).",
+    ),
+    click.option(
+        "--stability",
+        "resamples",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Repeat the search on so many random halves of every group, to see which features come back (20 is usual).",
+    ),
+    click.option("--confidence", type=float, default=0.95, show_default=True, help="Of all intervals."),
+    engine_options,
+)
+CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence")
+
+panel_options = options(
+    click.option("--images-per-panel", "images_per_panel", type=click.IntRange(1), default=6, show_default=True),
+    click.option(
+        "--steps", type=click.IntRange(0), help="Steps of the feature attack; the default is 500, fewer for small images."
+    ),
+    click.option(
+        "--source",
+        type=click.Choice(["group", "benchmark"]),
+        default="group",
+        show_default=True,
+        help="Take the most activating images from the group, or from the whole benchmark.",
+    ),
+)

@@ -1,0 +1,271 @@
+"""The verbs that fill a run folder, from images to panels: import, predict, extract, explain, visualize; run and demo chain them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from barlow_core.cli.options import CHECKS, batch_options, explain_options, import_options, network_options, panel_options
+from barlow_core.cli.shared import example, open_run, overwrite_option, quiet_option, run_argument
+from barlow_core.errors import BarlowError
+
+if TYPE_CHECKING:
+    from barlow_core.benchmark import Benchmark
+    from barlow_core.extractors import Extractor
+    from barlow_core.run import Run
+
+
+@click.command("import", epilog=example("barlow import photos --metadata metadata.csv --run runs/mine"))
+@import_options
+@overwrite_option
+@quiet_option
+def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
+    """Check IMAGES and their labels (and predictions), and make a run folder.
+
+    IMAGES is a folder: with --metadata, of images that the CSV names; without, of one folder a class.
+    """
+    _import(arguments, overwrite=overwrite, progress=not quiet)
+
+
+@click.command(
+    epilog=example("barlow predict runs/mine --model resnet50", "barlow predict runs/mine --model my_model.pt --arch resnet18")
+)
+@run_argument
+@click.option("--model", required=True, help="The classifier under inspection: a torchvision name, a file, or module:function.")
+@network_options
+@batch_options
+@overwrite_option
+@quiet_option
+def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
+    """Let a model make the predictions, for images that came without."""
+    from barlow_core.predict import predict as predict_
+
+    run = open_run(run_path)
+    predict_(run, _load_network(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
+    click.echo(run.benchmark)
+
+
+@click.command(epilog=example("barlow extract runs/mine --extractor robust_resnet50 --download"))
+@run_argument
+@click.option(
+    "--extractor",
+    default="robust_resnet50",
+    show_default=True,
+    help="The network that describes the images: a name, a file, or module:function.",
+)
+@network_options
+@batch_options
+@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Of features.npy.")
+@overwrite_option
+@quiet_option
+def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any) -> None:
+    """Describe every image by the penultimate features of a robust network."""
+    from barlow_core.extract import extract as extract_
+
+    run = open_run(run_path)
+    loaded = _load_network(extractor, **network)
+    features = extract_(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
+    click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
+
+
+@click.command(epilog=example("barlow explain runs/mine --depth 2 --delta 0.05", "barlow explain runs/mine --group pair:cat+dog"))
+@run_argument
+@explain_options
+@quiet_option
+def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
+    """Find the rules that say where the classifier fails."""
+    run = open_run(run_path)
+    _explain(run, progress=not quiet, **settings)
+    echo_found(run)
+
+
+@click.command(
+    epilog=example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100")
+)
+@run_argument
+@click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
+@click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
+@click.option("--depth", type=int, help="Only features of the failure modes of trees of this depth.")
+@panel_options
+@click.option(
+    "--figures", type=click.Path(path_type=Path), help="A folder that also gets every panel as one figure, as in the paper."
+)
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one.")
+@quiet_option
+def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
+    """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
+    run = open_run(run_path)
+    panels = _visualize(run, progress=not quiet, **arguments)
+    click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
+    if figures is not None:
+        from barlow_core.export import leaf_figure
+        from barlow_core.panels.figure import save_figure
+
+        for panel in panels:
+            save_figure(figures / f"{panel.path.parent.name}-{panel.feature}.png", leaf_figure(run, panel))
+        click.echo(f"{len(panels)} figures in {figures}")
+
+
+@click.command(epilog=example("barlow run photos --metadata metadata.csv --run runs/mine --extractor robust_resnet50 --download"))
+@import_options
+@click.option("--model", help="The classifier under inspection, for images that come without predictions.")
+@click.option("--extractor", default="robust_resnet50", show_default=True)
+@network_options
+@batch_options
+@explain_options
+@panel_options
+@overwrite_option
+@quiet_option
+def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
+    """Everything from import to visualize, in one go."""
+    from barlow_core.extract import extract as extract_
+    from barlow_core.predict import predict as predict_
+
+    progress = not quiet
+    take = _taker(arguments)
+    created = _import(take(import_command), overwrite=overwrite, progress=progress)
+    model, extractor, batch_size = arguments.pop("model"), arguments.pop("extractor"), arguments.pop("batch_size")
+    network = {name: arguments.pop(name) for name in ("checkpoint", "arch", "download", "device")}
+    if created.benchmark.predictions is None:
+        if model is None:
+            raise BarlowError(
+                "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
+            )
+        predict_(created, _load_network(model, device=network["device"]), batch_size=batch_size, progress=progress)
+    extract_(created, _load_network(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
+    panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
+    _explain(created, progress=progress, **arguments)
+    _visualize(created, progress=progress, device=network["device"], **panel)
+    echo_found(created)
+    click.echo(f"Look at them with: barlow browse {created.path}")
+
+
+@click.command(epilog=example("barlow demo", "barlow demo --example groceries --run runs/groceries"))
+@click.option("--example", type=click.Choice(["cifar10", "groceries"]), default="cifar10", show_default=True)
+@click.option("--run", "run_path", metavar="RUN", type=click.Path(path_type=Path), help="[default: runs/EXAMPLE]")
+@click.option("--extractor", help="Another network or file to describe the images with.")
+@click.option("--browse/--no-browse", "open_app", default=True, help="Open the app at the end.")
+@quiet_option
+def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool) -> None:
+    """Run everything on an embedded example and open the app."""
+    from barlow_core.examples import run_example
+    from barlow_core.serve import serve_app
+
+    finished = run_example(example, run_path or Path("runs") / example, extractor=extractor, progress=not quiet)
+    echo_found(finished)
+    if open_app:
+        serve_app("browse.py", [str(finished.path)])
+
+
+@click.command("convert-checkpoint", epilog=example("barlow convert-checkpoint imagenet_l2_3_0.pt robust_resnet50.pt"))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def convert_checkpoint(source: Path, target: Path) -> None:
+    """Copy the weights out of a checkpoint that holds pickled code, without running any of that code."""
+    from barlow_core.extractors.checkpoints import convert
+
+    convert(source, target)
+    click.echo(f"{target} holds the weights of {source} and loads safely.")
+
+
+# --- what several commands share
+
+
+def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Run:
+    from barlow_core.run import Run
+
+    benchmark = _read_benchmark(progress=progress, **arguments)
+    if len(benchmark.skipped):
+        click.echo(f"Skipped {len(benchmark.skipped):,} bad rows or images:", err=True)
+        for row in benchmark.skipped.head(10).itertuples():
+            click.echo(f"  {row.file} (row {row.row}): {row.reason}", err=True)
+    record = {name: str(value) for name, value in arguments.items() if value not in (None, False)}
+    created = Run.create(arguments["run_path"], benchmark, arguments=record, overwrite=overwrite)
+    if len(benchmark.skipped):
+        benchmark.skipped.to_csv(created.path / "skipped.csv", index=False)
+        click.echo(f"All of them are listed in {created.path / 'skipped.csv'}", err=True)
+    click.echo(f"{created.benchmark!r} in {created.path}")
+    return created
+
+
+def _read_benchmark(
+    images: Path,
+    metadata: Path | None,
+    predictions: Path | None,
+    classes: str | None,
+    skip_bad: bool,
+    check: str,
+    progress: bool,
+    run_path: Path,
+) -> Benchmark:
+    from barlow_core.benchmark import Benchmark
+
+    if metadata is not None and predictions is not None:
+        raise BarlowError("Give --metadata or --predictions, not both: with --metadata the CSV holds the predictions.")
+    common: dict[str, Any] = {"class_names": classes, "skip_bad": skip_bad, "check": check, "progress": progress}
+    if metadata is not None:
+        return Benchmark.from_csv(images, metadata, **common)
+    return Benchmark.from_folder(images, predictions=predictions, **common)
+
+
+def _load_network(name: str, *, device: str | None = None, **options: Any) -> Extractor:
+    from barlow_core import extractors
+
+    given = {key: value for key, value in options.items() if value not in (None, False)}
+    return extractors.load(name, device=device or extractors.default_device(), **given)
+
+
+def _explain(run: Run, **settings: Any) -> None:
+    from barlow_core.analyses import Checks, explain_run
+
+    checks = Checks(**{name: settings.pop(name) for name in CHECKS})
+    explain_run(run, checks=checks, **settings)
+
+
+def _visualize(
+    run: Run,
+    *,
+    images_per_panel: int,
+    steps: int | None,
+    source: str,
+    progress: bool,
+    device: str | None = None,
+    keys: Sequence[str] = (),
+    features: Sequence[int] = (),
+    depth: int | None = None,
+) -> list[Any]:
+    from barlow_core import extractors
+    from barlow_core.panels import visualize as visualize_
+
+    run.require("explain")  # the cheaper complaint first: loading a network takes seconds
+    return visualize_(
+        run,
+        run.extractor(device=device or extractors.default_device()),
+        keys=keys,
+        features=features,
+        depth=depth,
+        k=images_per_panel,
+        steps=steps,
+        source=source,
+        progress=progress,
+    )
+
+
+def _taker(arguments: dict[str, Any]) -> Callable[[click.Command], dict[str, Any]]:
+    """Move the arguments that belong to another command out of `arguments`."""
+
+    def take(command: click.Command) -> dict[str, Any]:
+        names = {parameter.name for parameter in command.params} & arguments.keys()
+        return {name: arguments.pop(name) for name in names if name is not None}
+
+    return take
+
+
+def echo_found(run: Run) -> None:
+    modes, groups = run.failure_modes(), run.groups()
+    deepest = modes["depth"].max() if len(modes) else 0
+    n = int((modes["depth"] == deepest).sum())
+    click.echo(f"{n} failure modes (trees of depth {deepest}) in {len(groups)} groups. See them with: barlow show {run.path}")

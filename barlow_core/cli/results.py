@@ -1,0 +1,126 @@
+"""The verbs that read a run folder and print or write tables: show, explore, compare, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from barlow_core.cli.options import engine_options
+from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
+from barlow_core.errors import BarlowError
+from barlow_core.groups import GROUPINGS
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command(
+    epilog=example(
+        "barlow explore runs/mine --k 5,10,20,40", "barlow explore runs/mine --delta 0.05,0.1,0.2 --tau 0.1,0.2 --depth 1"
+    )
+)
+@run_argument
+@click.option("--k", type=Numbers(int), default="", help="Values to try, with commas; the default is the run's own.")
+@click.option("--depth", type=Numbers(int), default="")
+@click.option("--min-leaf", type=Numbers(int), default="")
+@click.option("--delta", type=Numbers(float), default="")
+@click.option("--tau", type=Numbers(float), default="")
+@engine_options
+@quiet_option
+@json_option
+def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
+    """See what other settings would find, without changing the run."""
+    from barlow_core import tables
+    from barlow_core.analyses import explore as explore_
+
+    found = explore_(open_run(run_path), progress=not quiet, **values)
+    tables.print_table(found, limit=len(found) + 1, as_json=as_json)
+
+
+@click.command(
+    epilog=example(
+        "barlow show runs/mine", "barlow show runs/mine groups --sort ber", "barlow show runs/mine label:truck --depth 2"
+    )
+)
+@run_argument
+@click.argument("what", default="modes")
+@click.option("--depth", type=int, help="Of the trees; the default is the deepest.")
+@click.option("--sort", help="Column to sort by, largest first.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@json_option
+def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: int, as_json: bool) -> None:
+    """Print tables: WHAT is modes (default), groups, status, or one group such as label:truck for its tree."""
+    from barlow_core import tables
+
+    run = open_run(run_path)
+    if ":" in what:
+        tables.print_group(run, what, depth=depth, as_json=as_json)
+        return
+    makers = {"modes": tables.failure_modes, "groups": tables.groups, "status": tables.status}
+    if what not in makers:
+        raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
+    table = makers[what](run, depth=depth)
+    tables.print_table(table, tables.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
+
+
+@click.command(epilog=example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison"))
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--depth", type=int, help="Of the trees; the default is the deepest that both runs have.")
+@click.option("--delta", type=float, help="Of a failure mode; the default is that of the runs.")
+@click.option("--tau", type=float, help="Of a failure mode; the default is that of the runs.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for the whole tables, as CSV.")
+@json_option
+def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
+    from barlow_core import tables
+    from barlow_core.compare import compare as compare_
+
+    found = compare_(open_run(first), open_run(second), **settings)
+    if out is not None:
+        found.to_csv(out)
+    if not as_json:
+        click.echo(repr(found))
+    modes = found.failure_modes
+    tables.print_table(modes, tables.for_people("comparison", modes), limit=limit, as_json=as_json)
+    if out is not None and not as_json:
+        click.echo(f"All of it is in {out}")
+
+
+@click.command(
+    epilog=example("barlow evaluate runs/mine --out evaluation", "barlow evaluate runs/robust runs/standard --depth 1")
+)
+@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", "names", multiple=True, help="What to call a run, one for each, in the same order.")
+@click.option("--depth", "depths", multiple=True, type=int, help="Only trees of this depth; may be given several times.")
+@click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), help="Only this grouping.")
+@click.option("--delta", type=float, help="Of a valid leaf; the default is that of the runs.")
+@click.option("--tau", type=float, help="Of a valid leaf; the default is that of the runs.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for tables (CSV, Parquet) and plots (PNG, SVG).")
+@json_option
+def evaluate(
+    run_paths: tuple[Path, ...],
+    names: tuple[str, ...],
+    depths: tuple[int, ...],
+    groupings: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, of your runs."""
+    from barlow_core import tables
+    from barlow_core.evaluate import evaluate as evaluate_
+
+    runs = [open_run(path) for path in run_paths]
+    found = evaluate_(runs, names=names or None, depths=depths or None, groupings=groupings or None, **settings)
+    tables.print_table(
+        found.summary, tables.for_people("evaluation", found.summary), limit=len(found.summary) + 1, as_json=as_json
+    )
+    if out is not None:
+        written = found.save(out)
+        if not as_json:
+            click.echo(f"{len(written)} files in {out}")

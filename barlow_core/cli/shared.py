@@ -1,0 +1,108 @@
+"""What every command shares: how mistakes are told, the shape of help texts, and options that several verbs have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from barlow_core.errors import BarlowError
+
+if TYPE_CHECKING:
+    from barlow_core.run import Run
+
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
+# Packages above barlow_core add verbs to `barlow` by entry points of this group; barlow_core does not know them.
+PLUGINS = "barlow.commands"
+
+
+class UserError(click.ClickException):
+    """A person's mistake: one message, exit status 2."""
+
+    exit_code = EXIT_USER
+
+
+class BarlowGroup(click.Group):
+    """Turns what a person can mend into one message and exit status 2, and Ctrl-C into advice; lists commands as they were added."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BarlowError as error:
+            raise UserError(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What is finished is kept: the same command goes on from here.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the pipeline, not of the alphabet
+
+
+class PluggableGroup(BarlowGroup):
+    """A `BarlowGroup` with the verbs of other packages (entry points of `PLUGINS`) behind its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(entry_points(group=PLUGINS).names - self.commands.keys())]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(ctx, name)
+        if own is not None:
+            return own
+        for entry in entry_points(group=PLUGINS, name=name):
+            command = entry.load()
+            assert isinstance(command, click.Command), f"{entry.value} is no command"
+            return command
+        return None
+
+
+class Numbers(click.ParamType):
+    """Numbers with commas between them."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]):
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return [self.kind(part) for part in value.split(",") if part.strip()]
+        except ValueError:
+            kind = "whole numbers" if self.kind is int else "numbers"
+            self.fail(f"{value!r} is not {kind} with commas between them, such as 5,10,20.", param, ctx)
+
+
+def example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what another network or setting made.")
+serve_options = options(
+    click.option("--port", type=click.IntRange(1, 65535), help="The default is the first free one from 8501 on."),
+    click.option("--address", default="localhost", show_default=True, help="Interface to listen on; 0.0.0.0 for all."),
+    click.option("--base-path", default="", help="Path below which a proxy shows the app, such as tools/barlow."),
+    click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser."),
+)
+
+
+def open_run(path: Path) -> Run:
+    """The run folder of a command's argument."""
+    from barlow_core.run import Run
+
+    return Run(path)
