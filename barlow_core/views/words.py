@@ -1,0 +1,125 @@
+"""Sentences about what was found: rules, groups, held-out numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from barlow_core.failure_modes import FailureAnalysis
+from barlow_core.failure_tree import Condition, threshold_text
+from barlow_core.run import Run
+from barlow_core.wording import percent, percent_interval, points, points_interval
+
+# Rules that share fewer of their images are not the same rule for a reader.
+SAME_RULE = 0.5
+
+
+class GroupWords(NamedTuple):
+    """How a group is called on a page: a title, and what a failure in it is."""
+
+    title: str
+    failures: str
+
+
+class HeldOutWords(NamedTuple):
+    """What became of a failure mode on images that had no part in finding it, in words; see `statistics.held_out`."""
+
+    error_rate: str
+    increase: str
+    error_coverage: str
+    failures: str
+    how: str
+
+
+def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
+    """The held-out numbers of one row of `Run.failure_modes`; None where it was not measured on held-out images."""
+    if pd.isna(mode["held_out_n_images"]):
+        return None
+    checks = run.require("explain")["settings"]["checks"]
+    n_images, n_failures = int(mode["held_out_n_images"]), int(mode["held_out_n_failures"])
+    if checks["held_out"] == "split":
+        how = f"Measured on the images whose Split is not {checks['search_split']}; the rule was searched on the others."
+    else:
+        agreement = mode["held_out_agreement"]
+        how = (
+            f"Cross-fitted in {checks['folds']} parts: for each part the search was repeated without it, and what it found was "
+            f"measured on it. The rules found so hold {percent(agreement)} of the same images as this one"
+            + (", so these numbers speak of other rules than this." if agreement < SAME_RULE else ".")
+        )
+    if not n_images:
+        return HeldOutWords("no image", "unknown", "unknown", "0 of 0", how)
+    return HeldOutWords(
+        error_rate=f"{percent(mode['held_out_error_rate'])} "
+        f"({percent_interval(mode['held_out_error_rate_low'], mode['held_out_error_rate_high'])})",
+        increase=f"{points(mode['held_out_increase'])} "
+        f"({points_interval(mode['held_out_increase_low'], mode['held_out_increase_high'])})",
+        error_coverage="unknown" if pd.isna(mode["held_out_error_coverage"]) else percent(mode["held_out_error_coverage"]),
+        failures=f"{n_failures:,} of {n_images:,}",
+        how=how,
+    )
+
+
+def luck_words(mode: pd.Series) -> str | None:
+    """What the permutation test says about a failure mode; None where there was no test."""
+    if pd.isna(mode["p"]):
+        return None
+    return f"p {mode['p']:.2g}, q {mode['q']:.2g}"
+
+
+def group_words(grouping: str, name: str) -> GroupWords:
+    """Name a group for people; `name` is the class, the pair or the name of the mask."""
+    if grouping == "label":
+        return GroupWords(
+            f"Images labelled {name}",
+            f"What the classifier misses: images of {name} that it calls something else.",
+        )
+    if grouping == "prediction":
+        return GroupWords(
+            f"Images predicted {name}",
+            f"What it wrongly takes for {name}: images that are labelled otherwise.",
+        )
+    if grouping == "union":
+        return GroupWords(
+            f"Images labelled or predicted {name}",
+            f"Both kinds of errors with {name}: missed, or wrongly seen.",
+        )
+    if grouping == "pair":
+        pair = " and ".join(name.split("+", 1))
+        return GroupWords(f"Images of {pair}", f"{pair} taken for each other.")
+    return GroupWords(f"Images chosen as {name}", "All wrong predictions among them.")
+
+
+def condition_words(conditions: Sequence[Condition]) -> dict[int, str]:
+    """What a rule asks of each of its features, in words: {12: "weak (below 0.3412)", 7: "between 0.5000 and 1.2034"}."""
+    words: dict[int, str] = {}
+    bounds = {(c.feature, c.operator): threshold_text(c.threshold) for c in conditions}
+    for feature in dict.fromkeys(c.feature for c in conditions):
+        low, high = bounds.get((feature, ">")), bounds.get((feature, "<"))
+        if low is not None and high is not None:
+            words[feature] = f"between {low} and {high}"
+        else:
+            words[feature] = f"weak (below {high})" if high is not None else f"strong (above {low})"
+    return words
+
+
+def rule_words(conditions: Sequence[Condition]) -> str:
+    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034)"."""
+    words = condition_words(conditions)
+    return " and ".join(f"feature {feature} is {said}" for feature, said in words.items()) or "any image"
+
+
+def no_failure_mode(analysis: FailureAnalysis) -> str | None:
+    """Why a group has no failure mode; None where it has one."""
+    if analysis.failure_modes:
+        return None
+    if analysis.reason is not None:
+        return f"There is nothing to explain: {analysis.reason}."
+    delta, tau = analysis.settings.delta, analysis.settings.tau
+    best = max(analysis.leaves, key=lambda leaf: (leaf.error_rate - analysis.ber, leaf.error_coverage))
+    return (
+        f"No leaf of this tree fails more than {delta * 100:g} points above the group's {percent(analysis.ber)} "
+        f"and holds more than {percent(tau)} of its failures. The leaf with the highest error rate has "
+        f"{percent(best.error_rate)}, with {percent(best.error_coverage)} of the failures."
+    )
