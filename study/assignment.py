@@ -55,39 +55,78 @@ class ClaimedItem:
     draft: Mapping[str, Any] = field(default_factory=dict)
 
 
-def choose(tx: sqlite3.Connection, worker: str, now: Moment, settings: Settings) -> tuple[str, bool] | None:
+def choose(
+    tx: sqlite3.Connection, worker: str, now: Moment, settings: Settings, visit: str | None = None
+) -> tuple[str, bool] | None:
     """Give `worker` an item: (its id, whether they had it already), or None when there is nothing for them.
 
     In this order: the item that they hold; one that ran out on them and still needs an answer; practice in the order of the list;
-    a check (gold, attention) when one is due; an item.
+    a check (gold, attention) when one is due; an item. `visit` is the one in which they will answer it.
     """
     held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
     if held is not None:
+        if visit is not None:
+            tx.execute("UPDATE assignment SET visit = ? WHERE worker = ? AND item = ?", (visit, worker, held["item"]))
         touch(tx, worker, held["item"], "shown", now, settings)
         return held["item"], True
     expire(tx, now)
-    done = _done(tx, worker)
-    answered = sum(n for (kind, state), n in done.items() if kind != "practice" and state in ANSWERED)
-    if settings.items_per_worker is not None and answered >= settings.items_per_worker:
+    if at_the_end(tx, worker, settings, visit):
         return None
     if renewed := _ran_out(tx, worker):
         tx.execute(
-            "UPDATE assignment SET state = 'reserved', deadline = ? WHERE worker = ? AND item = ?",
-            (now.ticks + settings.reservation_seconds, worker, renewed),
+            "UPDATE assignment SET state = 'reserved', deadline = ?, visit = coalesce(?, visit) WHERE worker = ? AND item = ?",
+            (now.ticks + settings.reservation_seconds, visit, worker, renewed),
         )
         touch(tx, worker, renewed, "shown", now, settings)
         return renewed, True
-    item = _practice(tx, worker) or _check_due(tx, worker, done, settings) or _least_filled(tx, worker)
+    item = _new(tx, worker, settings)
     if item is None:
         return None
     deadline = now.ticks + settings.reservation_seconds
     tx.execute(
-        "INSERT INTO assignment (item, worker, state, token, shown_at, active_at, deadline, shown_ticks, active_ticks) "
-        "VALUES (?, ?, 'reserved', ?, ?, ?, ?, ?, ?)",
-        (item, worker, TOKEN_PREFIX + secrets.token_hex(16), now.utc, now.utc, deadline, now.ticks, now.ticks),
+        "INSERT INTO assignment (item, worker, state, token, shown_at, active_at, deadline, shown_ticks, active_ticks, visit) "
+        "VALUES (?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?)",
+        (item, worker, TOKEN_PREFIX + secrets.token_hex(16), now.utc, now.utc, deadline, now.ticks, now.ticks, visit),
     )
     record(tx, "shown", now, worker=worker, item=item)
     return item, False
+
+
+def at_the_end(tx: sqlite3.Connection, worker: str, settings: Settings, visit: str | None = None) -> str | None:
+    """Why the settings give this worker nothing more: "screened_out" (failed too many attention checks), "complete" (has answered
+    as many items as a worker, or a visit, may), or None."""
+    if settings.max_failed_checks is not None:
+        sql = (
+            "SELECT count(*) FROM answer JOIN item ON item.id = answer.item "
+            "WHERE answer.worker = ? AND answer.passed = 0 AND item.kind = 'attention'"
+        )
+        if tx.execute(sql, (worker,)).fetchone()[0] >= settings.max_failed_checks:
+            return "screened_out"
+    if settings.items_per_worker is not None and answered(tx, worker) >= settings.items_per_worker:
+        return "complete"
+    if settings.items_per_visit is not None and visit is not None and answered(tx, worker, visit) >= settings.items_per_visit:
+        return "complete"
+    return None
+
+
+def answered(tx: sqlite3.Connection, worker: str, visit: str | None = None) -> int:
+    """How many items the worker has answered, practice not counted; with `visit`, in that visit."""
+    n: int = tx.execute(
+        f"SELECT count(*) FROM assignment JOIN item ON item.id = assignment.item WHERE assignment.worker = :worker "
+        f"AND item.kind <> 'practice' AND assignment.state IN {ANSWERED} AND (:visit IS NULL OR assignment.visit = :visit)",
+        {"worker": worker, "visit": visit},
+    ).fetchone()[0]
+    return n
+
+
+def is_there_more(tx: sqlite3.Connection, worker: str, settings: Settings) -> bool:
+    """Whether a claim would find something for this worker, limits aside."""
+    held = tx.execute("SELECT 1 FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
+    return held is not None or _ran_out(tx, worker) is not None or _new(tx, worker, settings) is not None
+
+
+def _new(tx: sqlite3.Connection, worker: str, settings: Settings) -> str | None:
+    return _practice(tx, worker) or _check_due(tx, worker, _done(tx, worker), settings) or _least_filled(tx, worker)
 
 
 def _done(tx: sqlite3.Connection, worker: str) -> dict[tuple[str, str], int]:

@@ -37,3 +37,7 @@ class NotSavedError(BarlowError):
     def __init__(self, message: str, *, try_again: bool = False):
         self.try_again = try_again
         super().__init__(message)
+
+
+class UnknownVisitorError(BarlowError):
+    """Somebody whose link does not say who they are, or says what cannot be; the message is for them."""

@@ -13,7 +13,7 @@ from study.errors import DamagedError, InvalidAnswersError, NotSavedError, Refus
 from study.store.answering import StoredAnswer
 from study.store.connections import library_advice
 from study.store.maintenance import Withdrawal
-from study.store.progress import Progress
+from study.store.progress import Progress, Standing
 from study.store.settings import Settings
 from study.store.study_store import StudyStore
 from study.store.workers import Worker
@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "RefusedError",
     "Settings",
+    "Standing",
     "StoredAnswer",
     "StudyStore",
     "Withdrawal",

@@ -103,6 +103,7 @@ class StudyFile:
             )
         self.settings = Settings.from_rows(rows)
         self.revision = rows["revision"]
+        self.study_id: str = json.loads(rows["study_id"])
 
     @contextmanager
     def reading(self) -> Iterator[Database]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
+from study import assignment
 from study.clock import Moment, seconds_of, timestamp
 from study.store.settings import Settings
 
@@ -30,7 +32,9 @@ class Progress:
         workers, workers_blocked, workers_withdrawn: who ever took part, and how many of them are out.
         per_hour: accepted answers in the last hour, or since the first one where that is less than an hour ago, as a rate.
         expected_end: UTC, if that rate goes on; None when there is no rate, or nothing left to do.
-        cost, cost_expected: pay so far for everything that is payable to people, and for the whole study, in `currency`.
+        cost, cost_expected: pay so far for everything that is payable to people, bonuses included, and for the whole study, in
+            `currency`; without the fees of a platform.
+        hourly_pay: what an hour on task has earned people so far, median over them; None before anybody has answered.
     """
 
     items: int
@@ -48,6 +52,7 @@ class Progress:
     cost: Decimal
     cost_expected: Decimal
     currency: str
+    hourly_pay: Decimal | None
 
     @property
     def complete(self) -> bool:
@@ -78,7 +83,9 @@ def progress(db: Database, now: Moment, settings: Settings) -> Progress:
     left = items["wanted"] - items["answers"]
     hours = left / per_hour if per_hour and left else None
     foreseeable = hours is not None and hours * 3600 < FORESEEABLE_SECONDS
-    cost = settings.pay * states["payable"]
+    table = payments(db, settings)
+    cost = sum(table["amount"], Decimal(0)) if states["payable"] else settings.pay * 0
+    with_checks = 1 + Decimal(1) / settings.checks_every if _has_checks(db) else Decimal(1)
     return Progress(
         items=items["items"],
         items_complete=items["complete"],
@@ -93,8 +100,9 @@ def progress(db: Database, now: Moment, settings: Settings) -> Progress:
         per_hour=per_hour,
         expected_end=timestamp(seconds_of(now.utc) + hours * 3600) if foreseeable and hours is not None else None,
         cost=cost,
-        cost_expected=cost + settings.pay * left,
+        cost_expected=(cost + settings.pay * left * with_checks).quantize(Decimal("0.01")),
         currency=settings.currency,
+        hourly_pay=_hourly(table),
     )
 
 
@@ -116,22 +124,134 @@ def _rate(db: Database, now: Moment) -> float:
 
 
 def payments(db: Database, settings: Settings) -> pd.DataFrame:
-    """One row a person who took part: `worker`, `pseudonym`, `platform`, `state`, `items` (payable ones), `amount` (Decimal), `currency`.
-
-    Late and discarded answers are paid, withdrawn ones too; practice is not, and simulated participants are left out.
-    """
+    """One row a person who took part; see `StudyStore.payments`."""
     import pandas as pd
 
     rows = list(
         db.query(
-            "SELECT worker.id AS worker, worker.pseudonym, worker.platform, worker.state, coalesce(sum(assignment.payable), 0) AS items "
-            "FROM worker LEFT JOIN assignment ON assignment.worker = worker.id WHERE NOT worker.simulated "
-            "GROUP BY worker.id ORDER BY worker.joined_at, worker.id"
+            "SELECT worker.id AS worker, worker.pseudonym, worker.platform, worker.state, "
+            "(SELECT coalesce(sum(payable), 0) FROM assignment WHERE assignment.worker = worker.id) AS items, "
+            "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed = 0 AND item IN "
+            " (SELECT id FROM item WHERE kind IN ('gold', 'attention'))) AS failed, "
+            "(SELECT coalesce(sum(seconds), 0) FROM answer JOIN item ON item.id = answer.item "
+            " WHERE answer.worker = worker.id AND item.kind <> 'practice') AS seconds, "
+            "(SELECT count(DISTINCT coalesce(json_extract(data, '$.visit'), '')) FROM event WHERE event.worker = worker.id AND kind = 'finished' "
+            " AND (json_extract(data, '$.outcome') IN ('complete', 'stopped') OR (platform = 'mturk' AND json_extract(data, '$.outcome') = 'screened_out'))) "
+            " AS visits "
+            "FROM worker WHERE NOT simulated ORDER BY joined_at, id"
         )
     )
-    columns = ["worker", "pseudonym", "platform", "state", "items", "amount", "currency"]
-    made = [row | {"amount": settings.pay * row["items"], "currency": settings.currency} for row in rows]
-    return pd.DataFrame(made, columns=columns).astype({"items": "int64", "amount": object})
+    columns = [
+        "worker",
+        "pseudonym",
+        "platform",
+        "state",
+        "items",
+        "seconds",
+        "earned",
+        "bonus",
+        "amount",
+        "base",
+        "due",
+        "currency",
+    ]
+    made = [row | _money(row, settings) for row in rows]
+    return pd.DataFrame(made, columns=columns).astype({"items": "int64", "seconds": "float64"} | dict.fromkeys(MONEY, object))
+
+
+MONEY = ("earned", "bonus", "amount", "base", "due")
+
+
+def _money(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    earned = settings.pay * row["items"]
+    deserved = row["state"] == "active" and not row["failed"] and row["items"] >= settings.bonus_after
+    bonus = Decimal(settings.bonus) if deserved else Decimal(0)
+    by_platform = row["platform"] in ("prolific", "mturk")
+    base = Decimal(settings.base_pay) * row["visits"] if by_platform else Decimal(0)
+    due = max(earned + bonus - base, Decimal(0))
+    return {"earned": earned, "bonus": bonus, "amount": earned + bonus, "base": base, "due": due, "currency": settings.currency}
+
+
+def _hourly(payments: pd.DataFrame) -> Decimal | None:
+    worked = payments[payments["seconds"] > 0]
+    if worked.empty:
+        return None
+    rates = sorted(amount * 3600 / Decimal(seconds) for amount, seconds in zip(worked["amount"], worked["seconds"], strict=True))
+    middle = len(rates) // 2
+    median = rates[middle] if len(rates) % 2 else (rates[middle - 1] + rates[middle]) / 2
+    return median.quantize(Decimal("0.01"))
+
+
+def _has_checks(db: Database) -> bool:
+    return bool(_one(db, "SELECT count(*) AS n FROM item WHERE kind IN ('gold', 'attention')")["n"])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a worker stands.
+
+    Attributes:
+        answered: items they have answered, checks counted, practice not; in_visit: those of this visit.
+        payable: how many of their answers are paid; amount: how much they have earned, `bonus` of it for passing all checks.
+        practice_done, practice_total: practice items.
+        limit: how many items they can answer at most, as far as the settings say; None: as many as there are.
+        outcome: None while a claim can find something for them, else what `study.platforms.completion` is told: "complete",
+            "screened_out", "refused" or "full".
+    """
+
+    answered: int
+    in_visit: int
+    payable: int
+    amount: Decimal
+    bonus: Decimal
+    currency: str
+    practice_done: int
+    practice_total: int
+    limit: int | None
+    outcome: str | None
+
+
+def standing(db: Database, worker: str, visit: str | None, settings: Settings) -> Standing:
+    """See `StudyStore.standing`."""
+    tx = db.conn
+    counts = tx.execute(
+        "SELECT coalesce(sum(assignment.payable), 0) AS payable, "
+        "coalesce(sum(item.kind = 'practice' AND assignment.state = 'accepted'), 0) AS practice, "
+        "(SELECT count(*) FROM item WHERE kind = 'practice') AS practice_total, "
+        "(SELECT count(*) FROM answer JOIN item AS asked ON asked.id = answer.item WHERE answer.worker = :worker AND answer.passed = 0 "
+        " AND asked.kind IN ('gold', 'attention')) AS failed "
+        "FROM assignment JOIN item ON item.id = assignment.item WHERE assignment.worker = :worker",
+        {"worker": worker},
+    ).fetchone()
+    row = tx.execute("SELECT state FROM worker WHERE id = ?", (worker,)).fetchone()
+    state = "active" if row is None else row["state"]
+    answered = assignment.answered(tx, worker)
+    money = _money(
+        {"items": counts["payable"], "state": state, "failed": counts["failed"], "platform": None, "visits": 0}, settings
+    )
+    limits = [n for n in (settings.items_per_worker, settings.items_per_visit if visit is not None else None) if n is not None]
+    return Standing(
+        answered=answered,
+        in_visit=answered if visit is None else assignment.answered(tx, worker, visit),
+        payable=counts["payable"],
+        amount=money["amount"],
+        bonus=money["bonus"],
+        currency=settings.currency,
+        practice_done=counts["practice"],
+        practice_total=counts["practice_total"],
+        limit=min(limits, default=None),
+        outcome=_outcome(tx, worker, state, answered, visit, settings),
+    )
+
+
+def _outcome(tx: sqlite3.Connection, worker: str, state: str, answered: int, visit: str | None, settings: Settings) -> str | None:
+    if state != "active":
+        return "refused"
+    if ended := assignment.at_the_end(tx, worker, settings, visit):
+        return ended
+    if assignment.is_there_more(tx, worker, settings):
+        return None
+    return "complete" if answered else "full"
 
 
 def _one(db: Database, sql: str) -> dict[str, int]:

@@ -30,6 +30,7 @@ EVENT_KINDS = (
     "reported",
     "expired",
     "returned",
+    "finished",
     "accepted",
     "discarded",
     "blocked",
@@ -119,6 +120,7 @@ CREATE TABLE assignment (
   active_seconds REAL NOT NULL DEFAULT 0 CHECK (active_seconds >= 0),
   draft TEXT CHECK (draft IS NULL OR json_valid(draft)),
   payable INTEGER NOT NULL DEFAULT 0 CHECK (payable IN (0, 1)),
+  visit TEXT CHECK (length(visit) BETWEEN 1 AND 200),
   UNIQUE (item, worker),
   CHECK ((state = 'reserved') = (deadline IS NOT NULL))
 ) STRICT;

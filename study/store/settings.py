@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
+from string import Formatter
 from typing import Any
+from urllib.parse import urlsplit
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import PAPER, Questionnaire, cannot_be_kept, dumps, shown
@@ -32,8 +35,36 @@ EXAMPLES = (
         "why": "Name what the bright regions show, not the whole photograph.",
     },
 )
-# What may change while people answer: words and limits. The rest would make answers before and after incomparable.
-CHANGEABLE = ("title", "contact", "consent", "instructions", "examples", "reservation_minutes", "items_per_worker")
+MONEY = ("pay_per_item", "base_pay", "bonus")
+PLATFORMS = ("link", "prolific", "mturk")
+# What may change while people answer: words, ways in and out, and limits. The rest would make answers before and after incomparable.
+CHANGEABLE = (
+    "title",
+    "contact",
+    "consent",
+    "instructions",
+    "examples",
+    "reservation_minutes",
+    "items_per_worker",
+    "items_per_visit",
+    "max_failed_checks",
+    "minutes_per_item",
+    "base_pay",
+    "bonus",
+    "bonus_after",
+    "platforms",
+    "open_link",
+    "invite_codes",
+    "completion_code",
+    "screened_out_code",
+    "declined_code",
+    "completion_url",
+    "admin_hash",
+)
+SECRET = ("invite_codes", "admin_hash")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+INVITE = re.compile(r"[A-Za-z0-9_-]{4,64}\Z")
+GUEST_PREFIX = "guest-"  # of the ids that open links give out
 
 
 @dataclass(frozen=True)
@@ -45,11 +76,23 @@ class Settings:
         questionnaire: what is asked; the paper's questions unless a study brings its own (`Questionnaire`, or its data).
         title, contact, consent, instructions, examples: texts for the worker; `instructions` paragraphs, `examples` worked examples.
         pay_per_item: in `currency`, a decimal number ("0.50"); every answer to an item that is not for practice is paid.
+        base_pay: what the platform pays by itself for a visit that was sent in (the reward of a Prolific study or a HIT); the rest
+            of what a worker earned is paid as a bonus.
+        bonus: once for every worker with at least `bonus_after` paid answers who passed all checks that they were given.
+        minutes_per_item: how long an item takes, as workers are told, and as the pay by the hour is worked out.
         items_per_worker: after so many answers a worker gets no more items; None: as many as there are.
+        items_per_visit: the same for one visit (a Prolific session, an accepted HIT).
+        max_failed_checks: a worker who failed so many attention checks gets no more items; None: checks have no consequences.
         reservation_minutes: an item that was given out returns after so long without a sign of life.
         idle_seconds: a longer gap between two signs of life does not count as time on task.
         checks_every: how many items a worker answers for each attention or gold item, where there are any.
         seed: of the order of items and of all ties.
+        platforms: where workers may come from, out of `PLATFORMS`.
+        invite_codes: one for every person who may come by a plain link.
+        open_link: whether the plain link is open to everybody; None: it is where there are no invite codes.
+        completion_code, screened_out_code, declined_code: what the platform is told at the end (Prolific's codes).
+        completion_url: where a worker who came by a plain link goes at the end; may hold {worker} and {code}.
+        admin_hash: of the secret of the admin page (`study.secret`); empty: nobody gets in.
         provenance: where the items come from (run folder, hashes), kept as it is.
     """
 
@@ -61,12 +104,26 @@ class Settings:
     instructions: tuple[str, ...] = INSTRUCTIONS
     examples: tuple[Mapping[str, str], ...] = EXAMPLES
     pay_per_item: str = "0.50"
+    base_pay: str = "0"
+    bonus: str = "0"
+    bonus_after: int = 10
     currency: str = "USD"
+    minutes_per_item: float = 2.5
     items_per_worker: int | None = None
+    items_per_visit: int | None = None
+    max_failed_checks: int | None = 2
     reservation_minutes: float = 30.0
     idle_seconds: float = 120.0
     checks_every: int = 10
     seed: int = 0
+    platforms: tuple[str, ...] = ("link",)
+    invite_codes: tuple[str, ...] = ()
+    open_link: bool | None = None
+    completion_code: str = ""
+    screened_out_code: str = ""
+    declined_code: str = ""
+    completion_url: str = ""
+    admin_hash: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -99,13 +156,14 @@ class Settings:
             values["questionnaire"] = Questionnaire.from_data(values["questionnaire"])
         if values.get("questionnaire", self.questionnaire) is None:
             values["questionnaire"] = PAPER
-        for name in ("instructions", "examples"):
+        for name in ("instructions", "examples", "platforms", "invite_codes"):
             if isinstance(values.get(name), (str, Mapping)):
                 values[name] = (values[name],)
             if name in values:
                 values[name] = tuple(values[name])
-        if "pay_per_item" in values:
-            values["pay_per_item"] = str(values["pay_per_item"])
+        for name in MONEY:
+            if name in values:
+                values[name] = str(values[name])
         made = replace(self, **values)
         made._check()
         return made
@@ -119,35 +177,66 @@ class Settings:
         return Decimal(self.pay_per_item)
 
     @property
+    def hourly_pay(self) -> Decimal:
+        """Pay by the hour of somebody who takes `minutes_per_item`, without any bonus."""
+        return (self.pay * 60 / Decimal(str(self.minutes_per_item))).quantize(Decimal("0.01"))
+
+    @property
+    def link_is_open(self) -> bool:
+        return not self.invite_codes if self.open_link is None else self.open_link
+
+    @property
+    def has_admin_secret(self) -> bool:
+        return bool(self.admin_hash)
+
+    @property
     def reservation_seconds(self) -> float:
         return 60.0 * self.reservation_minutes
 
     def _check(self) -> None:
         if not isinstance(self.questionnaire, Questionnaire):
             raise BarlowError(f"questionnaire is a Questionnaire or its data, not {shown(self.questionnaire)}.")
-        for name in ("answers_per_item", "checks_every"):
+        for name in ("answers_per_item", "checks_every", "bonus_after"):
             _require_count(name, getattr(self, name))
-        if self.items_per_worker is not None:
-            _require_count("items_per_worker", self.items_per_worker)
-        for name in ("reservation_minutes", "idle_seconds"):
+        for name in ("items_per_worker", "items_per_visit", "max_failed_checks"):
+            if getattr(self, name) is not None:
+                _require_count(name, getattr(self, name))
+        for name in ("reservation_minutes", "idle_seconds", "minutes_per_item"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
                 raise BarlowError(f"{name} must be a number above 0, not {shown(value)}.")
         if type(self.seed) is not int:
             raise BarlowError(f"seed must be a whole number, not {shown(self.seed)}.")
-        try:
-            pay = Decimal(self.pay_per_item)
-        except InvalidOperation:
-            pay = Decimal("nan")
-        if not pay.is_finite() or pay < 0:
-            raise BarlowError(f"pay_per_item must be an amount of money such as 0.50, not {shown(self.pay_per_item)}.")
-        for name in ("title", "contact", "consent", "currency"):
+        for name in MONEY:
+            _require_money(name, getattr(self, name))
+        self._check_platforms()
+        for name in ("title", "contact", "consent", "currency", "admin_hash"):
             if not isinstance(getattr(self, name), str):
                 raise BarlowError(f"{name} must be a text, not {shown(getattr(self, name))}.")
         for name, row in self.rows().items():
             for text in _texts(json.loads(row)):  # not the row itself: JSON writes NUL as an escape
                 if reason := cannot_be_kept(text):
                     raise BarlowError(f"{name}: it contains {reason}.")
+
+    def _check_platforms(self) -> None:
+        if not self.platforms or not set(self.platforms) <= set(PLATFORMS):
+            raise BarlowError(
+                f"platforms are out of {', '.join(PLATFORMS)}, at least one; found {', '.join(map(shown, self.platforms))}."
+            )
+        if self.open_link not in (None, True, False):
+            raise BarlowError(f"open_link is true, false or nothing, not {shown(self.open_link)}.")
+        for code in self.invite_codes:
+            if not isinstance(code, str) or not INVITE.match(code) or code.startswith(GUEST_PREFIX):
+                raise BarlowError(
+                    f"The invite code {shown(code)} cannot be one: 4 to 64 letters, digits, _ and -, please, not beginning with {GUEST_PREFIX}"
+                )
+        if len(set(self.invite_codes)) < len(self.invite_codes):
+            raise BarlowError("An invite code is listed twice. Every person needs a code of their own.")
+        for name in ("completion_code", "screened_out_code", "declined_code"):
+            code = getattr(self, name)
+            if not isinstance(code, str) or (code and not _CODE.match(code)):
+                raise BarlowError(f"{name} is letters, digits, _ and -, at most 64, as the platform shows it; not {shown(code)}.")
+        _check_url(self.completion_url)
 
     def rows(self) -> dict[str, str]:
         """Name and JSON value of every setting, as the table `study` keeps them."""
@@ -182,3 +271,31 @@ def _texts(value: Any) -> Iterator[str]:
 def _require_count(name: str, value: object) -> None:
     if type(value) is not int or value < 1:
         raise BarlowError(f"{name} must be a whole number of at least 1, not {shown(value)}.")
+
+
+def _require_money(name: str, value: str) -> None:
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise BarlowError(f"{name} must be an amount of money such as 0.50, not {shown(value)}.")
+
+
+def _check_url(url: object) -> None:
+    if url == "":
+        return
+    problem = "it is no text"
+    if isinstance(url, str):
+        try:
+            fields = {name for _, name, _, _ in Formatter().parse(url) if name is not None}
+            parts = urlsplit(url)
+            problem = "" if parts.scheme in ("http", "https") and parts.netloc else "it does not begin with https:// and a host"
+            if fields - {"worker", "code"}:
+                problem = "only {worker} and {code} can be filled in"
+        except ValueError as error:
+            problem = str(error)
+    if problem:
+        raise BarlowError(
+            f"completion_url {shown(url)} cannot be used: {problem}. Expected such as https://panel.example/done?id={{worker}}"
+        )

@@ -15,20 +15,22 @@ from study import assignment
 from study.assignment import ClaimedItem
 from study.clock import Clock, Moment
 from study.questionnaire import MAX_LENGTH, cannot_be_kept, dumps, shown
+from study.secret import matches
 from study.store import answering, checks, creation, export, maintenance, progress, tables, workers
 from study.store.answering import StoredAnswer
 from study.store.connections import library_advice
 from study.store.file import StudyFile
 from study.store.items import check_id
 from study.store.maintenance import Withdrawal
-from study.store.progress import Progress
-from study.store.settings import Settings
+from study.store.progress import Progress, Standing
+from study.store.settings import SECRET, Settings
 from study.store.workers import Worker
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PATIENCE = 10.0
+OUTCOMES = ("complete", "stopped", "screened_out", "refused", "full")
 
 
 class StudyStore:
@@ -91,6 +93,11 @@ class StudyStore:
         return self._file.path
 
     @property
+    def study_id(self) -> str:
+        """What tells this study from every other one, copies of it aside."""
+        return self._file.study_id
+
+    @property
     def settings(self) -> Settings:
         return self._file.settings
 
@@ -138,10 +145,13 @@ class StudyStore:
         with self._file.writing() as (tx, now):
             return workers.join(tx, worker_id, now, simulated=simulated, platform=platform, details=details)
 
-    def claim(self, worker_id: str) -> ClaimedItem | None:
+    def claim(self, worker_id: str, *, visit: str | None = None) -> ClaimedItem | None:
         """The item that this worker answers next, reserved for them; None when there is nothing (more) for them.
 
         A worker who holds an item gets the same one again, with their draft. See `study.assignment` for the order.
+
+        Args:
+            visit: the arrival from a platform in which it will be answered, such as Prolific's session or MTurk's assignment.
 
         Raises:
             RefusedError: the worker is blocked or has withdrawn.
@@ -149,9 +159,11 @@ class StudyStore:
             NotSavedError: the file could not be written.
         """
         check_id(worker_id, "Worker")
+        if visit is not None:
+            check_id(visit, "Visit")
         with self._file.writing(durable=False) as (tx, now):
             workers.require_welcome(workers.join(tx, worker_id, now))
-            found = assignment.choose(tx, worker_id, now, self.settings)
+            found = assignment.choose(tx, worker_id, now, self.settings, visit)
             return None if found is None else self._claimed(tx, worker_id, found[0], found[1], now)
 
     def _claimed(self, tx: sqlite3.Connection, worker: str, item: str, held: bool, now: Moment) -> ClaimedItem:
@@ -262,7 +274,35 @@ class StudyStore:
             found = [answering.stored(db.conn, worker_id, row["item"], self.settings) for row in sent]
         return [one for one in found if one is not None]
 
+    def standing(self, worker_id: str, *, visit: str | None = None) -> Standing:
+        """How much a worker has answered and earned, and whether there is more for them; for somebody unknown, as for a new one."""
+        check_id(worker_id, "Worker")
+        with self._file.reading() as db:
+            return progress.standing(db, worker_id, visit, self.settings)
+
+    def finish(self, worker_id: str, outcome: str, *, visit: str | None = None) -> None:
+        """Write down that a worker is at the end (of a visit) and how; an item that they still hold goes to others.
+
+        They may come back all the same; doing it twice does no harm.
+
+        Args:
+            outcome: "complete", "stopped", "screened_out", "refused" or "full"; see `study.platforms.completion`.
+
+        Raises:
+            RefusedError: nobody of that id takes part.
+        """
+        if outcome not in OUTCOMES:
+            raise BarlowError(f"The outcome is one of {', '.join(OUTCOMES)}, not {shown(outcome)}.")
+        if visit is not None:
+            check_id(visit, "Visit")
+        with self._file.writing() as (tx, now):
+            workers.finish(tx, worker_id, outcome, visit, now)
+
     # --- for the researcher
+
+    def admin_allowed(self, secret: object) -> bool:
+        """Whether this is the secret of the admin page; takes a while on purpose."""
+        return matches(secret, self.settings.admin_hash)
 
     def worker(self, worker_id: str) -> Worker | None:
         """What is known about a worker; None for an id that never took part."""
@@ -308,9 +348,11 @@ class StudyStore:
             changed = self.settings.changed(settings)
             revision = dumps(uuid.uuid4().hex)
             rows = changed.rows()
-            tx.executemany("UPDATE study SET value = ? WHERE key = ?", [(rows[name], name) for name in settings])
-            tx.execute("UPDATE study SET value = ? WHERE key = 'revision'", (revision,))
-            assignment.record(tx, "configured", now, data={name: json.loads(rows[name]) for name in settings})
+            upsert = "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            tx.executemany(upsert, [(name, rows[name]) for name in settings] + [("revision", revision)])
+            # Who was invited and what opens the admin page is not for the trail.
+            kept = {name: "changed" if name in SECRET else json.loads(rows[name]) for name in settings}
+            assignment.record(tx, "configured", now, data=kept)
         self._file.settings, self._file.revision = changed, revision
 
     def answers(
@@ -345,13 +387,24 @@ class StudyStore:
         with self._file.reading() as db:
             return tables.events(db, self.settings, pseudonymous=pseudonymous)
 
+    def reports(self) -> pd.DataFrame:
+        """What workers said is wrong, the last one first: `item`, `worker`, `at`, `text`."""
+        with self._file.reading() as db:
+            return tables.reports(db, self.settings)
+
     def progress(self) -> Progress:
         """How far the study is, how fast it goes, when it will be done, what it costs."""
         with self._file.reading() as db:
             return progress.progress(db, self._file.clock.now(), self.settings)
 
     def payments(self) -> pd.DataFrame:
-        """Who earned what: one row a person."""
+        """Who earned what: one row a person, simulated ones left out.
+
+        Columns: `worker`, `pseudonym`, `platform`, `state`, `items` (paid ones), `seconds` (on task, of these), and as Decimal in
+        `currency`: `earned` (for items), `bonus`, `amount` (both together), `base` (of that, what the platform pays by itself for
+        visits that were sent in), `due` (the rest: to be paid as a bonus there, or by hand). Late and discarded answers are paid,
+        withdrawn ones too; practice is not.
+        """
         with self._file.reading() as db:
             return progress.payments(db, self.settings)
 

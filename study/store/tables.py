@@ -109,6 +109,13 @@ def events(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataFr
     return _frame([[row[column] for column in columns] for row in rows], columns, settings, None)
 
 
+def reports(db: Database, settings: Settings) -> pd.DataFrame:
+    """What workers said is wrong; see `StudyStore.reports`."""
+    sql = "SELECT item, worker, at, json_extract(data, '$.text') AS text FROM event WHERE kind = 'reported' ORDER BY id DESC"
+    columns = ["item", "worker", "at", "text"]
+    return _frame([[row[column] for column in columns] for row in db.query(sql)], columns, settings, None)
+
+
 def codebook(table: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """What the columns of a table of answers mean: `column`, `meaning`, `values`."""
     meanings = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from study import assignment
 from study.clock import Moment
 from study.errors import RefusedError
-from study.questionnaire import shown
+from study.questionnaire import dumps, shown
 from study.store.items import check_id, storable_json
 
 
@@ -144,14 +145,17 @@ def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> 
     worker = row["id"]
     items = _items_in(tx, worker, "reserved", "accepted")
     n_answers = tx.execute("DELETE FROM answer WHERE worker = ?", (worker,)).rowcount
-    tx.execute("DELETE FROM event WHERE worker = ? AND kind <> 'withdrawn'", (worker,))
+    # That a visit was sent in stays, as it says what the platform has paid already.
+    kept = "'withdrawn'" if forget else "'withdrawn', 'finished'"
+    tx.execute(f"DELETE FROM event WHERE worker = ? AND kind NOT IN ({kept})", (worker,))
     tx.execute(
         "UPDATE assignment SET state = 'withdrawn', draft = NULL, deadline = NULL, shown_ticks = NULL, active_ticks = NULL, "
-        "active_seconds = 0, active_at = shown_at WHERE worker = ?",
-        (worker,),
+        "active_seconds = 0, active_at = shown_at, visit = iif(?, NULL, visit) WHERE worker = ?",
+        (forget, worker),
     )
     tx.execute("UPDATE worker SET state = 'withdrawn', details = '{}' WHERE id = ?", (worker,))
     if forget and worker != pseudonym:
+        _forget_invite(tx, worker)
         tx.execute("UPDATE worker SET id = pseudonym, platform = NULL WHERE id = ?", (worker,))
         worker = pseudonym
     if row["state"] != "withdrawn":
@@ -159,6 +163,30 @@ def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> 
     for item in items:
         assignment.fill(tx, item, now)
     return n_answers
+
+
+def _forget_invite(tx: sqlite3.Connection, worker: str) -> None:
+    """Take the id off the list of invite codes, where it is one: whoever is forgotten is on no list."""
+    row = tx.execute("SELECT value FROM study WHERE key = 'invite_codes'").fetchone()
+    codes = [] if row is None else json.loads(row["value"])
+    if worker in codes:
+        left = dumps([code for code in codes if code != worker])
+        tx.execute("UPDATE study SET value = ? WHERE key = 'invite_codes'", (left,))
+        tx.execute("UPDATE study SET value = ? WHERE key = 'revision'", (dumps(uuid.uuid4().hex),))
+
+
+def finish(tx: sqlite3.Connection, worker: str, outcome: str, visit: str | None, now: Moment) -> None:
+    """Write down how a visit ended; see `StudyStore.finish`."""
+    if require(tx, worker).state == "withdrawn":
+        return
+    data = {"outcome": outcome, "visit": visit}
+    sql = "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.visit') IS ? ORDER BY id DESC LIMIT 1"
+    last = tx.execute(sql, (worker, visit)).fetchone()
+    if last is None or json.loads(last["data"]) != data:
+        assignment.record(tx, "finished", now, worker=worker, data=data)
+    held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
+    if held is not None:
+        assignment.let_go(tx, worker, held["item"], "expired", now)
 
 
 def _items_in(tx: sqlite3.Connection, worker: str, *states: str) -> list[str]:

@@ -1,0 +1,292 @@
+"""Where workers come from and where they go at the end: a plain link, Prolific, Mechanical Turk.
+
+Everything that a link says about a person is checked before it is believed to be an id. That the person is who the link says cannot
+be checked: the platforms sign nothing. Whoever invents an id gains nothing, as only ids that the platform knows are paid.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+from xml.sax.saxutils import escape
+
+from study.errors import UnknownVisitorError
+from study.store.settings import GUEST_PREFIX, INVITE, Settings
+
+OUTCOMES = ("complete", "stopped", "screened_out", "declined", "refused", "full")
+PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
+MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
+NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
+CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that are taken for others
+_PROLIFIC_ID = re.compile(r"[0-9a-f]{24}\Z")
+_MTURK_ID = re.compile(r"[A-Za-z0-9]{5,128}\Z")
+_GUEST = re.compile(rf"{GUEST_PREFIX}[{CODE_ALPHABET}]{{20}}\Z")
+_PROLIFIC_KEYS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
+_MTURK_KEYS = ("assignmentId", "hitId", "workerId", "turkSubmitTo")
+_ASK = "Please open the study again from the place where you found it; if that does not help, tell the researchers."
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a link says that its visitor is.
+
+    Attributes:
+        platform: "link", "prolific", "mturk", or "preview" for somebody who looks at a HIT that they have not accepted.
+        worker_id: the platform's id of the person; empty for a preview.
+        visit: this arrival of theirs: Prolific's session, MTurk's assignment; None for a plain link.
+        details: what else the platform said, for `StudyStore.register`.
+        query: the parameters of the personal link, by which the same person comes back from any device.
+        new: the id was drawn just now, for a visitor of an open link.
+    """
+
+    platform: str
+    worker_id: str
+    visit: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    new: bool = False
+
+    @property
+    def preview(self) -> bool:
+        return self.platform == "preview"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The way out.
+
+    Attributes:
+        outcome: one of `OUTCOMES`.
+        title, text: for the page, plain text.
+        code: to be copied by the worker; None: there is none.
+        url: to go to; None: nowhere.
+        action, fields: a form to be posted (MTurk); None and empty elsewhere.
+    """
+
+    outcome: str
+    title: str
+    text: str
+    code: str | None = None
+    url: str | None = None
+    action: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to hand out: who it is for, where it leads, and what to do with it."""
+
+    audience: str
+    url: str
+    advice: str
+
+
+def identify(query: Mapping[str, str], settings: Settings) -> Identity:
+    """Who opens the study with these parameters in the link.
+
+    Args:
+        query: parameters by name, each with one value; those that no platform knows are ignored.
+
+    Raises:
+        UnknownVisitorError: the link names nobody, or somebody that this study does not take; the message is for the visitor.
+    """
+    found = {name: str(value) for name, value in query.items() if value}
+    kinds = {
+        "prolific": [name for name in _PROLIFIC_KEYS if name in found],
+        "mturk": [name for name in _MTURK_KEYS if name in found],
+        "link": [name for name in ("invite",) if name in found],
+    }
+    named = [kind for kind, names in kinds.items() if names]
+    if len(named) > 1:
+        raise UnknownVisitorError(f"This link mixes parameters of {' and '.join(named)}, so it is not clear who you are. {_ASK}")
+    platform = named[0] if named else "link"
+    if platform not in settings.platforms:
+        if named:
+            raise UnknownVisitorError(f"This study does not take part in {_name(platform)}. {_ASK}")
+        raise UnknownVisitorError(f"This link does not say who you are. {_ASK}")
+    return {"prolific": _prolific, "mturk": _mturk, "link": _link}[platform](found, settings)
+
+
+def _prolific(query: Mapping[str, str], settings: Settings) -> Identity:
+    for name in _PROLIFIC_KEYS:
+        value = query.get(name)
+        if value is None and name != "PROLIFIC_PID":
+            continue
+        if value is None:
+            raise UnknownVisitorError(f"This link does not hold your Prolific ID ({name}). {_ASK}")
+        if "{" in value or "%" in value:
+            raise UnknownVisitorError(
+                f"Prolific did not fill in {name}. If you are the researcher: set the study's URL to record Prolific IDs by URL "
+                f"parameters. {_ASK}"
+            )
+        if not _PROLIFIC_ID.match(value):
+            raise UnknownVisitorError(f"{name} in this link is not an ID of Prolific (24 digits and letters a to f). {_ASK}")
+    details = {name.lower(): query[name] for name in ("STUDY_ID", "SESSION_ID") if name in query}
+    kept = {name: query[name] for name in _PROLIFIC_KEYS if name in query}
+    return Identity("prolific", query["PROLIFIC_PID"], query.get("SESSION_ID"), details, kept)
+
+
+def _mturk(query: Mapping[str, str], settings: Settings) -> Identity:
+    kept = {name: query[name] for name in _MTURK_KEYS if name in query}
+    if query.get("assignmentId") == NOT_ACCEPTED:
+        return Identity("preview", "", None, {}, kept)
+    for name in ("assignmentId", "hitId", "workerId"):
+        if not _MTURK_ID.match(query.get(name, "")):
+            raise UnknownVisitorError(f"This link does not hold a valid {name} of Mechanical Turk. {_ASK}")
+    _submit_host(query.get("turkSubmitTo", ""))
+    details = {"hit": query["hitId"], "assignment": query["assignmentId"]}
+    return Identity("mturk", query["workerId"], query["assignmentId"], details, kept)
+
+
+def _submit_host(url: str) -> str:
+    """The address that takes a HIT back; only Amazon's own are believed, or the answers would go to whoever wrote the link."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme == "https" and parts.hostname in MTURK_HOSTS and parts.port in (None, 443) and parts.username is None
+    except ValueError:
+        fine = False
+    if not fine:
+        raise UnknownVisitorError(f"turkSubmitTo in this link is not an address of Mechanical Turk. {_ASK}")
+    return f"https://{parts.hostname}/mturk/externalSubmit"
+
+
+def _link(query: Mapping[str, str], settings: Settings) -> Identity:
+    code = query.get("invite")
+    if code is None:
+        if not settings.link_is_open:
+            raise UnknownVisitorError(
+                "You need a personal invitation to take part: a link that ends in your invite code. " + _ASK
+            )
+        code = new_guest()
+        return Identity("link", code, query={"invite": code}, new=True)
+    if (settings.link_is_open and _GUEST.match(code)) or (INVITE.match(code) and code in settings.invite_codes):
+        return Identity("link", code, query={"invite": code})
+    raise UnknownVisitorError(f"The invite code in this link is not one of this study. Look whether the link is complete. {_ASK}")
+
+
+def new_guest() -> str:
+    """An id for a visitor of an open link; 20 random characters, so that nobody comes upon another's."""
+    return GUEST_PREFIX + _random(20)
+
+
+def new_invite_codes(n: int) -> list[str]:
+    """`n` different invite codes that can be read out on the telephone and not be guessed."""
+    codes: dict[str, None] = {}
+    while len(codes) < n:
+        codes[_random(10)] = None
+    return list(codes)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(length))
+
+
+def _name(platform: str) -> str:
+    return {"prolific": "Prolific", "mturk": "Mechanical Turk", "link": "invitations by link"}[platform]
+
+
+_WORDS = {
+    "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
+    "stopped": ("Thank you!", "You have stopped here. Everything that you sent is saved and will be paid."),
+    "screened_out": (
+        "Thank you, that is all",
+        "Some answers did not fit tasks whose answer is known, so there are no more tasks for you. What you sent is paid.",
+    ),
+    "declined": ("You have not taken part", "Nothing about you is kept."),
+    "refused": ("This study is closed for you", "There are no more tasks for you. What you sent before is paid."),
+    "full": ("The study is full", "At the moment there is nothing to do for you. Thank you for your interest."),
+}
+
+
+def completion(identity: Identity, settings: Settings, outcome: str) -> Completion:
+    """Where somebody goes who is at the end.
+
+    Args:
+        outcome: "complete" (nothing more for them), "stopped" (they want to end with some answers sent), "screened_out" (failed too
+            many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was nothing for them at all).
+    """
+    title, text = _WORDS[outcome]
+    if identity.platform == "prolific":
+        return _to_prolific(settings, outcome, title, text)
+    if identity.platform == "mturk":
+        return _to_mturk(identity, outcome, title, text)
+    if identity.platform == "link" and outcome in ("complete", "stopped"):
+        return _from_link(identity, settings, outcome, title, text)
+    return Completion(outcome, title, text)
+
+
+def _from_link(identity: Identity, settings: Settings, outcome: str, title: str, text: str) -> Completion:
+    code = settings.completion_code or None
+    if code:
+        text += " Copy the completion code below: it shows that you took part."
+    values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code or "", safe="")}
+    return Completion(outcome, title, text, code, settings.completion_url.format(**values) or None)
+
+
+def _to_prolific(settings: Settings, outcome: str, title: str, text: str) -> Completion:
+    code = {
+        "complete": settings.completion_code,
+        "stopped": settings.completion_code,
+        "screened_out": settings.screened_out_code,
+        "declined": settings.declined_code,
+        "full": settings.screened_out_code,
+    }.get(outcome)
+    if not code:
+        if outcome in ("complete", "stopped"):
+            return Completion(outcome, title, f"{text} Please send the researchers a message on Prolific that you are done.")
+        return Completion(
+            outcome, title, f"{text} Please return your submission on Prolific: choose Stop Without Completing there."
+        )
+    return Completion(
+        outcome, title, f"{text} Please go back to Prolific now.", code, f"{PROLIFIC_COMPLETE}{quote(code, safe='')}"
+    )
+
+
+def _to_mturk(identity: Identity, outcome: str, title: str, text: str) -> Completion:
+    if outcome in ("declined", "refused", "full"):
+        return Completion(outcome, title, f"{text} Please return the HIT.")
+    fields = {"assignmentId": identity.query["assignmentId"], "worker": identity.worker_id, "outcome": outcome}
+    action = _submit_host(identity.query["turkSubmitTo"])
+    return Completion(outcome, title, f"{text} Please send the HIT in now, or it is not paid.", None, None, action, fields)
+
+
+def links(settings: Settings, base_url: str) -> list[Link]:
+    """The links to hand out, for a study that is reached at `base_url`."""
+    base = base_url.rstrip("/") + "/"
+    found = []
+    if "prolific" in settings.platforms:
+        parameters = "&".join(f"{name}={{{{%{name}%}}}}" for name in _PROLIFIC_KEYS)
+        advice = "the study's URL on Prolific, with 'I'll use URL parameters' chosen for recording IDs"
+        found.append(Link("Prolific", f"{base}?{parameters}", advice))
+    if "mturk" in settings.platforms:
+        found.append(Link("Mechanical Turk", base, "ExternalURL of an ExternalQuestion; must begin with https://"))
+    if "link" in settings.platforms:
+        if settings.link_is_open:
+            found.append(Link("everybody", base, "whoever opens it takes part, and gets a personal link to come back by"))
+        for code in settings.invite_codes:
+            found.append(Link(f"invited person {code}", f"{base}?{urlencode({'invite': code})}", "for one person, on any device"))
+    return found
+
+
+def external_question(url: str, *, height: int = 0) -> str:
+    """What CreateHIT of Mechanical Turk takes as its Question; `height` in pixels, 0 for the whole window."""
+    schema = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/2006-07-14/ExternalQuestion.xsd"
+    return (
+        f'<ExternalQuestion xmlns="{schema}"><ExternalURL>{escape(url)}</ExternalURL>'
+        f"<FrameHeight>{height}</FrameHeight></ExternalQuestion>"
+    )
+
+
+def missing(settings: Settings) -> list[str]:
+    """What a study still needs before workers of its platforms can finish properly, one sentence each."""
+    found = []
+    if "prolific" in settings.platforms and not settings.completion_code:
+        found.append("Prolific needs a completion code: barlow study set STUDY completion_code=CODE")
+    if "link" in settings.platforms and not settings.link_is_open and not settings.invite_codes:
+        found.append(
+            "Nobody can come in by a link: there are no invite codes, and the link is not open. barlow study set STUDY open_link=true"
+        )
+    return found
