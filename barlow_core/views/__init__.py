@@ -5,8 +5,46 @@ here keeps what it read: a page caches by the run and the time of its run.json. 
 memory, only the rows and columns that a question needs are read.
 """
 
-from barlow_core.views.images import node_failures, node_images
-from barlow_core.views.tables import Summary, depths, failure_mode, failure_modes, groupings, groups, summary
+from barlow_core.views.benchmark import classes, confusion_pairs
+from barlow_core.views.features import (
+    Distribution,
+    Similar,
+    correlations,
+    distribution,
+    extremes,
+    similar_features,
+    values_of_image,
+)
+from barlow_core.views.images import (
+    OUTCOMES,
+    ImagePage,
+    activation,
+    choices,
+    filter_images,
+    image_page,
+    images_at,
+    images_of,
+    node_failures,
+    node_images,
+    sort_images,
+    with_paths,
+)
+from barlow_core.views.nodes import node_rates
+from barlow_core.views.tables import (
+    Summary,
+    concentration,
+    depths,
+    failure_mode,
+    failure_modes,
+    features_of_modes,
+    find_groups,
+    group_table,
+    groupings,
+    groups,
+    mode_table,
+    summary,
+)
+from barlow_core.views.what_if import Evaluation, re_evaluate
 from barlow_core.views.words import (
     SAME_RULE,
     GroupWords,
@@ -20,22 +58,49 @@ from barlow_core.views.words import (
 )
 
 __all__ = [
+    "OUTCOMES",
     "SAME_RULE",
+    "Distribution",
+    "Evaluation",
     "GroupWords",
     "HeldOutWords",
+    "ImagePage",
+    "Similar",
     "Summary",
+    "activation",
+    "choices",
+    "classes",
+    "concentration",
     "condition_words",
+    "confusion_pairs",
+    "correlations",
     "depths",
+    "distribution",
+    "extremes",
     "failure_mode",
     "failure_modes",
+    "features_of_modes",
+    "filter_images",
+    "find_groups",
+    "group_table",
     "group_words",
     "groupings",
     "groups",
     "held_out_words",
+    "image_page",
+    "images_at",
+    "images_of",
     "luck_words",
+    "mode_table",
     "no_failure_mode",
     "node_failures",
     "node_images",
+    "node_rates",
+    "re_evaluate",
     "rule_words",
+    "similar_features",
+    "sort_images",
     "summary",
+    "values_of_image",
+    "with_paths",
 ]

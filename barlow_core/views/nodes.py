@@ -1,0 +1,119 @@
+"""Every node of a tree with its rates, on the images that were searched and on held-out ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.analyses import searched_group
+from barlow_core.checks import Checks
+from barlow_core.failure_tree import Condition, FailureTree, Node
+from barlow_core.groups import parse
+from barlow_core.run import Run
+from barlow_core.statistics import increase_interval, wilson_interval
+from barlow_core.views.what_if import Evaluation
+from barlow_core.views.words import rule_words
+
+_HELD_OUT = {
+    "held_out_n_images": "n_images",
+    "held_out_n_failures": "n_failures",
+    "held_out_error_rate": "error_rate",
+    "held_out_error_rate_low": "error_rate_low",
+    "held_out_error_rate_high": "error_rate_high",
+    "held_out_error_coverage": "error_coverage",
+    "held_out_increase": "increase",
+    "held_out_increase_low": "increase_low",
+    "held_out_increase_high": "increase_high",
+    "held_out_agreement": "agreement",
+}
+
+
+def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
+    """The nodes of a tree, in the order of their numbers (depth-first, `below` before `above`).
+
+    Args:
+        evaluation: of that group, from `re_evaluate`.
+
+    Returns:
+        node, parent (NA for the root), level (0 for the root), side ("below", "above", "" for the root), split (the condition
+        that leads here from the parent, "" for the root), rule (in words), is_leaf, n_images, n_failures, error_rate with
+        _low and _high (Wilson), error_coverage, importance_value, increase (ER - BER), rank (of the failure mode, NA for other
+        nodes); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
+        held_out_increase with _low and _high, held_out_agreement. These are NaN where nothing was measured: with a split every node is counted on the
+        other splits; with cross-fitting only leaves have stand-ins (`statistics.cross_fit`).
+    """
+    analysis = evaluation.analysis
+    checks = Checks(**run.require("explain")["settings"]["checks"])
+    ranks = {mode.number: rank for rank, mode in enumerate(analysis.failure_modes, 1)}
+    held_out = evaluation.held_out or {}
+    if checks.held_out == "split":
+        held_out = _counted(run, key, analysis.tree, checks)
+    rows = []
+    for node, parent, level, split in _walk(analysis.tree.root, None, 0, None):
+        low, high = wilson_interval(node.n_failures, node.n_images, confidence=checks.confidence)
+        again = held_out.get(node.number, {})
+        rows.append(
+            {
+                "node": node.number,
+                "parent": parent,
+                "level": level,
+                "side": "" if split is None else "below" if split.operator == "<" else "above",
+                "split": "" if split is None else str(split),
+                "rule": rule_words(node.conditions),
+                "is_leaf": node.split is None,
+                "n_images": node.n_images,
+                "n_failures": node.n_failures,
+                "error_rate": node.error_rate,
+                "error_rate_low": float(low),
+                "error_rate_high": float(high),
+                "error_coverage": node.error_coverage,
+                "importance_value": node.importance_value,
+                "increase": node.error_rate - analysis.ber,
+                "rank": ranks.get(node.number),
+                **{column: again.get(name) for column, name in _HELD_OUT.items()},
+            }
+        )
+    return pd.DataFrame(rows).astype({"parent": "Int64", "rank": "Int64"} | dict.fromkeys(_HELD_OUT, "float64"))
+
+
+def _walk(
+    node: Node, parent: int | None, level: int, split: Condition | None
+) -> list[tuple[Node, int | None, int, Condition | None]]:
+    found = [(node, parent, level, split)]
+    if node.split is not None and node.below is not None and node.above is not None:
+        found += _walk(node.below, node.number, level + 1, node.split)
+        found += _walk(node.above, node.number, level + 1, node.split._replace(operator=">"))
+    return found
+
+
+def _counted(run: Run, key: str, tree: FailureTree, checks: Checks) -> dict[int, dict[str, Any]]:
+    """The nodes of a tree, counted on the images of the group that are in another split than the one searched."""
+    indices = np.setdiff1d(parse(run.benchmark, key).indices, searched_group(run, key).indices, assume_unique=True)
+    if not len(indices):
+        return {}
+    failure, features = run.benchmark.failure[indices], run.features()
+    used = {condition.feature for node in tree.root for condition in node.conditions}
+    columns = {feature: np.asarray(features[indices, feature]) for feature in used}
+    found = {}
+    all_images, all_failures = len(indices), int(failure.sum())
+    for node in tree.root:
+        holds = np.ones(len(indices), dtype=bool)
+        for condition in node.conditions:
+            holds &= condition._replace(feature=0).holds(columns[condition.feature][:, None])
+        n, f = int(holds.sum()), int(failure[holds].sum())
+        rate = wilson_interval(f, n, confidence=checks.confidence)
+        increase = increase_interval(f, n, all_failures, all_images, confidence=checks.confidence)
+        found[node.number] = {
+            "n_images": n,
+            "n_failures": f,
+            "error_rate": f / n if n else None,
+            "error_rate_low": float(rate.low),
+            "error_rate_high": float(rate.high),
+            "error_coverage": f / all_failures if all_failures else None,
+            "increase": f / n - all_failures / all_images if n else None,
+            "increase_low": float(increase.low),
+            "increase_high": float(increase.high),
+        }
+    return found
