@@ -3,6 +3,11 @@
 Every stage (predict, extract, explain, visualize) records a *key*: a digest of what it was made from and of its settings.
 A stage is current while the keys of everything above it are the ones it was made with; it is stale otherwise, and nobody
 reads a stale part by accident: the accessors of `Run` refuse it and say which command brings it up to date.
+
+What people add is kept apart from what is computed, and no command replaces it:
+
+    judgements.jsonl   what researchers think of features (`barlow_core.judgements`); only ever grows
+    cache/             pictures made on demand while somebody looks (`barlow_core.cache`); may be deleted at any time
 """
 
 from __future__ import annotations
