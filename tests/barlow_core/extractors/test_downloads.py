@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from robustness_files import robustness_checkpoint
 from torchvision import models
 
 from barlow_core import extractors
@@ -114,8 +115,6 @@ def test_missing_and_unreachable(server: Server, tmp_path: Path) -> None:
 
 def test_robust_network_from_download_to_features(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The documented way, with a small server in the place of the real one: download, check, convert, load."""
-    from test_networks import robustness_checkpoint
-
     monkeypatch.setenv("BARLOW_CACHE", str(tmp_path / "cache"))
     robustness_checkpoint(models.resnet18(num_classes=3), tmp_path / "original.ckpt")
     server.files["/resnet18_l2_eps3.ckpt"] = content = (tmp_path / "original.ckpt").read_bytes()
