@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit import runtime
@@ -29,6 +30,7 @@ TERMS = {
     "Luck": "p: how often the same search does as well when the group's failures are shuffled over its images. "
     "q: the same, corrected for the number of groups; among failure modes with q below 0.1, one in ten is luck at most.",
     "Stability": "How often the feature, or one that goes along with it, was chosen again in random halves of the group.",
+    "Failures inside": "Of all failures in these groups, the share that lies in a failure mode.",
     "Failures": "Wrongly classified images, of all images here.",
 }
 
@@ -44,7 +46,9 @@ def plain(text: str) -> str:
 
 
 def term(name: str) -> str:
-    """A measure's name that explains itself: on hover, on focus, on touch, and to a screen reader."""
+    """A measure's name that explains itself: on hover, on focus, on touch, and to a screen reader; other names as they are."""
+    if name not in TERMS:
+        return escape(name)
     return f'<span class="bw-term" tabindex="0">{name}<span class="bw-tip" role="note">{escape(TERMS[name])}</span></span>'
 
 
@@ -75,6 +79,15 @@ def figure(path: Path, *, alt: str, caption: str = "") -> str:
         f'width="{image.width}" height="{image.height}" loading="lazy">'
     )
     return f'<figure class="bw-figure">{picture}{below}</figure>'
+
+
+def served_picture(path: Path) -> dict[str, Any] | None:
+    """Address and size of a picture (`src`, `width`, `height`), for a page that lays it out itself; None where it cannot be shown."""
+    try:
+        image = _for_browser(str(path), _changed(path))
+    except ImageError:
+        return None
+    return {"src": _served(image, str(path)), "width": image.width, "height": image.height}
 
 
 def _changed(path: Path) -> int:

@@ -1,0 +1,122 @@
+"""The worker's page of a study: `barlow study serve STUDY`, or `streamlit run apps/annotate.py -- STUDY`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+from annotating import pages, task, visit
+from annotating.component import show_form
+from annotating.opening import example_item, item_panel, open_study
+from annotating.visit import Visit
+from shared.html import served_picture, style
+
+from barlow_core.errors import BarlowError
+from study.errors import UnknownVisitorError
+from study.platforms import Identity, completion, identify
+from study.store import StudyStore
+
+VISIT = "visit"
+IDENTITY = "identity"
+
+
+def main() -> None:
+    """The page that comes next for this visitor."""
+    st.set_page_config("Study", layout="wide", initial_sidebar_state="collapsed", menu_items={})
+    style()
+    st.html(f"<style>{(Path(__file__).parent / 'annotating' / 'style.css').read_text(encoding='utf-8')}</style>")
+    try:
+        store = open_study(study_argument())
+    except BarlowError as error:
+        print(error, file=sys.stderr)
+        pages.show_trouble(
+            "The study is not available", "Something is not set up as it should be. The researchers need to see to it."
+        )
+        return
+    try:
+        identity = who(store)
+    except UnknownVisitorError as error:
+        pages.show_trouble("We cannot let you in yet", str(error), store.settings)
+        return
+    if identity.preview:
+        show_example(store)
+        return
+    try:
+        show(current_visit(store, identity))
+    except BarlowError as error:
+        print(error, file=sys.stderr)
+        text = "The study cannot be read at the moment. What you sent is saved. Please try again in a few minutes."
+        pages.show_trouble("One moment, please", text, store.settings, again=lambda: None)
+
+
+def study_argument() -> Path:
+    """The study file that the page was started with.
+
+    Raises:
+        BarlowError: there is none.
+    """
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    if not arguments:
+        raise BarlowError(
+            "This page was started without a study. "
+            "Start it with: barlow study serve STUDY, or: streamlit run apps/annotate.py -- STUDY"
+        )
+    return Path(arguments[0])
+
+
+def who(store: StudyStore) -> Identity:
+    """Who this is, as the link says; kept for as long as the page is open.
+
+    Raises:
+        UnknownVisitorError: the link names nobody.
+    """
+    query = st.query_params.to_dict()
+    known: Identity | None = st.session_state.get(IDENTITY)
+    if known is not None and all(query.get(name) == value for name, value in known.query.items()):
+        return known
+    identity = identify(query, store.settings)
+    if identity.new:
+        # The link in the browser becomes this visitor's own: a reload or another device finds the same person.
+        st.query_params.update(identity.query)
+    st.session_state[IDENTITY] = identity
+    return identity
+
+
+def current_visit(store: StudyStore, identity: Identity) -> Visit:
+    """The visit that this page is; begun anew after a reload, which goes on where the file says."""
+    found: Visit | None = st.session_state.get(VISIT)
+    if found is None or found.identity != identity or found.store is not store:
+        found = st.session_state[VISIT] = visit.begin(store, identity)
+    return found
+
+
+def show(at: Visit) -> None:
+    """The page at which a visit is."""
+    settings = at.store.settings
+    if at.page == "consent":
+        pages.show_notice(at)
+        pages.show_consent(settings, lambda: visit.agree(at), lambda: visit.decline(at))
+    elif at.page == "instructions":
+        total = at.store.standing(at.worker).practice_total
+        pages.show_instructions(settings, total, lambda: visit.start(at))
+    elif at.page == "trouble":
+        pages.show_trouble(
+            "One moment, please", f"{at.notice} What you sent is saved.", settings, again=lambda: visit.advance(at)
+        )
+    elif at.page == "end":
+        end = completion(at.identity, settings, at.outcome or "complete")
+        go_on = (lambda: visit.advance(at)) if at.outcome == "stopped" else None
+        pages.show_end(settings, end, at.standing, go_on)
+    else:
+        panel, trouble = item_panel(at.store, at.item)
+        show_form(task.form_data(at, panel, served_picture, trouble=trouble), lambda message: visit.handle(at, message))
+
+
+def show_example(store: StudyStore) -> None:
+    """What a task looks like, for somebody who has not accepted it yet."""
+    panel, trouble = item_panel(store, example_item(store))
+    show_form(task.example_data(store.settings, panel, served_picture, trouble=trouble), lambda message: None)
+
+
+main()

@@ -1,0 +1,122 @@
+// The sections A, B and C: a column is one picture, on a phone a row. A picture opens large, beside its two others.
+
+class Pictures {
+  constructor(sections, trouble) {
+    this.sections = sections;
+    this.count = sections[0]?.pictures.length ?? 0;
+    this.heat = true;
+    this.place = [0, 0]; // of the picture that Tab comes to: section, picture
+    this.buttons = sections.map(() => []);
+    this.element = make("div", { class: "pictures", role: "group", "aria-label": "Pictures" });
+    if (trouble) this.element.append(make("p", { class: "note warn", role: "alert", text: trouble }));
+    if (!this.count) {
+      if (!trouble) this.element.append(make("p", { class: "note", text: "This task has no pictures." }));
+      return;
+    }
+    this.grid = make("div", { class: "grid", style: `--n:${this.count}`, onkeydown: event => this.walk(event) });
+    sections.forEach((section, row) => {
+      this.grid.append(this.heading(section));
+      section.pictures.forEach((picture, column) => this.grid.append(this.button(picture, row, column)));
+    });
+    this.large = this.dialog();
+    this.element.append(this.grid, this.large);
+  }
+
+  heading({ letter, title, note }) {
+    const head = make("div", { class: "head" },
+      make("h2", {}, make("b", { text: letter }), make("span", { text: title })),
+      make("p", { text: note }));
+    if (letter === "B") {
+      this.toggle = make("button", { type: "button", class: "quiet", "aria-pressed": "true", title: "Key H", onclick: () => this.setHeat(!this.heat), text: "Highlights" });
+      head.append(this.toggle);
+    }
+    return head;
+  }
+
+  button(picture, row, column) {
+    const button = make("button", {
+      type: "button", class: "picture", tabindex: row + column ? "-1" : "0", "data-section": this.sections[row].letter,
+      "aria-label": `${picture.alt}. Show it large.`, onclick: () => this.open(row, column),
+      onfocus: () => this.reach(row, column),
+    }, this.image(picture));
+    this.buttons[row].push(button);
+    return button;
+  }
+
+  image(picture) {
+    if (!picture.src) return make("span", { class: "missing", text: "missing" });
+    return make("img", { src: picture.src, alt: picture.alt, width: picture.width, height: picture.height, draggable: "false" });
+  }
+
+  reach(row, column) {
+    this.buttons[this.place[0]][this.place[1]].tabIndex = -1;
+    this.place = [row, column];
+    this.buttons[row][column].tabIndex = 0;
+  }
+
+  /** One stop for Tab; the arrows walk through the pictures. */
+  walk(event) {
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!step || !event.target.matches(".picture")) return;
+    const [row, column] = [this.place[0] + step[0], this.place[1] + step[1]];
+    event.preventDefault();
+    this.buttons[row]?.[column]?.focus();
+  }
+
+  setHeat(on) {
+    if (!this.toggle) return;
+    this.heat = on;
+    this.toggle.setAttribute("aria-pressed", String(on));
+    const [plain, bright] = ["A", "B"].map(letter => this.sections.find(section => section.letter === letter).pictures);
+    const row = this.sections.findIndex(section => section.letter === "B");
+    this.buttons[row].forEach((button, column) => {
+      const picture = on ? bright[column] : plain[column];
+      button.replaceChildren(this.image(picture));
+    });
+    if (this.large.open) this.fill();
+  }
+
+  dialog() {
+    this.row = make("div", { class: "row" });
+    this.where = make("p", { "aria-live": "polite" });
+    const close = () => this.large.close();
+    const dialog = make("dialog", { class: "large", "aria-label": "Picture, large", onclick: event => event.target === dialog && close(), onkeydown: event => this.leaf(event) },
+      make("div", { class: "bar" },
+        make("button", { type: "button", onclick: () => this.turn(-1), "aria-label": "Previous picture", text: "←" }),
+        this.where,
+        make("button", { type: "button", onclick: () => this.turn(1), "aria-label": "Next picture", text: "→" }),
+        make("button", { type: "button", class: "close", onclick: close, "aria-label": "Close", text: "✕" })),
+      this.row);
+    dialog.addEventListener("close", () => this.buttons[this.place[0]][this.place[1]].focus({ preventScroll: true }));
+    return dialog;
+  }
+
+  open(row, column) {
+    this.reach(row, column);
+    this.fill();
+    this.large.showModal();
+  }
+
+  fill() {
+    const column = this.place[1];
+    this.where.textContent = `Picture ${column + 1} of ${this.count}`;
+    this.row.replaceChildren(...this.sections.map(({ letter, title, pictures }) => {
+      const plain = letter === "B" && !this.heat;
+      const picture = plain ? this.sections[0].pictures[column] : pictures[column];
+      return make("figure", {}, this.image(picture), make("figcaption", {}, make("b", { text: letter }), make("span", { text: plain ? "Highlights off" : title })));
+    }));
+  }
+
+  turn(step) {
+    this.reach(this.place[0], (this.place[1] + step + this.count) % this.count);
+    this.fill();
+  }
+
+  leaf(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      this.turn(step);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+"""The pages around the tasks: consent, instructions, the end, and what is said when something is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+
+import streamlit as st
+
+from annotating.visit import Visit
+from annotating.words import amount, paragraphs
+from barlow_core.wording import count
+from study.platforms import Completion
+from study.store.progress import Standing
+from study.store.settings import Settings
+
+
+def show_consent(settings: Settings, agree: Callable[[], None], decline: Callable[[], None]) -> None:
+    """What the study is, before anything of the visitor is kept."""
+    pay = f"{amount(settings.pay, settings.currency)} for each task" if settings.pay else ""
+    facts = [pay, f"about {settings.minutes_per_item:g} minutes a task", "stop whenever you like"]
+    _text(
+        f"<h1>{escape(settings.title)}</h1>"
+        f'<p class="bw-facts">{escape(" · ".join(fact for fact in facts if fact))}</p>'
+        f"<h2>Before you start</h2>{paragraphs(settings.consent)}{_contact(settings)}"
+    )
+    with st.container(horizontal=True):
+        st.button("I agree, let’s start", key="agree", type="primary", on_click=agree)
+        st.button("No, thank you", key="decline", on_click=decline)
+
+
+def show_instructions(settings: Settings, practice: int, start: Callable[[], None]) -> None:
+    """How to answer, with worked examples."""
+    examples = "".join(_example(example) for example in settings.examples)
+    ahead = (
+        f"<p>You begin with {count(practice, 'task')} for practice and see at once how it was meant. Practice is not paid.</p>"
+    )
+    _text(
+        f"<h1>How it works</h1>{''.join(paragraphs(text) for text in settings.instructions)}"
+        f"{'<h2>An example</h2>' if len(settings.examples) == 1 else '<h2>Examples</h2>' if examples else ''}{examples}"
+        f"{ahead if practice else ''}"
+        "<p>You can read this again at any time. What you type is kept as you go: you can stop and come back by the same link.</p>"
+    )
+    st.button("Start with practice" if practice else "Start", key="start", type="primary", on_click=start)
+
+
+def _example(example: Mapping[str, str]) -> str:
+    names = {"shows": "Shown", "good": "Good", "poor": "Not so good", "why": "Why"}
+    rows = "".join(
+        f'<p class="bw-{key}"><b>{name}</b><span>{escape(str(example[key]))}</span></p>'
+        for key, name in names.items()
+        if example.get(key)
+    )
+    return f'<div class="bw-example">{rows}</div>'
+
+
+def show_end(settings: Settings, end: Completion, standing: Standing | None, go_on: Callable[[], None] | None) -> None:
+    """The last page: thanks, what was earned, and the way back to where the worker came from.
+
+    Args:
+        go_on: back to the tasks, for somebody who has stopped; None where there is no way back.
+    """
+    earned = ""
+    if standing is not None and standing.answered:
+        earned = (
+            f'<p class="bw-earned"><b>{count(standing.answered, "answer")}</b> sent, '
+            f"<b>{escape(amount(standing.amount, standing.currency))}</b> earned</p>"
+        )
+    code = f'<p>Your completion code:</p><p class="bw-code-big"><code>{escape(end.code)}</code></p>' if end.code else ""
+    later = "<p>You can also come back later by the same link, on any device.</p>" if go_on is not None else ""
+    _text(f"<h1>{escape(end.title)}</h1>{paragraphs(end.text)}{earned}{code}{later}")
+    if end.action is not None:
+        # Posted by the browser itself, within the frame: this is how MTurk learns that the task is done.
+        fields = "".join(
+            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in end.fields.items()
+        )
+        st.html(
+            f'<form class="bw-text" action="{escape(end.action)}" method="post">{fields}'
+            '<button type="submit" class="bw-button">Send in and finish</button></form>'
+        )
+    elif end.url is not None:
+        st.html(f'<p class="bw-text"><a class="bw-button" href="{escape(end.url)}" target="_top">Finish and go back</a></p>')
+    if go_on is not None:
+        st.button("Go on with the tasks", key="go on", on_click=go_on)
+    _text(_contact(settings))
+
+
+def show_trouble(title: str, text: str, settings: Settings | None = None, again: Callable[[], None] | None = None) -> None:
+    """Something is in the way; `again` tries once more."""
+    _text(f'<h1>{escape(title)}</h1><div role="alert">{paragraphs(text)}</div>{_contact(settings)}')
+    if again is not None:
+        st.button("Try again", key="again", type="primary", on_click=again)
+
+
+def show_notice(visit: Visit) -> None:
+    """What happened that the worker did not expect."""
+    if visit.notice:
+        _text(f'<div role="alert">{paragraphs(visit.notice)}</div>')
+
+
+def _contact(settings: Settings | None) -> str:
+    if settings is None or not settings.contact:
+        return ""
+    return f'<p class="bw-facts">Questions? Write to {escape(settings.contact)}</p>'
+
+
+def _text(html: str) -> None:
+    if html:
+        st.html(f'<div class="bw-text">{html}</div>')

@@ -1,0 +1,301 @@
+"""What happens at a worker's visit: which page comes, and what becomes of every message of the form.
+
+Nothing here knows Streamlit. A `Visit` belongs to one open page; the study file knows everything that must outlive it. The form
+sends messages, each under an id of its own, until it finds their receipts; a message that comes twice is acted on once, and one
+that comes again to another visit (after a crash) finds its answer in the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from barlow_core.errors import BarlowError
+from study.assignment import ClaimedItem
+from study.errors import InvalidAnswersError, NotSavedError, RefusedError
+from study.platforms import Identity
+from study.store import StudyStore
+from study.store.answering import StoredAnswer
+from study.store.progress import Standing
+
+RECEIPTS = 30  # the form waits for one at a time
+READ = "instructions_read"
+_log = logging.getLogger("barlow.annotate")
+
+
+@dataclass
+class Visit:
+    """Where a worker is.
+
+    Attributes:
+        page: "consent", "instructions", "task", "end" or "trouble" (the file cannot be used at the moment).
+        mode: of a task: "answer", "edit" (an answer that was sent before) or "feedback" (after a practice task).
+        claimed: the task to be answered; answer: the one that is edited, or that the feedback is about.
+        outcome: at the end, why; see `study.platforms.completion`.
+        notice: what happened that the worker did not expect, for the next page.
+        receipts: by id of the message, what became of it.
+    """
+
+    store: StudyStore
+    identity: Identity
+    page: str = "consent"
+    mode: str = "answer"
+    claimed: ClaimedItem | None = None
+    answer: StoredAnswer | None = None
+    outcome: str | None = None
+    notice: str = ""
+    standing: Standing | None = None
+    receipts: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
+
+    @property
+    def worker(self) -> str:
+        return self.identity.worker_id
+
+    @property
+    def item(self) -> str | None:
+        """The item on the screen."""
+        if self.mode != "answer":
+            return None if self.answer is None else self.answer.item
+        return None if self.claimed is None else self.claimed.id
+
+
+def begin(store: StudyStore, identity: Identity) -> Visit:
+    """Let a visitor in: a new one is asked for consent, one who was here before goes on where they stopped."""
+    visit = Visit(store, identity)
+    known = store.worker(identity.worker_id)
+    if known is None:
+        return visit
+    if known.state != "active":
+        end(visit, "refused")
+    elif known.details.get(READ):
+        advance(visit)
+    else:
+        visit.page = "instructions"
+    return visit
+
+
+def agree(visit: Visit) -> None:
+    """The worker takes part. Before this, nothing of them is kept."""
+
+    def join() -> None:
+        visit.store.register(visit.worker, platform=visit.identity.platform, details=visit.identity.details)
+        visit.page, visit.notice = "instructions", ""
+
+    _at_peace(visit, join)
+
+
+def start(visit: Visit) -> None:
+    """The worker has read the instructions."""
+
+    def note() -> None:
+        visit.store.register(visit.worker, details={READ: True})
+        advance(visit)
+
+    _at_peace(visit, note)
+
+
+def decline(visit: Visit) -> None:
+    """The worker does not take part."""
+    visit.page, visit.outcome = "end", "declined"
+
+
+def advance(visit: Visit) -> None:
+    """Go to the task that comes next, or to the end."""
+
+    def claim() -> None:
+        visit.mode, visit.answer = "answer", None
+        visit.claimed = visit.store.claim(visit.worker, visit=visit.identity.visit)
+        visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
+        if visit.claimed is None:
+            end(visit, visit.standing.outcome or "complete")
+        else:
+            visit.page = "task"
+
+    _at_peace(visit, claim)
+
+
+def end(visit: Visit, outcome: str) -> None:
+    """Show the last page. What the worker holds stays theirs for a while: they may come back."""
+    visit.page, visit.outcome, visit.claimed = "end", outcome, None
+    try:
+        visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
+        if outcome != "declined":
+            visit.store.finish(visit.worker, outcome, visit=visit.identity.visit)
+    except BarlowError as error:
+        # The end is the end, also where the file cannot note it: answers and pay are in there already.
+        _log.warning("The end of a visit was not noted: %s", error)
+
+
+def _at_peace(visit: Visit, act: Callable[[], None]) -> None:
+    """Do it; where the worker may not, or the file cannot, the next page says so."""
+    try:
+        act()
+    except RefusedError as error:
+        _log.warning("%s", error)
+        end(visit, "refused")
+    except NotSavedError as error:
+        _log.error("%s", error)
+        visit.page, visit.notice = "trouble", cannot_save(error)
+
+
+def cannot_save(error: NotSavedError) -> str:
+    """Why nothing was saved, for the worker; the researcher finds more in the log of the server."""
+    if error.try_again:
+        return "The study is busy at the moment."
+    return "The study cannot save anything at the moment: its storage is full or locked. The researchers need to see to it."
+
+
+# --- messages of the form
+
+
+def handle(visit: Visit, message: object) -> None:
+    """Act on a message and leave its receipt. Whatever is wrong with it ends up in the receipt, never as an exception.
+
+    Args:
+        message: as the page sent it, so anything; expected: {"id", "kind", "item", "token", "answers", "text"}.
+    """
+    if not isinstance(message, Mapping) or not isinstance(message.get("id"), str) or len(message["id"]) > 100:
+        return
+    if message["id"] in visit.receipts:
+        return
+    act = _ACTIONS.get(str(message.get("kind")))
+    try:
+        if act is None:
+            raise BarlowError("The page sent something that the study does not know. Load the page again, please.")
+        receipt = {"ok": True, "text": ""} | (act(visit, message) or {})
+    except InvalidAnswersError as error:
+        receipt = {"ok": False, "text": "", "problems": error.problems}
+    except NotSavedError as error:
+        _log.error("%s", error)
+        receipt = {"ok": False, "text": cannot_save(error), "again": True}
+    except RefusedError as error:
+        _log.warning("%s", error)
+        receipt = {"ok": False, "text": _refused(visit, message), "gone": True}
+    except BarlowError as error:
+        receipt = {"ok": False, "text": str(error)}
+    visit.receipts[message["id"]] = receipt
+    while len(visit.receipts) > RECEIPTS:
+        visit.receipts.popitem(last=False)
+
+
+def _refused(visit: Visit, message: Mapping[str, Any]) -> str:
+    """The file did not take it: look anew where this worker stands, and say it in their words."""
+    known = visit.store.worker(visit.worker)
+    if known is None or known.state != "active":
+        end(visit, "refused")
+        return "You cannot send answers to this study any more. What you sent before is paid."
+    if message.get("item") == visit.item:
+        advance(visit)
+    return "This task is not open for you any more, or you have answered it before. Here is what comes next."
+
+
+def _item(message: Mapping[str, Any]) -> str:
+    item = message.get("item")
+    if not isinstance(item, str):
+        raise BarlowError("The page did not say which task it is about. Load the page again, please.")
+    return item
+
+
+def _submit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
+    item = _item(message)
+    kept = visit.store.submit(visit.worker, item, message.get("answers") or {}, message.get("token"))
+    text = (
+        ""
+        if kept.as_sent
+        else "You had answered this task before, perhaps in another tab. That answer stands; you can go back and change it."
+    )
+    if item != visit.item or visit.mode != "answer":
+        return {"text": text}
+    if kept.kind == "practice":
+        visit.mode, visit.answer = "feedback", kept
+        visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
+    else:
+        advance(visit)
+    return {"text": text, "stored": True}
+
+
+def _edit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
+    item = _item(message)
+    visit.store.edit(visit.worker, item, message.get("answers") or {}, message.get("token"))
+    if visit.mode == "edit" and item == visit.item:
+        _to_current(visit)
+    return {"stored": True}
+
+
+def _draft(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
+    item = _item(message)
+    if visit.store.save_draft(visit.worker, item, message.get("answers") or {}):
+        return {}
+    if item == visit.item and visit.mode == "answer":
+        advance(visit)
+        return {
+            "ok": False,
+            "gone": True,
+            "text": "This task has been answered already, perhaps in another tab. Here is what comes next.",
+        }
+    return {"ok": False, "gone": True}
+
+
+def _active(visit: Visit, message: Mapping[str, Any]) -> None:
+    visit.store.active(visit.worker, _item(message))
+
+
+def _report(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
+    text = message.get("text")
+    visit.store.report(visit.worker, _item(message), text if isinstance(text, str) else "")
+    return {"text": "Thank you, the researchers will see your report."}
+
+
+def _skip(visit: Visit, message: Mapping[str, Any]) -> None:
+    item = _item(message)
+    visit.store.give_back(visit.worker, item)
+    if item == visit.item:
+        advance(visit)
+
+
+def _next(visit: Visit, message: Mapping[str, Any]) -> None:
+    """On from the feedback, or back from editing to the task that waits."""
+    if visit.mode == "feedback":
+        advance(visit)
+    elif visit.mode == "edit":
+        _to_current(visit)
+
+
+def _back(visit: Visit, message: Mapping[str, Any]) -> None:
+    """To the answer before the one on the screen."""
+    sent = visit.store.history(visit.worker)
+    places = [place for place, one in enumerate(sent) if visit.mode != "answer" and one.item == visit.item]
+    earlier = sent[places[0] + 1 :] if places else sent
+    if not earlier:
+        raise BarlowError("There is no answer before this one.")
+    visit.mode, visit.answer, visit.page = "edit", earlier[0], "task"
+
+
+def _to_current(visit: Visit) -> None:
+    if visit.claimed is None or any(one.item == visit.claimed.id for one in visit.store.history(visit.worker)[:1]):
+        advance(visit)
+        return
+    visit.mode, visit.answer = "answer", None
+    draft = visit.store.draft(visit.worker, visit.claimed.id)
+    visit.claimed = ClaimedItem(**{**visit.claimed.__dict__, "draft": draft})
+
+
+def _stop(visit: Visit, message: Mapping[str, Any]) -> None:
+    standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
+    end(visit, "stopped" if standing.payable else "declined")
+
+
+_ACTIONS: dict[str, Callable[[Visit, Mapping[str, Any]], dict[str, Any] | None]] = {
+    "submit": _submit,
+    "edit": _edit,
+    "draft": _draft,
+    "active": _active,
+    "report": _report,
+    "skip": _skip,
+    "next": _next,
+    "back": _back,
+    "stop": _stop,
+}
