@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
+from study import uncertainty
+from study.agreement import KINDS, item_agreement
 from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
-from study.likert import items_above, votes
-from study.reliability import MEASUREMENT, alpha
-from study.words import content_words
+from study.likert import items_above, preferences, votes
+from study.reliability import MEASUREMENT, Alpha, alpha
+from study.words import AS_THE_PAPER, Wording, content_words
 
 _ANSWERS = (*RATINGS, "useful")
 
@@ -174,40 +177,74 @@ def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.D
     return pd.DataFrame({"excluded": excluded, "signals": ["; ".join(found) for found in signals]}, index=quality.index)
 
 
-def effect_of_exclusions(answers: pd.DataFrame, excluded: Collection[Hashable], *, threshold: float = 3.0) -> pd.DataFrame:
+def effect_of_exclusions(
+    answers: pd.DataFrame,
+    excluded: Collection[Hashable],
+    *,
+    threshold: float = 3.0,
+    vectors: KeyedVectors | None = None,
+    wording: Wording = AS_THE_PAPER,
+    **bootstrap: Any,
+) -> pd.DataFrame:
     """Every headline number with all workers, and without the excluded ones.
 
+    Args:
+        vectors: for the agreement of descriptions; None leaves it out.
+        bootstrap: `confidence`, `replicates` and `seed` of the intervals.
+
     Returns:
-        A row a measure (index): `all`, `kept`, `change` (kept - all), Float64, <NA> where a number is undefined.
+        A row a measure (index): `all`, `all_low`, `all_high`, `kept`, `kept_low`, `kept_high`, `change` (kept - all), Float64, <NA> where a
+        number, or an interval, is undefined.
     """
-    table = checked(answers, [*_ANSWERS])
-    everyone, kept = _headlines(table, threshold), _headlines(table[~table["worker"].isin(list(excluded))], threshold)
-    result = pd.DataFrame({"all": everyone, "kept": kept}, dtype="Float64")
+    table = checked(answers, [*_ANSWERS, *(DESCRIPTIONS if vectors is not None else ())])
+    result = pd.DataFrame()
+    for side, part in (("all", table), ("kept", table[~table["worker"].isin(list(excluded))])):
+        numbers = _headlines(part, threshold, bootstrap)
+        if vectors is not None:
+            numbers |= _agreements(part, vectors, wording, bootstrap)
+        for place, column in enumerate((side, f"{side}_low", f"{side}_high")):
+            result[column] = pd.Series({name: three[place] for name, three in numbers.items()}, dtype="Float64")
     result["change"] = result["kept"] - result["all"]
     result.index.name = "measure"
     return result
 
 
-def _headlines(table: pd.DataFrame, threshold: float) -> dict[str, float | None]:
-    numbers: dict[str, float | None] = {
-        "answers": len(table),
-        "items": table["item"].nunique(),
-        "workers": table["worker"].nunique(),
-    }
+# A number and the ends of its interval.
+_Three = tuple[float | None, float | None, float | None]
+
+
+def _headlines(table: pd.DataFrame, threshold: float, bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
+    numbers: dict[str, _Three] = {}
+    for name, count in (("answers", len(table)), ("items", table["item"].nunique()), ("workers", table["worker"].nunique())):
+        numbers[name] = count, None, None
     for question in RATINGS:
-        ratings = table[question].dropna()
-        numbers[f"mean {question}"] = float(ratings.mean()) if len(ratings) else None
-    above = items_above(table, threshold=threshold, replicates=1)
-    numbers[f"items with ease and confidence above {threshold:g}"] = above.count if above.n_items else None
-    numbers[f"share of items with ease and confidence above {threshold:g}"] = above.share.value
-    useful = table["useful"].dropna()
-    for choice in PREFERENCES:
-        numbers[f"share of answers for {choice}"] = float((useful == choice).mean()) if len(useful) else None
+        numbers[f"mean {question}"] = _three(uncertainty.mean(table[question], table["item"], table["worker"], **bootstrap))
+    above = items_above(table, threshold=threshold, **bootstrap)
+    numbers[f"items with ease and confidence above {threshold:g}"] = above.count if above.n_items else None, None, None
+    numbers[f"share of items with ease and confidence above {threshold:g}"] = _three(above.share)
+    for row in preferences(table, **bootstrap).itertuples():
+        numbers[f"share of answers for {row.choice}"] = cast("_Three", (row.share, row.low, row.high))
     vote = votes(table)["vote"]
-    numbers["share of items that vote for none"] = float((vote == "none").mean()) if len(vote) else None
+    numbers["share of items that vote for none"] = _three(
+        uncertainty.item_share((vote == "none").to_numpy(dtype=bool), **bootstrap)
+    )
     for question in MEASUREMENT:
-        numbers[f"alpha of {question}"] = alpha(table, question, replicates=1).value
+        numbers[f"alpha of {question}"] = _three(alpha(table, question, **bootstrap))
     return numbers
+
+
+def _agreements(table: pd.DataFrame, vectors: KeyedVectors, wording: Wording, bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
+    numbers = {}
+    for kind in KINDS:
+        values = item_agreement(table, vectors, kind=kind, wording=wording)["agreement"].to_numpy(
+            dtype=np.float64, na_value=np.nan
+        )
+        numbers[f"mean agreement of {kind} descriptions"] = _three(uncertainty.item_mean(values, **bootstrap))
+    return numbers
+
+
+def _three(estimate: uncertainty.Estimate | Alpha) -> _Three:
+    return estimate.value, estimate.low, estimate.high
 
 
 def _checks(checks: pd.DataFrame | None, workers: pd.Index) -> pd.DataFrame:

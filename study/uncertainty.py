@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
-from scipy.stats import beta
+from scipy.stats import beta, binomtest
 
 from barlow_core.errors import BarlowError
 
@@ -30,6 +30,8 @@ _DRAWS = 1 << 21
 NOBODY = "nobody answered"
 ONE_ITEM = "one item only: the interval says nothing about other items"
 ONE_WORKER = "one worker only: the interval says nothing about other workers"
+NO_ITEMS = "no item has a value"
+ONE_VALUE = "one item only on a side: nothing to resample, so no interval"
 ONE_OF_BOTH = "one item and one worker: nothing to resample, so no interval"
 ALL_THE_SAME = "all answers are the same: nothing to resample, so no interval"
 ALL_OR_NONE = (
@@ -225,24 +227,52 @@ def mean_difference(
         values: (n,) numbers; NaN for an answer that is missing.
         first, second: (n,) bool, which answers belong to which.
     """
+    settings: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    return mean_differences(np.asarray(values, dtype=np.float64)[:, None], first, second, items, workers, **settings)[0]
+
+
+def mean_differences(
+    values: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    items: ArrayLike,
+    workers: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> list[Estimate]:
+    """`mean_difference` of K values at once, (n, K), which is quicker than one by one."""
     check_settings(confidence, replicates)
     numbers = np.asarray(values, dtype=np.float64)
     sides = np.column_stack([np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)])
-    kept = ~np.isnan(numbers) & sides.any(axis=1)
-    clusters = _clusters(kept, items, workers)
-    numbers, weights = numbers[kept], sides[kept].astype(np.float64)
-    if not weights.any(axis=0).all():
-        which = "first" if not weights[:, 0].any() else "second"
-        return _estimate(None, None, None, clusters, confidence, f"no answers on the {which} side")
-    sums = np.column_stack([numbers[:, None] * weights, weights])
-    totals = sums.sum(axis=0)
-    value = totals[0] / totals[2] - totals[1] / totals[3]
-    if (numbers == numbers[0]).all():
-        return _estimate(value, None, None, clusters, confidence, ALL_THE_SAME)
-    drawn = clusters.resampled_sums(sums, replicates=replicates, seed=seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        differences = drawn[:, 0] / drawn[:, 2] - drawn[:, 1] / drawn[:, 3]
-    return _with_interval(value, differences, clusters, confidence)
+    estimates: list[Estimate | None] = [None] * numbers.shape[1]
+    # Values that are missing in the same answers share their denominators and their resamples.
+    patterns: dict[bytes, list[int]] = {}
+    for k in range(numbers.shape[1]):
+        patterns.setdefault(np.isnan(numbers[:, k]).tobytes(), []).append(k)
+    for columns in patterns.values():
+        kept = ~np.isnan(numbers[:, columns[0]]) & sides.any(axis=1)
+        clusters = _clusters(kept, items, workers)
+        weights = sides[kept].astype(np.float64)
+        if not weights.any(axis=0).all():
+            reason = f"no answers on the {'first' if not weights[:, 0].any() else 'second'} side"
+            nothing = _estimate(None, None, None, clusters, confidence, reason)
+            estimates = [nothing if k in columns else estimate for k, estimate in enumerate(estimates)]
+            continue
+        sums = np.hstack([weights, *(numbers[kept, k, None] * weights for k in columns)])
+        totals = sums.sum(axis=0)
+        drawn = clusters.resampled_sums(sums, replicates=replicates, seed=seed)
+        for place, k in enumerate(columns, start=1):
+            at = 2 * place
+            value = totals[at] / totals[0] - totals[at + 1] / totals[1]
+            if (numbers[kept, k] == numbers[kept, k][0]).all():
+                estimates[k] = _estimate(value, None, None, clusters, confidence, ALL_THE_SAME)
+                continue
+            with np.errstate(divide="ignore", invalid="ignore"):
+                differences = drawn[:, at] / drawn[:, 0] - drawn[:, at + 1] / drawn[:, 1]
+            estimates[k] = _with_interval(value, differences, clusters, confidence)
+    return [estimate for estimate in estimates if estimate is not None]
 
 
 def share_of_items_above(
@@ -278,6 +308,86 @@ def share_of_items_above(
     drawn += value - np.nanmean(drawn)
     estimate = _with_interval(value, drawn, clusters, confidence)
     return _all_or_none(estimate) if value in (0.0, 1.0) and estimate.low == estimate.high else _within(estimate)
+
+
+def item_mean(values: ArrayLike, *, confidence: float = CONFIDENCE, replicates: int = REPLICATES, seed: int = 0) -> Estimate:
+    """The mean of one value an item, with a percentile interval over resampled items.
+
+    For what only all answers of an item together have, such as their agreement; the interval speaks about other items and the same
+    kind of workers, whose share in the noise is inside the items' own. `n` and `n_items` are items, `n_workers` is 0: none was resampled.
+
+    Args:
+        values: (n,) numbers; NaN for an item that has none, which then counts nowhere.
+    """
+    check_settings(confidence, replicates)
+    numbers = _given(values)
+    n = len(numbers)
+    if not n:
+        return Estimate(None, None, None, 0, 0, 0, confidence, NO_ITEMS)
+    value = float(numbers.mean())
+    if n == 1 or (numbers == numbers[0]).all():
+        return Estimate(value, None, None, n, n, 0, confidence, ONE_VALUE if n == 1 else ALL_THE_SAME)
+    low, high = np.quantile(_resampled_means(numbers, replicates, np.random.default_rng(seed)), _tails(confidence))
+    return Estimate(value, float(low), float(high), n, n, 0, confidence, None)
+
+
+def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> Estimate:
+    """The share of items that are hits, with Wilson's interval (by scipy), which takes items as independent.
+
+    For what only all answers of an item together have, such as its vote; see `item_mean`. Settings of a bootstrap are taken and not used.
+
+    Args:
+        hits: (n,) bool.
+    """
+    check_settings(confidence, 1)
+    table = np.asarray(hits, dtype=bool)
+    n = len(table)
+    if not n:
+        return Estimate(None, None, None, 0, 0, 0, confidence, NO_ITEMS)
+    interval = binomtest(int(table.sum()), n).proportion_ci(confidence, method="wilson")
+    return Estimate(float(table.mean()), float(interval.low), float(interval.high), n, n, 0, confidence, None)
+
+
+def item_difference(
+    first: ArrayLike, second: ArrayLike, *, confidence: float = CONFIDENCE, replicates: int = REPLICATES, seed: int = 0
+) -> Estimate:
+    """Mean of one value an item minus that of other items, with a percentile interval over items, each side resampled by itself.
+
+    See `item_mean`.
+    """
+    check_settings(confidence, replicates)
+    sides = [_given(first), _given(second)]
+    n = len(sides[0]) + len(sides[1])
+    if not len(sides[0]) or not len(sides[1]):
+        which = "second" if len(sides[0]) else "first"
+        return Estimate(None, None, None, n, n, 0, confidence, f"no items on the {which} side")
+    value = float(sides[0].mean() - sides[1].mean())
+    both = np.concatenate(sides)
+    if min(map(len, sides)) == 1 or (both == both[0]).all():
+        reason = ONE_VALUE if min(map(len, sides)) == 1 else ALL_THE_SAME
+        return Estimate(value, None, None, n, n, 0, confidence, reason)
+    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2)]
+    drawn = [_resampled_means(side, replicates, stream) for side, stream in zip(sides, streams, strict=True)]
+    low, high = np.quantile(drawn[0] - drawn[1], _tails(confidence))
+    return Estimate(value, float(low), float(high), n, n, 0, confidence, None)
+
+
+def _given(values: ArrayLike) -> np.ndarray:
+    numbers = np.asarray(values, dtype=np.float64)
+    return numbers[~np.isnan(numbers)]
+
+
+def _tails(confidence: float) -> list[float]:
+    return [(1 - confidence) / 2, (1 + confidence) / 2]
+
+
+def _resampled_means(numbers: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    means = np.empty(replicates)
+    batch = max(1, _DRAWS // len(numbers))
+    for at in range(0, replicates, batch):
+        size = min(batch, replicates - at)
+        means[at : at + size] = numbers[rng.integers(len(numbers), size=(size, len(numbers)))].mean(axis=1)
+    return means
 
 
 def _clusters(given: Any, items: ArrayLike, workers: ArrayLike) -> Clusters:

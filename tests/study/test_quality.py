@@ -131,7 +131,8 @@ def test_a_rule_that_makes_no_sense_is_an_error(setting: dict[str, Any]) -> None
 
 
 def test_the_effect_on_every_headline_number(answers: pd.DataFrame) -> None:
-    table = effect_of_exclusions(answers, ["clicker"])
+    full = effect_of_exclusions(answers, ["clicker"])
+    table = full[["all", "kept", "change"]]
     assert table.loc["answers"].tolist() == [19, 13, -6]
     assert table.loc["workers"].tolist() == [4, 3, -1]
     assert table.loc["items"].tolist() == [7, 7, 0]
@@ -140,6 +141,10 @@ def test_the_effect_on_every_headline_number(answers: pd.DataFrame) -> None:
     assert table.loc["items with ease and confidence above 3", "all"] == 4
     assert table.loc["alpha of confidence", "kept"] is pd.NA, "all the same"
     assert table.loc["alpha of confidence", "all"] < 0
+    intervals = full[["all_low", "all", "all_high"]].loc[["mean ease", "share of answers for both", "alpha of ease"]]
+    assert (intervals["all_low"] < intervals["all"]).all()
+    assert (intervals["all"] < intervals["all_high"]).all()
+    assert not any(name.startswith("mean agreement") for name in table.index), "no word vectors were given"
     nothing = effect_of_exclusions(answers, answers["worker"].unique())
     assert nothing.loc["mean ease", "kept"] is pd.NA
     assert nothing.loc["answers", "kept"] == 0
