@@ -1,15 +1,29 @@
 """Everything that a study says, from its file to text, figures and tables.
 
-from study.analysis import Filters, load_study
+from study.analysis import Analysis, Filters, load_study
 
-data = load_study("runs/mine/study.sqlite")
-part = data.filtered(Filters(groupings=("label",), checks="passed"))
+analysis = Analysis(load_study("runs/mine/study.sqlite"), filters=Filters(groupings=("label",), checks="passed"))
+analysis.n_text, analysis.above["ease", "confidence"], analysis.preferences, analysis.names
 """
 
 from __future__ import annotations
 
+from study.analysis.analysis import Analysis
 from study.analysis.data import ATTRIBUTES, TIERS, StudyData
 from study.analysis.filters import Filters
+from study.analysis.item_view import ItemView, item_panel
 from study.analysis.loading import load_study, study_state
+from study.analysis.options import AnalysisOptions
 
-__all__ = ["ATTRIBUTES", "TIERS", "Filters", "StudyData", "load_study", "study_state"]
+__all__ = [
+    "ATTRIBUTES",
+    "TIERS",
+    "Analysis",
+    "AnalysisOptions",
+    "Filters",
+    "ItemView",
+    "StudyData",
+    "item_panel",
+    "load_study",
+    "study_state",
+]

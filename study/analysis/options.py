@@ -1,0 +1,50 @@
+"""How a study is analysed: the settings that every number depends on, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from barlow_core.errors import BarlowError
+from study.quality import ExclusionRule
+from study.uncertainty import CONFIDENCE, REPLICATES, check_settings
+from study.words import AS_THE_PAPER, Wording
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """Settings of an analysis.
+
+    Attributes:
+        confidence: of all intervals.
+        replicates, seed: of all bootstraps.
+        threshold: averages above it count as easy, and as confident.
+        wording: departures from the paper's rule of agreement, all off by default.
+        rule: who would be left out; None: nobody.
+        exclude: whether the rule is applied to all numbers; else only its effect is shown.
+        min_answers: items with fewer ratings are left out of the lists of easy and difficult items.
+        k_examples: items in each of these lists.
+        models: also fit Dawid and Skene's model and MACE (needs the extra `barlow[crowd]`).
+    """
+
+    confidence: float = CONFIDENCE
+    replicates: int = REPLICATES
+    seed: int = 0
+    threshold: float = 3.0
+    wording: Wording = AS_THE_PAPER
+    rule: ExclusionRule | None = field(default_factory=ExclusionRule)
+    exclude: bool = False
+    min_answers: int = 3
+    k_examples: int = 5
+    models: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self.confidence, self.replicates)
+        if not 1 <= self.threshold <= 5:
+            raise BarlowError(f"The threshold is {self.threshold}; expected a level of the scale, from 1 to 5.")
+        if self.min_answers < 1 or self.k_examples < 1:
+            raise BarlowError(f"min_answers is {self.min_answers} and k_examples {self.k_examples}; expected 1 or more of both.")
+
+    @property
+    def bootstrap(self) -> dict[str, float | int]:
+        """As the functions of `study.uncertainty`, `study.likert` and `study.reliability` take them."""
+        return {"confidence": self.confidence, "replicates": self.replicates, "seed": self.seed}
