@@ -1,0 +1,218 @@
+"""The worker's page without a browser: who is let in, and what every page says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from worker_study import ANSWERS, FEEDBACK, make_worker_study
+
+from barlow_core.paths import apps_dir
+from study.frozen import panels_folder
+from study.store import StudyStore
+
+Open = Callable[..., AppTest]
+PERSON = "5a9d64f5f6dfdd0001eaa73d"
+PROLIFIC = {"PROLIFIC_PID": PERSON, "STUDY_ID": "6b" * 12, "SESSION_ID": "7c" * 12}
+MTURK = {"assignmentId": "3ABCDEF", "hitId": "3HIT0", "workerId": "A1WORKER", "turkSubmitTo": "https://workersandbox.mturk.com"}
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Start the page as `streamlit run apps/annotate.py -- STUDY` does, at the address ?name=value&..."""
+
+    def start(study: StudyStore | Path | None, **parameters: str) -> AppTest:
+        path = study.path if isinstance(study, StudyStore) else study
+        monkeypatch.setattr(sys, "argv", ["annotate.py", *([str(path)] if path else [])])
+        page = AppTest.from_file(str(apps_dir() / "annotate.py"), default_timeout=60)
+        for name, value in parameters.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return start
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StudyStore:
+    return make_worker_study(tmp_path / "study.sqlite")
+
+
+def html(page: AppTest) -> str:
+    """All HTML of the page, without its style sheets."""
+    assert not page.exception, page.exception
+    return "\n".join(element.proto.body for element in page.get("html") if not element.proto.body.startswith("<style>"))
+
+
+def form(page: AppTest) -> dict[str, Any]:
+    """What the form was given to show."""
+    assert not page.exception, page.exception
+    (element,) = page.get("bidi_component")
+    found: dict[str, Any] = json.loads(element.proto.json)
+    return found
+
+
+def to_the_tasks(page: AppTest) -> AppTest:
+    page.button(key="agree").click().run()
+    return page.button(key="start").click().run()
+
+
+def test_the_way_to_the_first_task(store: StudyStore, open_page: Open) -> None:
+    page = open_page(store, **PROLIFIC)
+    text = html(page)
+    assert "Describe what the pictures have in common" in text
+    assert "$0.50 for each task" in text
+    assert store.worker(PERSON) is None, "nothing is kept before they agree"
+    page.button(key="agree").click().run()
+    assert "You begin with 1 task for practice" in html(page)
+    assert "legs of animals" in html(page)
+    worker = store.worker(PERSON)
+    assert worker is not None
+    assert (worker.platform, worker.details["session_id"]) == ("prolific", "7c" * 12)
+    page.button(key="start").click().run()
+    data = form(page)
+    assert data["title"] == "Practice"
+    assert [question["id"] for question in data["questions"]] == ["short", "long", "ease", "confidence", "useful"]
+    assert [section["letter"] for section in data["sections"]] == ["A", "B", "C"]
+    pictures = [picture for section in data["sections"] for picture in section["pictures"]]
+    assert len(pictures) == 9
+    assert all(picture["src"].startswith("mock/media/") and picture["width"] for picture in pictures)
+    assert len({picture["alt"] for picture in pictures}) == 9
+    assert not any("tiger" in picture["alt"] for picture in pictures), "the class would give the answer away"
+
+
+def test_who_was_here_before_is_not_asked_again(store: StudyStore, open_page: Open) -> None:
+    first = form(to_the_tasks(open_page(store, **PROLIFIC)))
+    again = form(open_page(store, **PROLIFIC))
+    assert again["item"] == first["item"]
+    assert again["token"] == first["token"]
+
+
+def test_an_open_link_becomes_personal(store: StudyStore, open_page: Open) -> None:
+    page = to_the_tasks(open_page(store))
+    (invite,) = page.query_params.values()
+    invite = invite[0] if isinstance(invite, list) else invite
+    assert invite.startswith("guest-")
+    assert store.worker(invite) is not None
+    assert form(open_page(store, invite=invite))["title"] == "Practice"
+
+
+def test_who_declines_leaves_nothing(store: StudyStore, open_page: Open) -> None:
+    page = open_page(store, **PROLIFIC)
+    page.button(key="decline").click().run()
+    assert "You have not taken part" in html(page)
+    assert store.worker(PERSON) is None
+    assert len(store.events()) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"PROLIFIC_PID": "{{%PROLIFIC_PID%}}"}, "Prolific did not fill in PROLIFIC_PID"),
+        ({"PROLIFIC_PID": "' OR 1=1 --"}, "not an ID of Prolific"),
+        ({"STUDY_ID": "6b" * 12}, "does not hold your Prolific ID"),
+        ({"invite": "<script>alert(1)</script>"}, "not one of this study"),
+        ({**MTURK, "turkSubmitTo": "https://evil.example"}, "not an address of Mechanical Turk"),
+        ({**MTURK, **PROLIFIC}, "mixes parameters"),
+    ],
+)
+def test_a_link_that_names_nobody_is_explained(
+    store: StudyStore, open_page: Open, parameters: dict[str, str], said: str
+) -> None:
+    text = html(open_page(store, **parameters))
+    assert said in unescape(text)
+    assert "We cannot let you in yet" in text
+    assert "study@example.org" in text
+    assert "<script" not in text
+    assert len(store.workers()) == 0
+
+
+def test_a_preview_keeps_nothing(store: StudyStore, open_page: Open) -> None:
+    page = open_page(store, **{**MTURK, "assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "workerId": ""})
+    data = form(page)
+    assert data["mode"] == "preview"
+    assert len(data["sections"]) == 3
+    assert len(store.workers()) == len(store.events()) == 0
+
+
+def test_texts_of_the_study_are_texts(tmp_path: Path, open_page: Open) -> None:
+    nasty = "<img src=x onerror=alert(1)> **bold** $x$ & more"
+    store = make_worker_study(
+        tmp_path / "study.sqlite", consent=nasty, title=nasty, instructions=(nasty,), examples=({"shows": nasty, "good": nasty},)
+    )
+    page = open_page(store, **PROLIFIC)
+    assert "<img" not in html(page)
+    assert html(page).count("&lt;img src=x onerror=alert(1)&gt; **bold** $x$ &amp; more") == 2
+    page.button(key="agree").click().run()
+    assert "<img" not in html(page)
+    assert html(page).count("&lt;img") == 3
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("prolific", "submissions/complete?cc=C0DE123"), ("link", "C0DE123")])
+def test_the_end_leads_back(tmp_path: Path, open_page: Open, platform: str, expected: str) -> None:
+    store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=1, invite_codes=("ABCD-1234",), open_link=False)
+    parameters, worker = (PROLIFIC, PERSON) if platform == "prolific" else ({"invite": "ABCD-1234"}, "ABCD-1234")
+    page = to_the_tasks(open_page(store, **parameters))
+    store.submit(worker, form(page)["item"], ANSWERS)
+    text = html(open_page(store, **parameters))
+    assert "Thank you!" in text
+    assert expected in text
+    assert "<b>1 answer</b> sent, <b>$0.50</b> earned" in text
+    assert ('target="_top"' in text) is (platform == "prolific")
+
+
+def test_the_end_of_a_hit_is_a_form_to_amazon(tmp_path: Path, open_page: Open) -> None:
+    store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=1)
+    page = to_the_tasks(open_page(store, **MTURK))
+    store.submit("A1WORKER", form(page)["item"], ANSWERS)
+    text = html(open_page(store, **MTURK))
+    assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit" method="post"' in text
+    assert '<input type="hidden" name="assignmentId" value="3ABCDEF">' in text
+
+
+def test_a_blocked_worker_hears_it(store: StudyStore, open_page: Open) -> None:
+    page = to_the_tasks(open_page(store, **PROLIFIC))
+    store.block(PERSON)
+    assert "There are no more tasks for you" in html(open_page(store, **PROLIFIC))
+    assert not page.exception
+
+
+def test_pictures_that_changed_are_not_shown(store: StudyStore, open_page: Open) -> None:
+    for file in panels_folder(store.path).glob("*/a_0.png"):
+        file.write_bytes(b"something else")
+    data = form(to_the_tasks(open_page(store, **PROLIFIC)))
+    assert data["sections"] == []
+    assert data["trouble"] == "The pictures of this task cannot be shown. Please report it below, and skip the task."
+
+
+def test_a_study_without_pictures_works(tmp_path: Path, open_page: Open) -> None:
+    store = make_worker_study(tmp_path / "study.sqlite", pictures=False)
+    data = form(to_the_tasks(open_page(store, **PROLIFIC)))
+    assert (data["sections"], data["trouble"]) == ([], "")
+
+
+@pytest.mark.parametrize("what", ["nothing", "missing", "other"])
+def test_a_wrong_start_shows_no_traceback(tmp_path: Path, open_page: Open, what: str) -> None:
+    path = None if what == "nothing" else tmp_path / "other.sqlite"
+    if what == "other":
+        (tmp_path / "other.sqlite").write_text("this is no study")
+    text = html(open_page(path))
+    assert "The study is not available" in text
+    assert str(tmp_path) not in text
+
+
+def test_feedback_stays_text(store: StudyStore, open_page: Open) -> None:
+    from annotating import task, visit
+
+    page = to_the_tasks(open_page(store, **PROLIFIC))
+    at = page.session_state["visit"]
+    visit.handle(at, {"id": "1", "kind": "submit", "item": at.item, "token": at.claimed.token, "answers": ANSWERS})
+    data = task.form_data(at, None, lambda path: None)
+    assert data["feedback"] == {"passed": True, "heading": "Well done.", "text": FEEDBACK}
+    assert data["title"] == "Practice"
+    assert data["answers"] == ANSWERS
