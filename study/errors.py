@@ -31,11 +31,13 @@ class NotSavedError(BarlowError):
     """The file could not take it (locked, full, read-only, damaged). Nothing was written, not even half of it.
 
     Attributes:
+        reason: "busy" (somebody else holds the file), "full" (the disk is), "read_only", "damaged" or "other".
         try_again: whether the same call may work in a moment without anybody doing anything.
     """
 
-    def __init__(self, message: str, *, try_again: bool = False):
-        self.try_again = try_again
+    def __init__(self, message: str, *, reason: str = "other"):
+        self.reason = reason
+        self.try_again = reason == "busy"
         super().__init__(message)
 
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from study.errors import UnknownVisitorError
 from study.store.settings import GUEST_PREFIX, INVITE, Settings
 
-OUTCOMES = ("complete", "stopped", "screened_out", "declined", "refused", "full")
+OUTCOMES = ("complete", "stopped", "left", "screened_out", "declined", "refused", "full")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
@@ -191,6 +191,7 @@ def _name(platform: str) -> str:
 _WORDS = {
     "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
     "stopped": ("Thank you!", "You have stopped here. Everything that you sent is saved and will be paid."),
+    "left": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
     "screened_out": (
         "Thank you, that is all",
         "Some answers did not fit tasks whose answer is known, so there are no more tasks for you. What you sent is paid.",
@@ -205,8 +206,8 @@ def completion(identity: Identity, settings: Settings, outcome: str) -> Completi
     """Where somebody goes who is at the end.
 
     Args:
-        outcome: "complete" (nothing more for them), "stopped" (they want to end with some answers sent), "screened_out" (failed too
-            many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was nothing for them at all).
+        outcome: "complete" (nothing more for them), "stopped" (they want to end with some answers sent), "left" (with none),
+            "screened_out" (failed too many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was nothing for them at all).
     """
     title, text = _WORDS[outcome]
     if identity.platform == "prolific":
@@ -232,6 +233,7 @@ def _to_prolific(settings: Settings, outcome: str, title: str, text: str) -> Com
         "stopped": settings.completion_code,
         "screened_out": settings.screened_out_code,
         "declined": settings.declined_code,
+        "left": settings.declined_code,
         "full": settings.screened_out_code,
     }.get(outcome)
     if not code:
@@ -246,7 +248,7 @@ def _to_prolific(settings: Settings, outcome: str, title: str, text: str) -> Com
 
 
 def _to_mturk(identity: Identity, outcome: str, title: str, text: str) -> Completion:
-    if outcome in ("declined", "refused", "full"):
+    if outcome in ("left", "declined", "refused", "full"):
         return Completion(outcome, title, f"{text} Please return the HIT.")
     fields = {"assignmentId": identity.query["assignmentId"], "worker": identity.worker_id, "outcome": outcome}
     action = _submit_host(identity.query["turkSubmitTo"])

@@ -66,18 +66,22 @@ def not_saved(error: Exception, path: Path, patience: float) -> NotSavedError:
         return NotSavedError(
             f"Not saved: another program holds {path} and did not let go within {patience:g} seconds. {kept}: send it again in a "
             "moment. If that goes on, close the program that holds the file (a database browser, a script, a copy in progress).",
-            try_again=True,
+            reason="busy",
         )
     if name in _OUT_OF_SPACE or getattr(error, "errno", None) in (28, 122):  # ENOSPC, EDQUOT
-        return NotSavedError(f"Not saved: the disk that holds {path} is full. {kept}: free some space, then send it again.")
+        return NotSavedError(
+            f"Not saved: the disk that holds {path} is full. {kept}: free some space, then send it again.", reason="full"
+        )
     if name.startswith(_READ_ONLY) or isinstance(error, PermissionError) or getattr(error, "errno", None) == 30:  # EROFS
         return NotSavedError(
-            f"Not saved: {path} cannot be written to. {kept}: allow writing to the file and to its folder, then send it again."
+            f"Not saved: {path} cannot be written to. {kept}: allow writing to the file and to its folder, then send it again.",
+            reason="read_only",
         )
     if name.startswith(_DAMAGED):
         return NotSavedError(
             f"Not saved: {path} is damaged ({error}). {kept}. See what is wrong: barlow study check. "
-            "Go back to the last backup: barlow study restore."
+            "Go back to the last backup: barlow study restore.",
+            reason="damaged",
         )
     return NotSavedError(f"Not saved: {path} could not be written ({error}). {kept}: look at the disk, then send it again.")
 

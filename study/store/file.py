@@ -134,7 +134,7 @@ class StudyFile:
             raise NotSavedError(
                 f"Another backup, withdrawal or restore of {self.path} is running and takes more than {MAINTENANCE_PATIENCE:g} seconds. "
                 "Wait until it ends, then try again.",
-                try_again=True,
+                reason="busy",
             ) from None
 
     def _require_writable(self) -> None:
@@ -175,5 +175,5 @@ class StudyFile:
             raise NotSavedError(
                 f"Another program is reading {self.path} and keeps its log ({self.path.name}-wal) from being emptied. What was deleted "
                 "is out of the file, but the log may still hold it. Close that program, then do this again.",
-                try_again=True,
+                reason="busy",
             )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATIENCE = 10.0
-OUTCOMES = ("complete", "stopped", "screened_out", "refused", "full")
+OUTCOMES = ("complete", "stopped", "left", "screened_out", "refused", "full")
 
 
 class StudyStore:
@@ -286,7 +286,7 @@ class StudyStore:
         They may come back all the same; doing it twice does no harm.
 
         Args:
-            outcome: "complete", "stopped", "screened_out", "refused" or "full"; see `study.platforms.completion`.
+            outcome: "complete", "stopped", "left" (nothing sent), "screened_out", "refused" or "full"; see `study.platforms.completion`.
 
         Raises:
             RefusedError: nobody of that id takes part.
@@ -376,6 +376,11 @@ class StudyStore:
         """The items, one row each: `item`, `kind`, `wanted`, `filled` (answers and reservations), `answers`, and their data."""
         with self._file.reading() as db:
             return tables.items(db, self.settings)
+
+    def item_list(self) -> list[dict[str, Any]]:
+        """The items in the form that `create` takes: `id`, `kind`, `expected`, `answers_per_item`, and their data."""
+        with self._file.reading() as db:
+            return tables.item_list(db)
 
     def workers(self, *, pseudonymous: bool = False) -> pd.DataFrame:
         """The workers, one row each: ids, state, how many accepted answers, how many checks they passed."""

@@ -78,6 +78,19 @@ def items(db: Database, settings: Settings) -> pd.DataFrame:
     )
 
 
+def item_list(db: Database) -> list[dict[str, Any]]:
+    """The items as `StudyStore.create` takes them."""
+    found = []
+    for row in db.query("SELECT id, kind, data, expected, wanted FROM item ORDER BY position"):
+        about = {"id": row["id"], "kind": row["kind"], **json.loads(row["data"])}
+        if row["expected"] is not None:
+            about["expected"] = json.loads(row["expected"])
+        if row["wanted"] is not None:
+            about["answers_per_item"] = row["wanted"]
+        found.append(about)
+    return found
+
+
 def workers(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataFrame:
     """One row a worker, in the order of joining; see `StudyStore.workers`."""
     identity = "pseudonym AS worker" if pseudonymous else "id AS worker, pseudonym"
