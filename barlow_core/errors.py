@@ -9,3 +9,7 @@ class BarlowError(Exception):
 
 class ImageError(BarlowError):
     """An image file that is missing, unreadable or truncated; the message names the file."""
+
+
+class BusyError(BarlowError):
+    """Another process holds what is needed; the same may succeed later."""

@@ -29,7 +29,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.errors import BarlowError
+from barlow_core.errors import BarlowError, BusyError
 from barlow_core.files import write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Run:
             with FileLock(self.path / ".lock", timeout=0):
                 yield
         except Timeout:
-            raise BarlowError(
+            raise BusyError(
                 f"Another barlow command is writing to {self.path}. Wait until it ends, or use another run folder."
             ) from None
 

@@ -24,14 +24,16 @@ from barlow_core.panels.plan import feature_requests, load_panel, most_activatin
 from barlow_core.panels.settings import AttackSettings, attack_settings, default_steps
 
 if TYPE_CHECKING:
-    from barlow_core.panels.attack import feature_attack
+    from barlow_core.panels.attack import AttackStage, attack_stages, feature_attack
     from barlow_core.panels.render import make_panel, make_panels, visualize
 
 __all__ = [
     "AttackSettings",
+    "AttackStage",
     "Panel",
     "PanelImage",
     "attack_settings",
+    "attack_stages",
     "default_steps",
     "feature_attack",
     "feature_requests",
@@ -43,7 +45,14 @@ __all__ = [
 ]
 
 # Looked up on first use: reading panels does without the seconds and the memory that torch takes.
-_NEED_TORCH = {"feature_attack": "attack", "make_panel": "render", "make_panels": "render", "visualize": "render"}
+_NEED_TORCH = {
+    "AttackStage": "attack",
+    "attack_stages": "attack",
+    "feature_attack": "attack",
+    "make_panel": "render",
+    "make_panels": "render",
+    "visualize": "render",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 _PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
 
 
+class AttackStage(NamedTuple):
+    """Where an attack is after some of its steps.
+
+    Attributes:
+        step: how many were taken.
+        images: (N, 3, H, W) float32 in [0, 1].
+        activations: (N,) float32, of the attacked features in them.
+        distances: (N,) float32, l2 from the originals.
+    """
+
+    step: int
+    images: torch.Tensor
+    activations: torch.Tensor
+    distances: torch.Tensor
+
+
 def feature_attack(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
@@ -29,6 +45,7 @@ def feature_attack(
     step_size: float | None = None,
     epsilon: float | None = None,
     progress: bool = False,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Raise a feature by gradient ascent on the image, inside an l2 ball around it (paper, appendix C).
 
@@ -43,6 +60,7 @@ def feature_attack(
         steps: how many steps; 0 gives the images back.
         step_size: l2 length of one step; None scales the paper's 1.0 (see `attack_settings`).
         epsilon: l2 radius; None scales the paper's 500.0 with the size of the image.
+        on_step: called after every step with how many are taken and how many there are; what it raises ends the attack.
 
     Returns:
         The attacked images, (N, 3, H, W) float32 in [0, 1], at most `epsilon` away from the originals, and
@@ -52,25 +70,76 @@ def feature_attack(
     Raises:
         BarlowError: images, features or settings out of their range.
     """
+    *_, last = _stages(extractor, images, features, [steps], step_size, epsilon, progress, on_step)
+    return last.images, last.activations
+
+
+def attack_stages(
+    extractor: Extractor,
+    images: torch.Tensor | np.ndarray,
+    features: int | Sequence[int] | np.ndarray | torch.Tensor,
+    *,
+    stages: int = 5,
+    steps: int = 500,
+    step_size: float | None = None,
+    epsilon: float | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[AttackStage]:
+    """A feature attack on its way: the images at its beginning, at its end, and in between at steps that lie evenly.
+
+    The last stage is what `feature_attack` gives for the same arguments.
+
+    Args:
+        stages: how many, at least 2; there are fewer where there are fewer steps.
+        (others): see `feature_attack`.
+
+    Raises:
+        BarlowError: fewer than 2 stages; or as `feature_attack`.
+    """
+    if stages < 2:
+        raise BarlowError(f"stages is {stages}. Expected at least 2, the beginning and the end of the attack.")
+    at = sorted({round(steps * stage / (stages - 1)) for stage in range(stages)})
+    return list(_stages(extractor, images, features, at, step_size, epsilon, False, on_step))
+
+
+def _stages(
+    extractor: Extractor,
+    images: torch.Tensor | np.ndarray,
+    features: int | Sequence[int] | np.ndarray | torch.Tensor,
+    at: Sequence[int],
+    step_size: float | None,
+    epsilon: float | None,
+    progress: bool,
+    on_step: Callable[[int, int], None] | None,
+) -> Iterator[AttackStage]:
+    """The attack after each number of steps of `at`, increasing; it ends with the last of them."""
     original = _checked_images(images).to(extractor.device)
     chosen = _checked_features(features, len(original), extractor.n_features).to(original.device)
-    settings = attack_settings(*original.shape[-2:], steps=steps, step_size=step_size, epsilon=epsilon)
+    settings = attack_settings(*original.shape[-2:], steps=at[-1], step_size=step_size, epsilon=epsilon)
     attacked = original.clone()
     # cuDNN may otherwise pick algorithms that add in another order each time.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for _ in tqdm(range(settings["steps"]), desc="attack", unit="step", leave=False, disable=not progress):
-            direction = _unit(_gradient(extractor, attacked, chosen))
-            attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
-        with torch.no_grad():
-            activations = _activations(extractor, attacked, chosen)
+        for step in tqdm(range(settings["steps"] + 1), desc="attack", unit="step", leave=False, disable=not progress):
+            if step:
+                direction = _unit(_gradient(extractor, attacked, chosen))
+                attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
+                if on_step is not None:
+                    on_step(step, settings["steps"])
+            if step in at:
+                with torch.no_grad():
+                    activations = _activations(extractor, attacked, chosen)
+                _check_finite(activations, chosen)
+                yield AttackStage(step, attacked, activations, _norms(attacked - original)[:, 0, 0, 0])
+
+
+def _check_finite(activations: torch.Tensor, features: torch.Tensor) -> None:
     if not torch.isfinite(activations).all():
         place = int((~torch.isfinite(activations)).nonzero()[0, 0])
         raise BarlowError(
-            f"The attack of feature {int(chosen[place])} on image {place} of the batch gave an activation of "
+            f"The attack of feature {int(features[place])} on image {place} of the batch gave an activation of "
             f"{float(activations[place])}. Expected a finite number: check the weights and the "
             "normalisation of the network."
         )
-    return attacked, activations
 
 
 def _activations(extractor: Extractor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

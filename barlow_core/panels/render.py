@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ def make_panels(
     source: str = "group",
     overwrite: bool = False,
     progress: bool = False,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> list[Panel]:
     """Make the panels of (group, feature) pairs; those that are there already, made from the same, are kept.
 
@@ -57,6 +58,7 @@ def make_panels(
         step_size, epsilon: of the attack; None scales the paper's (`attack_settings`).
         source: "group" searches the most activating images in the group, "benchmark" in all images.
         overwrite: make them again all the same.
+        on_step: called after every step of an attack, see `feature_attack`.
 
     Raises:
         BarlowError: another extractor, a feature or source that does not exist, an empty group, an image that
@@ -64,7 +66,7 @@ def make_panels(
 
     Cost: 2 * steps passes of k images through the network for each panel.
     """
-    _check_extractor(run, extractor)
+    check_extractor(run, extractor)
     side = extractor.image_size
     steps = default_steps(side) if steps is None else steps
     attack = attack_settings(side, side, steps=steps, step_size=step_size, epsilon=epsilon)
@@ -76,7 +78,7 @@ def make_panels(
         with run.lock():
             _sweep(run)
             for folder, plan in tqdm(todo.items(), desc="visualize", unit="panel", disable=not progress):
-                _make(run, extractor, folder, plan, progress=progress)
+                _make(run, extractor, folder, plan, progress=progress, on_step=on_step)
     return [Panel.load(folder) for folder in folders]
 
 
@@ -138,7 +140,8 @@ def visualize(
     return panels
 
 
-def _check_extractor(run: Run, extractor: Extractor) -> None:
+def check_extractor(run: Run, extractor: Extractor) -> None:
+    """Raise BarlowError where `extractor` is not the one that made the features of `run`."""
     made_by = run.require("extract")["extractor"]
     if made_by["fingerprint"] != extractor.fingerprint:
         raise BarlowError(
@@ -153,12 +156,20 @@ def _sweep(run: Run) -> None:
         shutil.rmtree(leftover)
 
 
-def _make(run: Run, extractor: Extractor, folder: Path, plan: dict[str, Any], *, progress: bool) -> None:
+def _make(
+    run: Run,
+    extractor: Extractor,
+    folder: Path,
+    plan: dict[str, Any],
+    *,
+    progress: bool,
+    on_step: Callable[[int, int], None] | None,
+) -> None:
     """Make a panel beside its place and move it there when it is complete."""
     unfinished = run.panels_path / f".{folder.parent.name}-{folder.name}"
     unfinished.mkdir(parents=True)
     try:
-        _write(run, extractor, unfinished, plan, progress=progress)
+        _write(run, extractor, unfinished, plan, progress=progress, on_step=on_step)
         folder.parent.mkdir(exist_ok=True)
         # A folder cannot replace another in one step; in between there is no panel, which the next call would
         # make.
@@ -169,13 +180,21 @@ def _make(run: Run, extractor: Extractor, folder: Path, plan: dict[str, Any], *,
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(run: Run, extractor: Extractor, folder: Path, plan: dict[str, Any], *, progress: bool) -> None:
+def _write(
+    run: Run,
+    extractor: Extractor,
+    folder: Path,
+    plan: dict[str, Any],
+    *,
+    progress: bool,
+    on_step: Callable[[int, int], None] | None,
+) -> None:
     columns, feature, side = plan["images"], plan["feature"], plan["display"]["size"]
     paths = [run.benchmark.paths[column["index"]] for column in columns]
     images = torch.stack([extractor.preprocess(open_image(path)) for path in paths])
     with torch.no_grad():
         heat = heatmaps(extractor.feature_maps(images)[:, feature], side)
-    attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress)
+    attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress, on_step=on_step)
 
     shown = pictures.enlarge(pictures.to_pixels(images), side)
     rows = {
