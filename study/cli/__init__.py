@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+
 import click
 
 from barlow_core.cli.shared import BarlowGroup
 
+# In the order in which a study needs them. Each lies in a module that is read only when it is asked for: help stays quick.
+_COMMANDS = {
+    "create": "making",
+    "preview": "serving",
+    "serve": "serving",
+    "admin": "serving",
+    "set": "making",
+    "status": "people",
+    "pay": "people",
+    "block": "people",
+    "reopen": "people",
+    "withdraw": "people",
+    "backup": "files",
+    "restore": "files",
+    "export": "files",
+    "check": "files",
+    "simulate": "simulating",
+    "analyze": "analyze",
+}
 
-@click.group(cls=BarlowGroup)
+
+class _Lazy(BarlowGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, module in _COMMANDS.items() if importlib.util.find_spec(f"study.cli.{module}")]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"study.cli.{_COMMANDS[name]}")
+        command = getattr(module, {"set": "set_command"}.get(name, name))
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Lazy)
 def study() -> None:
-    """Ask people whether they understand features: make a study, serve it, pay, export, analyze."""
+    """Ask people whether they understand features: make a study, serve it, pay, export, analyze.
+
+    A study is one SQLite file; its pictures lie beside it. STUDY is that file, or the run folder that holds it as study.sqlite.
+    """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RATE_WINDOW_SECONDS = 3600.0
+MONEY = ("earned", "bonus", "amount", "base", "due")
 FORESEEABLE_SECONDS = 10 * 366 * 86_400.0
 
 
@@ -137,29 +138,15 @@ def payments(db: Database, settings: Settings) -> pd.DataFrame:
             " WHERE answer.worker = worker.id AND item.kind <> 'practice') AS seconds, "
             "(SELECT count(DISTINCT coalesce(json_extract(data, '$.visit'), '')) FROM event WHERE event.worker = worker.id AND kind = 'finished' "
             " AND (json_extract(data, '$.outcome') IN ('complete', 'stopped') OR (platform = 'mturk' AND json_extract(data, '$.outcome') = 'screened_out'))) "
-            " AS visits "
+            " AS visits, "
+            "(SELECT json_extract(data, '$.visit') FROM event WHERE event.worker = worker.id AND kind = 'finished' "
+            " AND json_extract(data, '$.visit') IS NOT NULL ORDER BY event.id DESC LIMIT 1) AS last_visit "
             "FROM worker WHERE NOT simulated ORDER BY joined_at, id"
         )
     )
-    columns = [
-        "worker",
-        "pseudonym",
-        "platform",
-        "state",
-        "items",
-        "seconds",
-        "earned",
-        "bonus",
-        "amount",
-        "base",
-        "due",
-        "currency",
-    ]
+    columns = ["worker", "pseudonym", "platform", "state", "items", "seconds", *MONEY, "currency", "visits", "last_visit"]
     made = [row | _money(row, settings) for row in rows]
     return pd.DataFrame(made, columns=columns).astype({"items": "int64", "seconds": "float64"} | dict.fromkeys(MONEY, object))
-
-
-MONEY = ("earned", "bonus", "amount", "base", "due")
 
 
 def _money(row: dict[str, Any], settings: Settings) -> dict[str, Any]:

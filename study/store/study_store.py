@@ -407,7 +407,7 @@ class StudyStore:
 
         Columns: `worker`, `pseudonym`, `platform`, `state`, `items` (paid ones), `seconds` (on task, of these), and as Decimal in
         `currency`: `earned` (for items), `bonus`, `amount` (both together), `base` (of that, what the platform pays by itself for
-        visits that were sent in), `due` (the rest: to be paid as a bonus there, or by hand). Late and discarded answers are paid,
+        visits that were sent in), `due` (the rest: to be paid as a bonus there, or by hand); `visits` (those) and `last_visit`. Late and discarded answers are paid,
         withdrawn ones too; practice is not.
         """
         with self._file.reading() as db:

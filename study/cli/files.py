@@ -1,0 +1,111 @@
+"""The verbs about files: copies, exports, checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from barlow_core.cli.shared import example, json_option
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+from study.cli.shared import open_study, print_json, say_advice, study_argument, study_path
+
+
+@click.command(epilog=example("barlow study backup runs/mine", "barlow study backup runs/mine --to disk/study.sqlite --pictures"))
+@study_argument
+@click.option("--to", "target", type=click.Path(path_type=Path), help="A new file. [default: in STUDY.backups]")
+@click.option("--pictures", is_flag=True, help="Copy the frozen pictures, too; for a copy on another disk.")
+def backup(study: Path, target: Path | None, pictures: bool) -> None:
+    """Copy the study while people answer. A withdrawal finds this copy and cleans it, as long as it stays where it is."""
+    from study.frozen import copy_panels, panels_folder
+
+    with open_study(study) as store:
+        made = store.backup(target)
+        click.echo(f"Copied to {made}")
+        if pictures:
+            if not copy_panels(store.path, made):
+                raise BarlowError(f"There are no pictures to copy: {panels_folder(store.path)} is no folder.")
+            click.echo(f"Pictures copied to {panels_folder(made)}")
+
+
+@click.command(epilog=example("barlow study restore runs/mine", "barlow study restore runs/mine study-20250301T120000Z.sqlite"))
+@study_argument
+@click.argument("backup_path", metavar="[BACKUP]", required=False, type=click.Path(path_type=Path))
+def restore(study: Path, backup_path: Path | None) -> None:
+    """Bring a study back to the state of BACKUP, also while it is open; without BACKUP, list the backups that there are.
+
+    The state before is kept as one more backup. Who withdrew since stays withdrawn.
+    """
+    from study.frozen import copy_panels, panels_folder
+    from study.store import StudyStore
+    from study.store.backup import backup_folder
+
+    path = study_path(study)
+    folder = backup_folder(path)
+    if backup_path is None:
+        found = sorted(one.name for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
+        if not found:
+            raise BarlowError(f"There are no backups in {folder}. Name one: barlow study restore {study} BACKUP")
+        click.echo("\n".join(found))
+        return
+    if not backup_path.exists() and (folder / backup_path).exists():
+        backup_path = folder / backup_path
+    with StudyStore.restore(backup_path, path) as store:
+        click.echo(f"{store.path} is as it was in {backup_path}: {count(store.progress().answers, 'answer')}.")
+    if not panels_folder(path).exists():
+        beside = backup_path.parent.with_name(backup_path.parent.name.removesuffix(".backups"))
+        if any(copy_panels(source, path) for source in (backup_path, beside) if panels_folder(source).is_dir()):
+            click.echo(f"Pictures copied to {panels_folder(path)}")
+
+
+@click.command(
+    epilog=example(
+        "barlow study export runs/mine answers.csv", "barlow study export runs/mine all.parquet --everything --real-ids"
+    )
+)
+@study_argument
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), help="[default: what the name ends in]")
+@click.option(
+    "--everything", is_flag=True, help="Also practice and checks, surplus and discarded answers; columns kind and state tell."
+)
+@click.option("--real-ids", is_flag=True, help="The ids of the platform instead of pseudonyms. Not for publishing.")
+@click.option("--overwrite", is_flag=True, help="Replace an export that is there already.")
+def export(study: Path, target: Path, kind: str | None, everything: bool, real_ids: bool, overwrite: bool) -> None:
+    """Write the answers with a codebook beside them: CSV (safe for spreadsheets), JSON lines or Parquet."""
+    from study.assignment import ANSWERED
+    from study.store.schema import ITEM_KINDS
+
+    if target.exists() and not overwrite:
+        raise BarlowError(f"{target} exists already. Choose another name, or pass --overwrite.")
+    kinds, states = (ITEM_KINDS, ANSWERED) if everything else (("item",), ("accepted",))
+    with open_study(study) as store:
+        for path in store.export(target, kind, pseudonymous=not real_ids, kinds=kinds, states=states):
+            click.echo(path)
+
+
+@click.command(epilog=example("barlow study check runs/mine"))
+@study_argument
+@json_option
+@click.pass_context
+def check(ctx: click.Context, study: Path, as_json: bool) -> None:
+    """Is the study whole: the file, the rules of assignment, the audit trail, the pictures? Exit status 1 where it is not."""
+    from study import frozen
+    from study.store import library_advice
+
+    with open_study(study) as store:
+        found = store.check()
+        pictures = {str(item["id"]): item for item in store.item_list() if frozen.has_pictures(item)}
+        found += frozen.problems(store.path, pictures)
+        n_answers = len(store.answers())
+    if as_json:
+        print_json({"problems": found, "sqlite": library_advice()})
+    else:
+        for problem in found:
+            click.echo(problem)
+        if not found:
+            click.echo(f"All is well: {count(n_answers, 'answer')}, pictures of {count(len(pictures), 'item')}.")
+        say_advice()
+    if found:
+        ctx.exit(1)

@@ -1,0 +1,253 @@
+"""The verbs that make a study and change its settings."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from barlow_core.cli.shared import example, open_run, options, quiet_option, run_argument
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+from study.cli.shared import money, open_study, study_argument
+
+if TYPE_CHECKING:
+    from study.selection import Selection
+    from study.store import StudyStore
+
+selection_options = options(
+    click.option(
+        "--list", "list_path", type=click.Path(path_type=Path), help="Items from a CSV or JSON list instead of the paper's."
+    ),
+    click.option(
+        "--grouping",
+        "groupings",
+        multiple=True,
+        default=("label", "prediction"),
+        show_default=True,
+        help="Which groupings to show; may be given several times.",
+    ),
+    click.option(
+        "--per-tier", type=click.IntRange(1), default=20, show_default=True, help="Classes a tier (top, middle, bottom)."
+    ),
+    click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Features a class, by mutual information."),
+    click.option(
+        "--practice", type=click.IntRange(0), default=2, show_default=True, help="Practice items, with feedback, unpaid."
+    ),
+    click.option("--attention", type=click.IntRange(0), default=3, show_default=True, help="Attention checks."),
+)
+setting_options = options(
+    click.option("--answers", "answers_per_item", type=click.IntRange(1), default=5, show_default=True, help="Workers an item."),
+    click.option(
+        "--platform",
+        "platforms",
+        multiple=True,
+        type=click.Choice(["link", "prolific", "mturk"]),
+        help="Where workers come from; may be given several times. [default: link]",
+    ),
+    click.option("--pay", "pay_per_item", help="For each item. [default: 0.50]"),
+    click.option("--base-pay", help="What the platform pays by itself for a visit (Prolific's reward, the HIT's). [default: 0]"),
+    click.option("--bonus", help="For everybody who passes all checks. [default: 0]"),
+    click.option("--currency", help="[default: USD]"),
+    click.option("--minutes", "minutes_per_item", type=float, help="That an item takes, as workers are told. [default: 2.5]"),
+    click.option("--items-per-worker", type=click.IntRange(1), help="Most items that a worker may answer. [default: all]"),
+    click.option("--items-per-visit", type=click.IntRange(1), help="Most items a visit, such as an accepted HIT. [default: all]"),
+    click.option("--completion-code", help="That Prolific shows for this study."),
+    click.option("--contact", help="How workers reach you; shown on every page."),
+    click.option("--seed", type=int, help="Of the random order of items. [default: 0]"),
+)
+
+
+@click.command(
+    epilog=example(
+        "barlow study create runs/mine --platform prolific --completion-code C1A2B3",
+        "barlow study create runs/mine --study pilot.sqlite --per-tier 1 --top 3 --answers 2 --invites 6",
+        "barlow study create runs/mine --list items.csv --settings settings.toml",
+    )
+)
+@run_argument
+@click.option("--study", "path", type=click.Path(path_type=Path), help="The file to make. [default: RUN/study.sqlite]")
+@selection_options
+@setting_options
+@click.option("--invites", type=click.IntRange(0), default=0, help="Make so many invite codes, one a person, for the plain link.")
+@click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path),
+    help="JSON or TOML with any settings: consent, instructions, examples, questionnaire, ...",
+)
+@click.option("--images-per-panel", type=click.IntRange(1), help="[default: as in the panels of the run]")
+@click.option("--steps", type=click.IntRange(0), help="Of the feature attack. [default: as in the panels of the run]")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; for panels that are missing. [default: a GPU where there is one]")
+@click.option("--dry-run", is_flag=True, help="Only say what the study would be.")
+@quiet_option
+def create(
+    run_path: Path,
+    path: Path | None,
+    list_path: Path | None,
+    groupings: tuple[str, ...],
+    per_tier: int,
+    top: int,
+    practice: int,
+    attention: int,
+    invites: int,
+    settings_path: Path | None,
+    images_per_panel: int | None,
+    steps: int | None,
+    device: str | None,
+    dry_run: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Make the study of a run: choose items, make missing panels, freeze them, write the file.
+
+    By default the items are those of the paper: of both groupings the 20 classes with the highest error rate, the 20 in the middle
+    and the 20 with the lowest, and for each the 10 features with the highest mutual information with failure. Making panels takes
+    long; what is finished is kept, and the same command goes on from there.
+    """
+    from study.making import make_study
+    from study.platforms import new_invite_codes
+    from study.secret import hashed, new_secret
+    from study.selection import from_list, select, with_checks
+    from study.store import Settings
+
+    run = open_run(run_path)
+    path = run_path / "study.sqlite" if path is None else path
+    if path.exists():
+        raise BarlowError(f"{path} exists already. A study is never replaced: choose another path with --study, or move it away.")
+    values = _read_settings(settings_path) if settings_path is not None else {}
+    values |= {name: value for name, value in given.items() if value not in (None, ()) and not _is_default(name, values)}
+    if invites:
+        values["invite_codes"] = [*values.get("invite_codes", ()), *new_invite_codes(invites)]
+    settings = Settings.make(values)
+    if list_path is not None:
+        chosen = from_list(run, list_path)
+    else:
+        chosen = select(run, groupings=groupings, per_tier=per_tier, top=top)
+    kinds = {item.get("kind", "item") for item in chosen.items}
+    chosen = with_checks(
+        run,
+        chosen,
+        practice=0 if "practice" in kinds else practice,
+        attention=0 if kinds & {"gold", "attention"} else attention,
+        questionnaire=settings.questionnaire,
+        seed=settings.seed,
+    )
+    _say_selection(chosen, settings)
+    if dry_run:
+        return
+    secret = None
+    if "admin_hash" not in values:
+        secret = new_secret()
+        values["admin_hash"] = hashed(secret)
+    with make_study(
+        run,
+        path,
+        selection=chosen,
+        images_per_panel=images_per_panel,
+        steps=steps,
+        device=device or _default_device(),
+        progress=not quiet,
+        **values,
+    ) as store:
+        _say_made(store, secret)
+
+
+def _is_default(name: str, from_file: dict[str, Any]) -> bool:
+    """Whether an option was left out on the command line, while the file of settings has a value for it."""
+    source = click.get_current_context().get_parameter_source(name)
+    return name in from_file and source in (None, click.core.ParameterSource.DEFAULT)
+
+
+def _default_device() -> str:
+    from barlow_core import extractors
+
+    return extractors.default_device()
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise BarlowError(
+            f"{path} cannot be read as settings ({error}). Expected JSON, or TOML in a file that ends in .toml."
+        ) from None
+    if not isinstance(values, dict):
+        raise BarlowError(f'{path} holds no settings. Expected names with values, such as {{"pay_per_item": "0.50"}}.')
+    return values
+
+
+def _say_selection(chosen: Selection, settings: Any) -> None:
+    kinds = [str(item.get("kind", "item")) for item in chosen.items]
+    n = kinds.count("item")
+    others = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("practice", "attention", "gold") if kind in kinds)
+    wanted = sum(
+        int(i.get("answers_per_item", settings.answers_per_item)) for i, k in zip(chosen.items, kinds, strict=True) if k == "item"
+    )
+    click.echo(f"{count(n, 'item')}{f' ({others} besides)' if others else ''}, {count(wanted, 'answer')} wanted.")
+    for note in chosen.notes:
+        click.echo(f"  {note}")
+    cost = settings.pay * wanted
+    click.echo(
+        f"Pay: about {money(cost, settings.currency)} for items, checks and fees of the platform not counted; "
+        f"{money(settings.hourly_pay, settings.currency)} an hour at {settings.minutes_per_item:g} minutes an item."
+    )
+
+
+def _say_made(store: StudyStore, secret: str | None) -> None:
+    from study.platforms import missing
+
+    click.echo(f"The study is {store.path}, its pictures are in {store.path}.panels")
+    if secret is not None:
+        click.echo(f"Secret of the admin page, shown only now: {secret}")
+    if codes := store.settings.invite_codes:
+        click.echo(f"{count(len(codes), 'invite code')}; barlow study serve prints the links to send.")
+    for sentence in missing(store.settings):
+        click.echo(f"Still missing: {sentence}")
+    click.echo(f"Look at it as a worker: barlow study preview {store.path}")
+
+
+@click.command(
+    "set",
+    epilog=example(
+        "barlow study set runs/mine completion_code=C1A2B3 contact=study@example.org",
+        "barlow study set runs/mine items_per_worker=30 --invites 20",
+    ),
+)
+@study_argument
+@click.argument("values", metavar="NAME=VALUE", nargs=-1)
+@click.option("--invites", type=click.IntRange(0), default=0, help="Add so many new invite codes.")
+def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
+    """Change texts, limits, codes and platforms of a study, also while people answer; without NAME=VALUE, show all settings."""
+    from study.platforms import new_invite_codes
+    from study.store.settings import CHANGEABLE, SECRET
+
+    with open_study(study) as store:
+        changes = dict(_pair(value) for value in values)
+        if invites:
+            codes = new_invite_codes(invites)
+            changes["invite_codes"] = [*changes.get("invite_codes", store.settings.invite_codes), *codes]
+            click.echo("\n".join(codes))
+        if changes:
+            store.configure(**changes)
+            click.echo(f"Changed: {', '.join(changes)}", err=bool(invites))
+            return
+        for name, row in store.settings.rows().items():
+            text = f"({len(json.loads(row))})" if name in SECRET else row
+            click.echo(f"{name}{'' if name in CHANGEABLE else ' (fixed)'} = {text if len(text) <= 100 else text[:97] + '...'}")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BarlowError(f"{text!r} is no setting with a value. Expected NAME=VALUE, such as items_per_worker=30.")
+    if name in ("title", "contact", "consent", "currency", "base_pay", "bonus") or name.endswith(("_code", "_url")):
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, [part for part in value.split(",") if part] if name in ("platforms", "invite_codes") else value

@@ -1,0 +1,145 @@
+"""The verbs about people: how far they are, what they earn, who may go on, who leaves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from barlow_core.cli.shared import example, json_option
+from barlow_core.wording import count
+from study.cli.shared import money, open_study, print_frame, print_json, study_argument, worker_argument, worker_of, yes_option
+
+
+@click.command(epilog=example("barlow study status runs/mine", "barlow study status runs/mine --json"))
+@study_argument
+@json_option
+def status(study: Path, as_json: bool) -> None:
+    """How far the study is, how fast it goes, when it ends at this rate, and what it costs."""
+    with open_study(study) as store:
+        done = store.progress()
+        reports = len(store.reports())
+        if as_json:
+            print_json(asdict(done) | {"complete": done.complete, "reports": reports, "study": str(store.path)})
+            return
+        currency = done.currency
+        percent = 100 * done.answers / done.answers_wanted
+        lines = [
+            ("answers", f"{done.answers:,} of {done.answers_wanted:,} ({percent:.1f} %)"),
+            ("items", f"{done.items_complete:,} of {done.items:,} complete, {done.reserved:,} being answered"),
+            ("workers", f"{done.workers:,} ({done.workers_blocked:,} blocked, {done.workers_withdrawn:,} withdrawn)"),
+            ("rate", f"{done.per_hour:,.1f} answers an hour"),
+            ("expected end", "done" if done.complete else done.expected_end or "cannot be said: no answers in the last hour"),
+            ("cost", f"{money(done.cost, currency)} so far, about {money(done.cost_expected, currency)} in all, without fees"),
+        ]
+        if done.hourly_pay is not None:
+            lines.append(("hourly pay", f"{money(done.hourly_pay, currency)} (median, time on task)"))
+        if done.answers_surplus:
+            lines.append(("surplus", f"{count(done.answers_surplus, 'answer')} came late and are paid, not needed"))
+        if done.answers_simulated:
+            lines.append(("SIMULATED", f"{count(done.answers_simulated, 'answer')} of these are not by people"))
+        if reports:
+            lines.append(("reports", f"{count(reports, 'problem')} reported by workers: see the admin page"))
+        for name, text in lines:
+            click.echo(f"{name:>12}  {text}")
+
+
+@click.command(
+    epilog=example(
+        "barlow study pay runs/mine",
+        "barlow study pay runs/mine --bonus-csv bonus.csv --platform prolific",
+        "barlow study pay runs/mine --csv payments.csv",
+    )
+)
+@study_argument
+@click.option("--csv", "table_path", type=click.Path(path_type=Path), help="Write the whole table.")
+@click.option("--bonus-csv", type=click.Path(path_type=Path), help="Write what the platform takes to pay what is due.")
+@click.option(
+    "--platform",
+    type=click.Choice(["prolific", "mturk", "link"]),
+    help="For --bonus-csv. [default: the one that workers came from]",
+)
+@json_option
+def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: str | None, as_json: bool) -> None:
+    """Who earned what: items, bonus, what the platform pays by itself, and what is still due.
+
+    Late and discarded answers are paid, and those of people who withdrew; practice and simulated workers are not. The tables hold
+    the ids of people: do not publish them.
+    """
+    from barlow_core.errors import BarlowError
+    from study.paying import write_bonuses, write_payments
+
+    with open_study(study) as store:
+        payments = store.payments()
+        if table_path is not None:
+            write_payments(table_path, payments)
+            click.echo(f"{count(len(payments), 'worker')} in {table_path}", err=as_json)
+        if bonus_csv is not None:
+            found = sorted(set(payments["platform"].fillna("link")))
+            if platform is None and len(found) != 1:
+                raise BarlowError(f"Workers came from {', '.join(found) or 'nowhere yet'}: say for which, with --platform.")
+            n = write_bonuses(bonus_csv, payments, platform or found[0])
+            click.echo(f"{count(n, 'bonus', 'bonuses')} in {bonus_csv}", err=as_json)
+        if as_json or (table_path is None and bonus_csv is None):
+            shown = payments.drop(columns=["seconds", "last_visit"]) if not as_json else payments
+            print_frame(shown, as_json=as_json, empty="Nobody has taken part yet.")
+            if not as_json and len(payments):
+                total, due = sum(payments["amount"]), sum(payments["due"])
+                click.echo(
+                    f"In all {money(total, store.settings.currency)}, of which {money(due, store.settings.currency)} are due."
+                )
+
+
+@click.command(epilog=example('barlow study block runs/mine 5f3c0a1b2c3d4e5f60718293 --reason "random words" --discard'))
+@study_argument
+@worker_argument
+@click.option("--reason", default="", help="For the audit trail.")
+@click.option(
+    "--discard", is_flag=True, help="Their answers do not count, and the items are asked again. They are paid all the same."
+)
+def block(study: Path, worker: str, reason: str, discard: bool) -> None:
+    """Give a worker no more items. WORKER is the platform's id, or the pseudonym of the exports."""
+    with open_study(study) as store:
+        name = worker_of(store, worker)
+        store.block(name, reason, discard=discard)
+    click.echo(f"{worker} is blocked{', and their answers are discarded' if discard else ''}. What was sent is paid.")
+
+
+@click.command(epilog=example("barlow study reopen runs/mine 5f3c0a1b2c3d4e5f60718293"))
+@study_argument
+@worker_argument
+def reopen(study: Path, worker: str) -> None:
+    """Let a blocked worker in again; discarded answers count again where items still need them."""
+    with open_study(study) as store:
+        store.reopen(worker_of(store, worker))
+    click.echo(f"{worker} may go on.")
+
+
+@click.command(epilog=example("barlow study withdraw runs/mine 5f3c0a1b2c3d4e5f60718293"))
+@study_argument
+@worker_argument
+@click.option(
+    "--forget", is_flag=True, help="Replace the id by the pseudonym, too. Pay first: nobody can say any more who that was."
+)
+@yes_option
+@click.pass_context
+def withdraw(ctx: click.Context, study: Path, worker: str, forget: bool, yes: bool) -> None:
+    """Delete everything that a worker wrote, from the study, its log and its backups; for good.
+
+    What stays is that somebody took part and for how many items they are paid. Exports made before, and copies in other places, are
+    out of reach: delete them, or export again.
+    """
+    with open_study(study) as store:
+        name = worker_of(store, worker)
+        if not yes:
+            click.confirm(f"Delete all answers of {worker} for good?", abort=True)
+        done = store.withdraw(name, forget=forget)
+    click.echo(
+        f"{count(done.answers, 'answer')} of {done.pseudonym} deleted; {count(len(done.cleaned), 'backup')} written anew without them. "
+        "Delete exports that were made before."
+    )
+    for path, reason in done.out_of_reach.items():
+        click.echo(f"Still holds the answers, delete it yourself: {path} ({reason})", err=True)
+    if done.out_of_reach:
+        ctx.exit(1)

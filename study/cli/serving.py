@@ -1,0 +1,176 @@
+"""The verbs that open the worker's app and the admin page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from barlow_core.cli.shared import example, serve_options
+from barlow_core.errors import BarlowError
+from study.cli.shared import open_study, say_advice, study_argument, study_path
+
+PORT, ADMIN_PORT = 8501, 8502
+# What a page that strangers open needs. Its own messages go to the log, not to the stranger; nothing is uploaded; a proxy that
+# closes quiet connections is kept awake.
+PUBLIC = {
+    "client.showErrorDetails": "none",
+    "server.enableXsrfProtection": "true",
+    "server.enableCORS": "true",
+    "server.maxUploadSize": "1",
+    "server.maxMessageSize": "5",
+    "server.websocketPingInterval": "20",
+    "runner.fastReruns": "true",
+}
+url_option = click.option("--url", help="Address at which people reach the app, such as https://study.example.org/barlow")
+
+
+@click.command(epilog=example("barlow study preview runs/mine"))
+@study_argument
+@serve_options
+def preview(study: Path, port: int | None, address: str, base_path: str, open_browser: bool) -> None:
+    """Open the study as a worker sees it; nothing that you do there is kept."""
+    from barlow_core.serve import serve_app
+
+    open_study(study).close()
+    serve_app(
+        "annotate.py",
+        [str(study_path(study)), "--preview"],
+        port=port,
+        address=address,
+        base_path=base_path,
+        open_browser=open_browser,
+        options=PUBLIC,
+    )
+
+
+@click.command(
+    epilog=example(
+        "barlow study serve runs/mine",
+        "barlow study serve runs/mine --url https://study.example.org --port 8501",
+        "barlow study serve runs/mine --url https://study.example.org --port 8503 --no-admin",
+    )
+)
+@study_argument
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
+@click.option("--address", default="localhost", show_default=True, help="Interface to listen on; 0.0.0.0 for all.")
+@click.option("--base-path", default="", help="Path below which a proxy shows the app; by default that of --url.")
+@url_option
+@click.option("--admin/--no-admin", default=True, help="Start the admin page, too, on this computer only.")
+@click.option("--admin-port", type=click.IntRange(1, 65535), default=ADMIN_PORT, show_default=True)
+def serve(study: Path, port: int, address: str, base_path: str, url: str | None, admin: bool, admin_port: int) -> None:
+    """Let workers in: start the app and print the links to hand out.
+
+    The app is made for the public (messages of errors stay in the log, no uploads, it may be shown in a frame as Mechanical Turk
+    does). People outside need an address with https:// in front of it: a proxy that passes everything on to --port. Several
+    processes may serve one study; see docs/running_a_study.md.
+    """
+    from barlow_core.serve import serve_app
+
+    parts = _public(url)
+    base_path = base_path or (parts.path.strip("/") if parts else "")
+    options = dict(PUBLIC)
+    if parts and parts.hostname:
+        # Connections from pages of this host, and of no other one, are let through to the app.
+        options["browser.serverAddress"] = parts.hostname
+        options["browser.serverPort"] = str(parts.port or (443 if parts.scheme == "https" else 80))
+    host = "localhost" if address == "0.0.0.0" else address
+    say_links(study, url or f"http://{host}:{port}/{base_path}")
+    with _admin_page(study_path(study), admin_port) if admin else _nothing():
+        serve_app(
+            "annotate.py",
+            [str(study_path(study))],
+            port=port,
+            address=address,
+            base_path=base_path,
+            open_browser=False,
+            options=options,
+        )
+
+
+@click.command(epilog=example("barlow study admin runs/mine", "barlow study admin runs/mine --new-secret"))
+@study_argument
+@click.option("--new-secret", is_flag=True, help="Make a new secret, print it, and end; the old one opens nothing any more.")
+@click.option("--port", type=click.IntRange(1, 65535), default=ADMIN_PORT, show_default=True)
+@click.option(
+    "--address", default="localhost", show_default=True, help="Interface to listen on. The page is best kept off the internet."
+)
+@click.option("--base-path", default="", help="Path below which a proxy shows the page.")
+@click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser.")
+def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str, open_browser: bool) -> None:
+    """Open the admin page: progress, answers, reports, blocking. It asks for the secret that `create` printed."""
+    from barlow_core.serve import serve_app
+    from study.secret import hashed
+    from study.secret import new_secret as make_secret
+
+    with open_study(study) as store:
+        if new_secret:
+            secret = make_secret()
+            store.configure(admin_hash=hashed(secret))
+            click.echo(f"New secret of the admin page, shown only now: {secret}")
+            return
+    serve_app(
+        "study_admin.py",
+        [str(study_path(study))],
+        port=port,
+        address=address,
+        base_path=base_path,
+        open_browser=open_browser,
+        options=PUBLIC,
+    )
+
+
+def say_links(study: Path, url: str) -> None:
+    """What to know before workers come: the links, what is missing, the SQLite library."""
+    from study.frozen import panels_folder
+    from study.platforms import external_question, links, missing
+
+    with open_study(study) as store:
+        if store.read_only:
+            raise BarlowError(
+                f"{store.path} cannot be written to, so no answer could be kept. Allow writing to it and to its folder."
+            )
+        for sentence in missing(store.settings):
+            click.echo(f"Still missing: {sentence}", err=True)
+        if any(item.get("panel") for item in store.item_list()) and not panels_folder(store.path).is_dir():
+            raise BarlowError(f"{panels_folder(store.path)} is missing: workers would see no pictures. Copy it to its place.")
+        for link in links(store.settings, url):
+            click.echo(f"{link.audience}: {link.url}\n    {link.advice}")
+            if link.audience == "Mechanical Turk":
+                click.echo(f"    {external_question(link.url)}")
+        if not store.settings.has_admin_secret:
+            click.echo(f"The admin page has no secret yet: barlow study admin {store.path} --new-secret", err=True)
+    if not url.startswith("https://"):
+        click.echo("These links work on this computer or network only; give your public address with --url https://...", err=True)
+    say_advice()
+
+
+def _public(url: str | None):  # type: ignore[no-untyped-def]
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BarlowError(f"--url {url!r} is no address. Expected such as https://study.example.org")
+    return parts
+
+
+@contextmanager
+def _admin_page(path: Path, port: int) -> Iterator[None]:
+    """The admin page in a process of its own: workers' frames can never reach it."""
+    page = subprocess.Popen([sys.executable, "-m", "barlow_core", "study", "admin", str(path), f"--port={port}", "--no-open"])
+    click.echo(f"Admin page, on this computer only: http://localhost:{port}")
+    try:
+        yield
+    finally:
+        page.terminate()
+        page.wait()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
