@@ -42,5 +42,9 @@ def make_worker_study(
             panel = draw_panel(path.parent / f"{path.name}.drawn-{number}", about, rng)
             item |= freeze(panel, panels_folder(path), f"panel-{number}")
         items.append(item)
-    given: dict[str, Any] = {"completion_code": "C0DE123", "platforms": ("link", "prolific", "mturk"), "contact": "study@example.org"}
+    given: dict[str, Any] = {
+        "completion_code": "C0DE123",
+        "platforms": ("link", "prolific", "mturk"),
+        "contact": "study@example.org",
+    }
     return StudyStore.create(path, items=items, open_link=open_link, answers_per_item=answers_per_item, **given | settings)

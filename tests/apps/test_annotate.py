@@ -121,9 +121,7 @@ def test_who_declines_leaves_nothing(store: StudyStore, open_page: Open) -> None
         ({**MTURK, **PROLIFIC}, "mixes parameters"),
     ],
 )
-def test_a_link_that_names_nobody_is_explained(
-    store: StudyStore, open_page: Open, parameters: dict[str, str], said: str
-) -> None:
+def test_a_link_that_names_nobody_is_explained(store: StudyStore, open_page: Open, parameters: dict[str, str], said: str) -> None:
     text = html(open_page(store, **parameters))
     assert said in unescape(text)
     assert "We cannot let you in yet" in text
