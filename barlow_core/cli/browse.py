@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from barlow_core.cli.shared import (
-    example,
-    open_run,
-    run_argument,
-    serve_options,
+from barlow_core.cli.shared import example, open_run, serve_options
+
+
+@click.command(
+    epilog=example(
+        "barlow browse runs/mine",
+        "barlow browse runs/before runs/after",
+        "barlow browse runs/mine --read-only --address 0.0.0.0 --base-path tools/barlow",
+    )
 )
-
-if TYPE_CHECKING:
-    pass
-
-
-@click.command(epilog=example("barlow browse runs/mine", "barlow browse runs/mine --port 9000 --no-open"))
-@run_argument
+@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--read-only", is_flag=True, help="Visitors record no judgements and make no pictures.")
 @serve_options
-def browse(run_path: Path, **serving: Any) -> None:
-    """Open the app that shows failure modes with their pictures."""
+def browse(run_paths: tuple[Path, ...], read_only: bool, **serving: Any) -> None:
+    """Open the app that shows failure modes with their pictures; several runs can be compared in it."""
     from barlow_core.serve import serve_app
 
-    open_run(run_path)
-    serve_app("browse.py", [str(run_path)], **serving)
+    for path in run_paths:
+        open_run(path)
+    serve_app("browse.py", [*map(str, run_paths), *(["--read-only"] if read_only else [])], **serving)

@@ -1,0 +1,134 @@
+"""The chosen node: its rule in words, its numbers in-sample and held-out, what to do about it, and the basket."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import streamlit as st
+from shared.html import plain, term
+
+from barlow_core import suggestions, views
+from barlow_core.failure_tree import Node
+from barlow_core.run import Run
+from barlow_core.views import Evaluation
+from barlow_core.wording import percent, percent_interval, points, points_interval
+from browsing.data import of_group
+from browsing.judgements import Opinions
+from browsing.place import Kept, go, here
+
+
+def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series, opinions: Opinions) -> None:
+    """Everything about a node but its pictures."""
+    badge = f' <span class="bw-badge">failure mode {row["rank"]}</span>' if pd.notna(row["rank"]) else ""
+    st.html(
+        f'<h3 class="bw-h3">{escape(views.rule_words(node.conditions))}{badge}</h3>'
+        f'<code class="bw-code">{escape(node.rule)}</code>'
+        f"{_numbers(run, key, evaluation, node, row)}"
+    )
+    _keep(run, key, evaluation, node)
+    _suggestions(run, key, evaluation, node, opinions)
+
+
+def _numbers(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series) -> str:
+    """A small table: a measure a row, with its interval; held-out beside it where there is any."""
+    again = pd.notna(row["held_out_n_images"])
+    measures = [
+        ("ER", _with(percent(row["error_rate"]), row, "error_rate"), _held_out(row, "error_rate", percent)),
+        ("Increase", points(row["increase"]), _held_out(row, "increase", points)),
+        ("EC", percent(row["error_coverage"]), _held_out(row, "error_coverage", percent)),
+        ("IV", f"{row['importance_value']:.3f}", ""),
+        (
+            "Failures",
+            f"{int(row['n_failures']):,} of {int(row['n_images']):,}",
+            f"{int(row['held_out_n_failures']):,} of {int(row['held_out_n_images']):,}" if again else "",
+        ),
+    ]
+    head = f"<tr><th></th><th>Searched images</th>{'<th>Held out</th>' if again else ''}</tr>"
+    body = "".join(
+        f"<tr><th scope=row>{term(name)}</th><td>{escape(own)}</td>{f'<td>{escape(held)}</td>' if again else ''}</tr>"
+        for name, own, held in measures
+    )
+    found = f'<table class="bw-numbers"><thead>{head}</thead><tbody>{body}</tbody></table>'
+    return found + _checks(run, key, evaluation, node)
+
+
+def _with(value: str, row: pd.Series, name: str) -> str:
+    return f"{value} ({percent_interval(row[f'{name}_low'], row[f'{name}_high'])})"
+
+
+def _held_out(row: pd.Series, name: str, say: object) -> str:
+    value = row[f"held_out_{name}"]
+    if pd.isna(value):
+        return "unknown"
+    words = points(value) if say is points else percent(value)
+    if f"held_out_{name}_low" not in row or pd.isna(row[f"held_out_{name}_low"]):
+        return words
+    low, high = row[f"held_out_{name}_low"], row[f"held_out_{name}_high"]
+    return f"{words} ({points_interval(low, high) if say is points else percent_interval(low, high)})"
+
+
+def _checks(run: Run, key: str, evaluation: Evaluation, node: Node) -> str:
+    """What the checks of the run say, where this is a failure mode that they were made for."""
+    if evaluation.refitted:
+        return '<p class="bw-quiet">Fitted now with other settings than the run has: not tested for luck.</p>'
+    try:
+        mode = views.failure_mode(run, key, depth=evaluation.analysis.settings.depth, leaf=node.number)
+    except KeyError:
+        return ""
+    said = []
+    luck = views.luck_words(mode)
+    if luck is not None:
+        said.append(f"{term('Luck')} {escape(luck)}")
+    if pd.notna(mode["stability"]):
+        said.append(f"{term('Stability')} {percent(mode['stability'])}")
+    held_out = views.held_out_words(run, mode)
+    line = f'<p class="bw-checks">{" · ".join(said)}</p>' if said else ""
+    return line + (f'<p class="bw-quiet">{escape(held_out.how)}</p>' if held_out is not None else "")
+
+
+def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
+    """Into the basket and out of it; only what the run holds can be taken away, so that the report says what anybody can make again."""
+    if not node.conditions:
+        return
+    if evaluation.refitted:
+        st.caption("To take this away, explain the run with these settings: a report holds what anybody can make again.")
+        return
+    mark = Kept(key, evaluation.analysis.settings.depth, node.number)
+    kept = here().kept
+    if mark in kept:
+        st.button(
+            "✓ Kept to take away; put it back", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)}, key="keep"
+        )
+    else:
+        st.button("Keep to take away", on_click=go, kwargs={"kept": (*kept, mark)}, key="keep")
+
+
+def _suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:
+    if not node.conditions or evaluation.refitted:
+        return
+    found = of_group(run, _suggested, key, evaluation.analysis.settings.depth, node.number, opinions.stamp)
+    if not found:
+        return
+    items = "".join(
+        f'<li><span class="bw-kind">{escape(suggestion.kind)}</span> {escape(suggestion.text)}'
+        f"<small> {escape(suggestion.measured_on)}</small></li>"
+        for suggestion in found
+    )
+    st.html(f'<h4 class="bw-h4">What could be done</h4><ul class="bw-suggestions">{items}</ul>')
+    gap = next((s for s in found if s.images is not None and len(s.images)), None)
+    if gap is not None and gap.images is not None:
+        st.download_button(
+            f"List of these {len(gap.images):,} images",
+            lambda: gap.images.to_csv(index=False),
+            file_name=plain(f"{key}-{node.number}-gap.csv").replace("\\", "").replace(":", "-"),
+            mime="text/csv",
+            on_click="ignore",
+            key="gap",
+        )
+
+
+def _suggested(run: Run, key: str, depth: int, leaf: int, stamp: int) -> list[suggestions.Suggestion]:
+    from barlow_core.judgements import Judgements
+
+    return suggestions.suggest(run, key, depth=depth, leaf=leaf, judgements=Judgements(run))

@@ -1,0 +1,81 @@
+"""Everything that was recorded about features, as a table; a ticked row goes to where it was said."""
+
+from __future__ import annotations
+
+import streamlit as st
+from shared.html import plain
+
+from barlow_core.run import Run
+from browsing.judgements import Opinions, show_undo
+from browsing.place import go
+
+
+def show_notes(run: Run, opinions: Opinions) -> None:
+    """The page, from top to bottom."""
+    table = opinions.judgements.table()
+    st.html(
+        f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{len(table):,} judgements stand, the newest first. '
+        "Tick a row to go where it was said.</p>"
+    )
+    if opinions.crowd.problem is not None:
+        st.warning(plain(f"The names that people gave cannot be read: {opinions.crowd.problem}"))
+    show_undo(opinions)
+    if table.empty:
+        st.info("Nobody has recorded anything yet. Open a group, look at a feature, and say what you think of it.")
+    else:
+        table = table.sort_values("number", ascending=False, ignore_index=True)
+
+        def open_ticked() -> None:
+            rows = st.session_state["notes"]["selection"]["rows"]
+            group = table["group"].iloc[rows[0]] if rows else None
+            if isinstance(group, str):
+                grouping, _, name = group.partition(":")
+                go(page="group", grouping=grouping, name=name, feature=int(table["feature"].iloc[rows[0]]))
+
+        st.dataframe(
+            table,
+            column_order=["at", "author", "feature", "group", "rule", "name", "verdict", "action", "comment", "current"],
+            column_config={
+                "at": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm"),
+                "author": "Author",
+                "feature": "Feature",
+                "group": "Group",
+                "rule": "Rule",
+                "name": "Name",
+                "verdict": "Verdict",
+                "action": "To do",
+                "comment": "Comment",
+                "current": st.column_config.CheckboxColumn("Today's features"),
+            },
+            hide_index=True,
+            on_select=open_ticked,
+            selection_mode="single-row",
+            key="notes",
+            alt="Judgements of features",
+        )
+    _history(opinions)
+    _crowd(opinions)
+
+
+def _history(opinions: Opinions) -> None:
+    history = opinions.judgements.history()
+    if history["undone"].any():
+        with st.expander("Everything that was recorded, with what was taken back"):
+            st.dataframe(history, hide_index=True, alt="History of judgements")
+
+
+def _crowd(opinions: Opinions) -> None:
+    names = opinions.crowd.names
+    if not names:
+        return
+    st.html('<h2 class="bw-h2">What the crowd calls features</h2><p class="bw-lead">Out of the study file of this run.</p>')
+    if any(name.simulated for name in names.values()):
+        st.warning("This study holds simulated answers: nobody gave these names.")
+    st.dataframe(
+        [
+            {"Group": group, "Feature": feature, "Name": name.name, "Agree": name.support, "Of": name.n}
+            for (group, feature), name in names.items()
+        ],
+        hide_index=True,
+        alt="Names that crowd workers gave to features",
+    )

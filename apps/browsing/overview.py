@@ -1,0 +1,290 @@
+"""The benchmark at a glance: error rates, where failure modes concentrate, all groups, what is taken for what."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import streamlit as st
+from shared import runs
+from shared.html import TERMS, figure, plain, rate_bar, stats
+from shared.panel import found_panel
+
+from barlow_core import views
+from barlow_core.run import Run
+from barlow_core.wording import percent, points
+from browsing import charts
+from browsing.data import of_group, of_run
+from browsing.header import depth_of, groupings
+from browsing.judgements import Opinions
+from browsing.place import bound, go, here
+from browsing.words import GROUPINGS, GROUPINGS_HELP
+
+CARDS, ROW, SEED = 4, 6, 0  # failure modes on the overview; failing images of each; of their order
+BARS, PAIRS = 25, 200  # classes in the chart; confused pairs in the table
+
+
+def show_overview(run: Run, opinions: Opinions) -> None:
+    """The page, from top to bottom."""
+    place = here()
+    _controls(run)
+    depth = depth_of(run)
+    modes = of_run(run, views.mode_table, depth=depth, grouping=place.grouping)
+    modes = modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    table = of_run(run, views.group_table, depth=depth)
+    _numbers(run, depth)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _classes(run)
+    with right:
+        _modes(modes)
+    _strongest(run, modes, depth, opinions)
+    _groups(table)
+    _pairs(run)
+
+
+def _controls(run: Run) -> None:
+    place = here()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        st.segmented_control(
+            "Group the images by",
+            groupings(run),
+            wrap=True,
+            format_func=lambda grouping: GROUPINGS.get(grouping, grouping),
+            help=GROUPINGS_HELP,
+            **bound("grouping", place.grouping, change=lambda value: {"grouping": value or here().grouping}),
+        )
+        depths = of_run(run, views.depths)
+        st.segmented_control(
+            "Conditions in a rule, at most",
+            depths,
+            wrap=True,
+            help="The depth of the tree. More conditions describe the failures more closely, and are harder to read.",
+            **bound("depth", depth_of(run), change=lambda value: {"depth": value or here().depth}),
+        )
+
+
+def _numbers(run: Run, depth: int) -> None:
+    found = of_run(run, views.concentration, depth=depth)
+    row = found[found["grouping"] == here().grouping].iloc[0]
+    values = [
+        ("Groups with failure modes", f"{row.groups_with_modes:,} of {row.n_groups:,}"),
+        ("Failure modes", f"{row.failure_modes:,}"),
+        ("Failures inside", f"{percent(row.share_inside)}" if pd.notna(row.share_inside) else "none"),
+    ]
+    if pd.notna(row.increase):
+        values.append(("Median increase", points(row.increase)))
+    if pd.notna(row.held_out_increase):
+        values.append(("Median held-out increase", points(row.held_out_increase)))
+    st.html(stats(values))
+
+
+def _classes(run: Run) -> None:
+    table = of_run(run, views.classes)
+    more = f", the {BARS} worst of {len(table):,}" if len(table) > BARS else ""
+    st.html(
+        f'<h2 class="bw-h2">Classes by error</h2><p class="bw-lead">Wrong of those labelled so{more}. '
+        "The line marks the share of wrong ones among those predicted so.</p>"
+    )
+    worst = table.head(BARS)
+    st.altair_chart(
+        charts.classes(worst),
+        key="chart of classes",
+        alt=f"Bars of the error rate by class; {worst['class_name'].iloc[0]} is worst with {percent(worst['error_rate'].iloc[0])}",
+    )
+
+
+def _modes(modes: pd.DataFrame) -> None:
+    st.html(
+        '<h2 class="bw-h2">Where failure modes concentrate</h2><p class="bw-lead">Each circle is a failure mode, '
+        "its area the number of failures. Click one to open it.</p>"
+    )
+    if modes.empty:
+        st.info(
+            "No leaf of any tree of this depth passes. Try more conditions in a rule, or open a group and lower its thresholds."
+        )
+        return
+
+    def open_picked() -> None:
+        picked = st.session_state["chart of modes"]["selection"].get("mode") or []
+        if picked:
+            key, leaf = str(picked[0]["group"]), int(picked[0]["leaf"])
+            grouping, _, name = key.partition(":")
+            go(page="group", grouping=grouping, name=name, node=leaf)
+
+    columns = [
+        "group",
+        "class_name",
+        "leaf",
+        "rule",
+        "error_rate",
+        "ber",
+        "error_coverage",
+        "increase",
+        "held_out_increase",
+        "n_failures",
+    ]
+    st.altair_chart(
+        charts.modes(modes[columns]),
+        key="chart of modes",
+        on_select=open_picked,
+        selection_mode="mode",
+        alt=f"{len(modes):,} failure modes by error coverage and increase over the base error rate",
+    )
+
+
+def _strongest(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> None:
+    if modes.empty:
+        return
+    order = f"The {CARDS} of highest importance value." if len(modes) > CARDS else "Highest importance value first."
+    held_out = (
+        " Held out: measured on images that had no part in finding the rule." if modes["held_out_n_images"].notna().any() else ""
+    )
+    st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{order}{held_out}</p>')
+    for _, mode in modes.head(CARDS).iterrows():
+        _card(run, mode, depth, opinions)
+
+
+def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
+    """One failure mode as a sentence, beside what its feature shows and whom it strikes."""
+    node = runs.analysis(run, mode.group, depth).tree.node(mode.leaf)
+    title = views.group_words(mode.grouping, mode.class_name).title
+    sentence = (
+        f"Where {views.rule_words(node.conditions)}, <strong>{percent(node.error_rate)}</strong> are wrong "
+        f"({node.n_failures:,} of {node.n_images:,}), {points(mode.increase)} over the group's {percent(mode.ber)}. "
+        f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
+    )
+    held_out = views.held_out_words(run, mode)
+    if held_out is not None:
+        sentence += f' <span class="bw-quiet">Held out: {held_out.error_rate}.</span>'
+    chips = opinions.chips(mode.group, mode.feature, node.rule)
+    strips = ""
+    panel = found_panel(run, mode.group, mode.feature)
+    if panel is not None:
+        strongest = "".join(
+            figure(panel.path / image.image, alt=f"{image.label} image {image.name}, feature {mode.feature} is strong")
+            for image in panel.images[:3]
+        )
+        strips += f'<div><h5>Feature {mode.feature}, strongest</h5><div class="bw-strip">{strongest}</div></div>'
+    failures = of_group(run, _failures, mode.group, depth, int(mode.leaf))
+    pictures = "".join(
+        figure(row["path"], alt=f"{row['name']}: {row['label']}, predicted {row['prediction']}")
+        for row in failures.to_dict("records")
+    )
+    strips += f'<div><h5>Failing images</h5><div class="bw-strip">{pictures}</div></div>'
+    with st.container(border=True):
+        card, button = st.columns([10, 1.6], vertical_alignment="center")
+        card.html(
+            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>{chips}'
+            f'{rate_bar(mode.error_rate, mode.ber)}</div><div class="bw-strips">{strips}</div></div>'
+        )
+        button.button(
+            f"Open {plain(mode.class_name)}",
+            key=f"open {mode.group} {mode.leaf}",
+            on_click=go,
+            kwargs={"page": "group", "grouping": mode.grouping, "name": mode.class_name, "node": int(mode.leaf)},
+        )
+
+
+def _failures(run: Run, key: str, depth: int, leaf: int) -> pd.DataFrame:
+    return views.node_failures(run, key, runs.analysis(run, key, depth).tree.node(leaf), n=ROW, seed=SEED)
+
+
+def _groups(table: pd.DataFrame) -> None:
+    """The groups as a table that sorts and searches; a ticked row opens."""
+    place = here()
+    st.html('<h2 class="bw-h2">All groups</h2>')
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Search", placeholder="words of a class or a rule", width=320, **bound("find", place.find))
+        st.toggle(
+            "Only those with failure modes",
+            **bound("only", place.only == "modes", change=lambda value: {"only": "modes" if value else "all"}),
+        )
+    found = views.find_groups(table, place.find, grouping=place.grouping, with_modes=place.only == "modes")
+    st.html(f'<p class="bw-lead">{len(found):,} groups, worst first. Tick a row to open the group; click a heading to sort.</p>')
+    if found.empty:
+        st.info("No group fits. Search for fewer words, or for those of another grouping.")
+        return
+
+    def open_ticked() -> None:
+        rows = st.session_state["groups"]["selection"]["rows"]
+        if rows:
+            row = found.iloc[rows[0]]
+            go(page="group", grouping=row["grouping"], name=row["class_name"])
+
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    highest = max(float(found["ber"].max()), 0.01)
+    shown = [
+        "class_name",
+        "n_images",
+        "n_failures",
+        "ber",
+        "failure_modes",
+        "increase",
+        "held_out_increase",
+        "covered",
+        "importance_value",
+        "aler",
+    ]
+    st.dataframe(
+        found,
+        column_order=[column for column in shown if found[column].notna().any()],
+        column_config={
+            "class_name": text("Class", pinned=True),
+            "n_images": number("Images", format="localized"),
+            "n_failures": number("Failures", format="localized"),
+            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], format="percent", min_value=0, max_value=highest),
+            "failure_modes": number("Failure modes"),
+            "increase": number("Largest increase", help=TERMS["Increase"], format="percent"),
+            "held_out_increase": number("Held out", help=TERMS["Held-out increase"], format="percent"),
+            "covered": number("Failures inside", help=TERMS["Failures inside"], format="percent"),
+            "importance_value": number("Highest IV", help=TERMS["IV"], format="%.3f"),
+            "aler": number("ALER", help=TERMS["ALER"], format="percent"),
+        },
+        hide_index=True,
+        placeholder="–",
+        on_select=open_ticked,
+        selection_mode="single-row",
+        key="groups",
+        alt="Groups of images with their error rates and failure modes",
+    )
+
+
+def _pairs(run: Run) -> None:
+    """What is taken for what, most frequent first; a ticked row opens the images."""
+    pairs = of_run(run, views.confusion_pairs)
+    st.html(
+        f'<h2 class="bw-h2">What is taken for what</h2><p class="bw-lead">{len(pairs):,} kinds of confusion'
+        f"{f', the {PAIRS} most frequent' if len(pairs) > PAIRS else ''}. Tick a row to see its images.</p>"
+    )
+    if pairs.empty:
+        st.info("Every prediction is right: there is no confusion to show.")
+        return
+    pairs = pairs.head(PAIRS)
+
+    def open_ticked() -> None:
+        rows = st.session_state["pairs"]["selection"]["rows"]
+        if rows:
+            row = pairs.iloc[rows[0]]
+            go(page="group", grouping="label", name=row["label"], node=0, show="failures", predicted=row["prediction"])
+
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    st.dataframe(
+        pairs,
+        column_order=["label", "prediction", "n_failures", "share_of_label", "share_of_failures", "confidence"],
+        column_config={
+            "label": text("Label"),
+            "prediction": text("Taken for"),
+            "n_failures": number("Failures", format="localized"),
+            "share_of_label": number("Of the label's images", format="percent"),
+            "share_of_failures": number("Of all failures", format="percent"),
+            "confidence": number("Mean confidence", format="%.2f"),
+        },
+        hide_index=True,
+        placeholder="–",
+        height=320,
+        on_select=open_ticked if "label" in groupings(run) else "ignore",
+        selection_mode="single-row",
+        key="pairs",
+        alt="Pairs of label and wrong prediction, with how often they occur",
+    )

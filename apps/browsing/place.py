@@ -1,0 +1,181 @@
+"""Where the visitor is, kept in the URL: a link or a reload shows exactly the same, and the back button goes back.
+
+The place lives in the session; widgets show it and change it in callbacks (`bound`), and the URL follows it. When the URL is not
+what this page wrote there (a link, a reload, the back button), the place follows the URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, get_type_hints
+from urllib.parse import quote, unquote
+
+import streamlit as st
+
+PAGES = ("benchmark", "group", "compare", "notes", "take")
+SHOWN = ("failures", "successes", "all")
+SORTS = ("any", "highest", "lowest", "sure", "unsure")
+ONLY = ("all", "modes")
+MORE = ("values", "extremes", "stages", "similar")
+PLACE, WRITTEN = "place", "url as this page wrote it"
+
+
+class Kept(NamedTuple):
+    """A failure mode in the basket: a leaf of the tree of that depth of a group."""
+
+    key: str
+    depth: int
+    leaf: int
+
+    def __str__(self) -> str:
+        return f"{quote(self.key, safe=':')}/{self.depth}/{self.leaf}"
+
+    @classmethod
+    def read(cls, text: str) -> Kept | None:
+        """The inverse of `str`; None where the text means nothing."""
+        parts = text.split("/")
+        if len(parts) != 3 or not parts[1].isdecimal() or not parts[2].isdecimal():
+            return None
+        return cls(unquote(parts[0]), int(parts[1]), int(parts[2]))
+
+
+class Place(NamedTuple):
+    """What is looked at. None stands for what the page chooses by itself: the run's own settings, the best failure mode, its feature."""
+
+    page: str = "benchmark"
+    run: str | None = None
+    grouping: str | None = None
+    name: str | None = None  # class, pair or mask
+    depth: int | None = None
+    delta: float | None = None
+    tau: float | None = None
+    leaf: int | None = None  # fewest images in a leaf
+    node: int | None = None
+    feature: int | None = None
+    show: str = "failures"
+    label: str | None = None
+    predicted: str | None = None
+    sort: str = "any"
+    part: int = 1  # of the images, a page of them
+    image: int | None = None  # the one in full size
+    kept: tuple[Kept, ...] = ()  # failure modes to take away
+    other: str | None = None  # the run to compare with
+    find: str = ""  # words that groups are searched by
+    only: str = "all"  # of the groups
+    more: str = "values"  # about the feature
+
+    @property
+    def key(self) -> str:
+        """Of the group, such as "label:truck"."""
+        return f"{self.grouping}:{self.name}"
+
+
+NAMES = {"name": "class", "leaf": "min_leaf"}  # in the URL, where they differ from the fields
+KINDS = get_type_hints(Place)
+# Going to another of these leaves behind what belonged to the one before.
+BELOW = {
+    "run": ("node", "feature", "label", "predicted", "part", "image", "depth", "delta", "tau", "leaf"),
+    "grouping": ("node", "feature", "label", "predicted", "part", "image"),
+    "name": ("node", "feature", "label", "predicted", "part", "image", "show", "sort"),
+    "depth": ("node", "feature", "part", "image"),
+    "leaf": ("node", "feature", "part", "image"),
+    "node": ("feature", "label", "predicted", "part", "image"),
+    "show": ("part", "image"),
+    "label": ("part", "image"),
+    "predicted": ("part", "image"),
+    "sort": ("part", "image"),
+}
+CHOICES = {"page": PAGES, "show": SHOWN, "sort": SORTS, "only": ONLY, "more": MORE}
+
+
+def here() -> Place:
+    """Where the visitor is."""
+    place: Place = st.session_state.get(PLACE, Place())
+    return place
+
+
+def adopt_url() -> None:
+    """Go to what the URL says, unless this page wrote it there itself."""
+    found = st.query_params.to_dict()
+    if PLACE not in st.session_state or found != st.session_state.get(WRITTEN):
+        st.session_state[PLACE] = parse(found)
+        st.session_state[WRITTEN] = found
+
+
+def write_url(usual: Place) -> None:
+    """Write the place into the URL, leaving out what is as in `usual`, so that opening the page is one step of history."""
+    wanted = unparse(here(), usual)
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+    st.session_state[WRITTEN] = wanted
+
+
+def parse(query: dict[str, str]) -> Place:
+    """The place that a URL means; what means nothing is as if it were not there."""
+    found: dict[str, Any] = {}
+    for field in Place._fields:
+        text = query.get(NAMES.get(field, field))
+        if text is not None and (value := _value(field, text)) is not None:
+            found[field] = value
+    place = Place(**found)
+    return place._replace(page="group") if "page" not in found and place.name is not None else place
+
+
+def unparse(place: Place, usual: Place) -> dict[str, str]:
+    """The inverse of `parse`, without what is as in `usual`."""
+    wanted = {}
+    usual = usual._replace(page="group" if place.name is not None else "benchmark")
+    for field, value in place._asdict().items():
+        if value is not None and value != getattr(usual, field):
+            wanted[NAMES.get(field, field)] = ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+    return wanted
+
+
+def _value(field: str, text: str) -> Any:
+    if field == "kept":
+        return tuple(dict.fromkeys(kept for part in text.split(",") if (kept := Kept.read(part)) is not None))
+    if field in CHOICES:
+        return text if text in CHOICES[field] else None
+    if "int" in str(KINDS[field]):
+        return int(text) if text.isdecimal() else None
+    if "float" in str(KINDS[field]):
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+        return value if 0 <= value <= 1 else None
+    return text
+
+
+def go(**changes: Any) -> None:
+    """Go somewhere else; for callbacks. What belonged only to the place before is left behind, unless `changes` names it."""
+    place = here()
+    reset = {
+        below: Place._field_defaults[below]
+        for field, value in changes.items()
+        if value != getattr(place, field)
+        for below in BELOW.get(field, ())
+    }
+    st.session_state[PLACE] = place._replace(**reset | changes)
+
+
+def put(**changes: Any) -> None:
+    """Set fields of the place and leave all others as they are."""
+    st.session_state[PLACE] = here()._replace(**changes)
+
+
+def bound(field: str, value: Any, *, change: Callable[[Any], dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Arguments for a widget that shows a field of the place and changes it.
+
+    Args:
+        value: what the widget shows now.
+        change: what the widget's value means, as arguments for `go`; None for the field itself.
+    """
+    key = f"choose {field}"
+    st.session_state[key] = value
+
+    def changed() -> None:
+        new = st.session_state[key]
+        go(**({field: new} if change is None else change(new)))
+
+    return {"key": key, "on_change": changed}

@@ -1,0 +1,190 @@
+"""Taking results away: a report of chosen failure modes, tables, images of a node, a link to exactly this state."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from functools import partial
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+from shared.html import plain
+
+from barlow_core import export, views
+from barlow_core.run import Run
+from browsing.data import of_run
+from browsing.judgements import Opinions
+from browsing.place import Kept, Place, go, here, unparse
+
+FORMATS = ("csv", "parquet", "json")
+
+
+def show_take(run: Run, opinions: Opinions, usual: Place) -> None:
+    """The page, from top to bottom.
+
+    Args:
+        usual: the place as it is by default in this run, which the link leaves out.
+    """
+    st.html(
+        '<h2 class="bw-h2">Take away</h2><p class="bw-lead">A report of the failure modes that you kept, every table, '
+        "and a link to this page.</p>"
+    )
+    kept = _known(run)
+    _basket(run, kept)
+    _report(run, kept, opinions)
+    _tables(run, opinions)
+    _images(run, kept)
+    _link(usual)
+
+
+def _known(run: Run) -> list[Kept]:
+    """What is in the basket and in the run."""
+    modes = of_run(run, Run.failure_modes)
+    known = set(zip(modes["group"], modes["depth"], modes["leaf"], strict=True))
+    kept = [mark for mark in here().kept if (mark.key, mark.depth, mark.leaf) in known]
+    if len(kept) < len(here().kept):
+        st.warning("Some of what was kept is no failure mode of this run (any more), and is left out.")
+    return kept
+
+
+def _basket(run: Run, kept: list[Kept]) -> None:
+    if not kept:
+        st.info("Nothing is kept yet. Open a failure mode and press “Keep to take away”, or take the strongest ones:")
+        modes = of_run(run, Run.failure_modes)
+        best = (
+            modes[modes["depth"] == modes["depth"].min()].sort_values("importance_value", ascending=False, kind="stable").head(5)
+        )
+        marks = tuple(Kept(str(row.group), int(row.depth), int(row.leaf)) for row in best.itertuples())
+        st.button(f"Keep the {len(marks)} strongest", on_click=go, kwargs={"kept": marks}, disabled=not marks)
+        return
+    modes = of_run(run, Run.failure_modes)
+    rules = dict(zip(zip(modes["group"], modes["depth"], modes["leaf"], strict=True), modes["rule"], strict=True))
+    for mark in kept:
+        grouping, _, name = mark.key.partition(":")
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.html(
+                f"<strong>{escape(views.group_words(grouping, name).title)}</strong><br><code>{escape(rules[mark.key, mark.depth, mark.leaf])}</code>"
+            )
+            st.button(
+                "Open",
+                key=f"open {mark}",
+                on_click=go,
+                kwargs={"page": "group", "grouping": grouping, "name": name, "depth": mark.depth, "node": mark.leaf},
+            )
+            st.button("Put back", key=f"drop {mark}", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)})
+
+
+def _report(run: Run, kept: list[Kept], opinions: Opinions) -> None:
+    st.html(
+        '<h3 class="bw-h3">Report</h3><p class="bw-lead">One HTML file with rules, numbers, pictures and notes. '
+        "It opens offline and prints.</p>"
+    )
+    st.download_button(
+        "Report (HTML)",
+        lambda: export.report(run, [tuple(mark) for mark in kept], judgements=opinions.judgements, names=names(opinions)),
+        file_name=f"{run.path.resolve().name}-failure-modes.html",
+        mime="text/html",
+        disabled=not kept,
+        on_click="ignore",
+        key="report",
+    )
+
+
+def _tables(run: Run, opinions: Opinions) -> None:
+    st.html(
+        '<h3 class="bw-h3">Tables</h3><p class="bw-lead">Images, groups, failure modes and notes of the whole run, '
+        "for pandas, R or a spreadsheet.</p>"
+    )
+    with st.container(horizontal=True):
+        for form in FORMATS:
+            st.download_button(
+                f"Tables ({form.upper() if form != 'parquet' else 'Parquet'})",
+                partial(tables_zip, run, form, opinions),
+                file_name=f"{run.path.resolve().name}-{form}.zip",
+                mime="application/zip",
+                on_click="ignore",
+                key=f"tables {form}",
+            )
+
+
+def tables_zip(run: Run, form: str, opinions: Opinions) -> bytes:
+    """Every table of the run in one format, as a zip file."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = export.export_tables(run, Path(folder), formats=(form,), judgements=opinions.judgements, names=names(opinions))
+        return _zip(Path(folder), files)
+
+
+def _zip(folder: Path, files: list[Path]) -> bytes:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(folder))
+    return packed.getvalue()
+
+
+def _images(run: Run, kept: list[Kept]) -> None:
+    st.html(
+        '<h3 class="bw-h3">Images</h3><p class="bw-lead">The images of the failure modes that you kept: as a list of '
+        "paths, or the files in one folder each.</p>"
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "List of paths (CSV)",
+            lambda: paths_csv(run, kept),
+            file_name=f"{run.path.resolve().name}-images.csv",
+            mime="text/csv",
+            disabled=not kept,
+            on_click="ignore",
+            key="paths",
+        )
+        st.download_button(
+            "Image files (zip)",
+            lambda: images_zip(run, kept),
+            file_name=f"{run.path.resolve().name}-images.zip",
+            mime="application/zip",
+            disabled=not kept,
+            on_click="ignore",
+            key="files",
+        )
+
+
+def paths_csv(run: Run, kept: list[Kept]) -> str:
+    """The images of each failure mode with their paths, label, prediction and confidence."""
+    tables = []
+    for mark in kept:
+        rows = _images_of(run, mark)
+        tables.append(views.image_page(run, rows, page=1, size=max(len(rows), 1)).rows.assign(group=mark.key, leaf=mark.leaf))
+    return str(pd.concat(tables).to_csv(index=False))
+
+
+def images_zip(run: Run, kept: list[Kept]) -> bytes:
+    """The files of the images of each failure mode."""
+    with tempfile.TemporaryDirectory() as folder:
+        for i, mark in enumerate(kept, 1):
+            positions = _images_of(run, mark)["position"].to_numpy()
+            export.export_images(run, positions, Path(folder) / f"failure-mode-{i}", how="copy")
+        return _zip(Path(folder), [path for path in sorted(Path(folder).rglob("*")) if path.is_file()])
+
+
+def _images_of(run: Run, mark: Kept) -> pd.DataFrame:
+    tree = views.re_evaluate(run, mark.key, depth=mark.depth).analysis.tree
+    return views.images_of(run, mark.key, tree.node(mark.leaf))
+
+
+def names(opinions: Opinions) -> dict[tuple[str, int], export.FeatureName]:
+    """The names of the crowd as exports take them."""
+    return {place: export.FeatureName(name.name, name.support, name.n) for place, name in opinions.crowd.names.items()}
+
+
+def _link(usual: Place) -> None:
+    st.html(
+        '<h3 class="bw-h3">Link</h3><p class="bw-lead">The address holds everything that you chose, here and on every page: '
+        "copy it from the address bar, or from here, to show somebody exactly this.</p>"
+    )
+    query = urlencode(unparse(here(), usual))
+    st.code(f"{st.context.url or ''}{'?' if query else ''}{query}", language=None)
+    st.caption(plain("In Python: FiftyOne and Renumics Spotlight take barlow_core.export.images_frame(run)."))
