@@ -1,0 +1,354 @@
+"""The kinds of figures that a study needs, as Vega-Lite: staircases, bars and dots with intervals, histograms, stacked levels, clouds.
+
+Each takes a table of what is drawn and gives the content of a `Figure`. Colours are given by label, in the order of the legend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from study.report.parts import CLICK
+from study.report.style import GREY, INK, LEVELS, MUTED, WIDTH, records
+
+# A figure with more points is drawn with every k-th of them; its CSV has them all.
+MOST_POINTS = 2400
+PERCENT = {"format": ".0%"}
+
+Spec = dict[str, Any]
+
+
+def staircase(
+    points: pd.DataFrame,
+    *,
+    x: str,
+    x_title: str,
+    colours: Mapping[str, Any],
+    opens: str = "item",
+    threshold: float | None = None,
+    domain: tuple[float, float] | None = None,
+    y_title: str = "Share of items with at most this value",
+    symbol_title: str = "",
+) -> Spec:
+    """Cumulative distributions over items, an item a point on the step where it lies.
+
+    Args:
+        points: `series`, `x`, `share` (of the items of its series up to and with it), `opens` and what the tooltip shows, sorted by x within a series.
+        threshold: a line to read against.
+    """
+    shown = thinned(points, "series")
+    colour = {
+        "field": "series",
+        "type": "nominal",
+        "scale": dict(colours),
+        "title": symbol_title or None,
+        "legend": _top_legend(),
+    }
+    axis_x = {
+        "field": x,
+        "type": "quantitative",
+        "title": x_title,
+        "scale": {"domain": list(domain)} if domain else {"zero": False},
+    }
+    axis_y = {"field": "share", "type": "quantitative", "title": y_title, "axis": PERCENT, "scale": {"domain": [0, 1]}}
+    tips = [_tip(column) for column in shown.columns if column not in ("share",)] + [_tip("share", PERCENT["format"])]
+    layers: list[Spec] = []
+    if threshold is not None:
+        layers.append(_rule_x(threshold))
+    layers += [
+        {
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
+            "encoding": {"x": axis_x, "y": axis_y, "color": colour, "order": {"field": "share", "type": "quantitative"}},
+        },
+        {
+            "mark": {"type": "circle", "size": 16},
+            "params": [{"name": CLICK, "select": {"type": "point", "fields": [opens]}}],
+            "encoding": {"x": axis_x, "y": axis_y, "color": colour, "opacity": _picked(0.45), "tooltip": tips},
+        },
+    ]
+    return {"data": {"values": records(shown)}, "width": WIDTH, "height": 300, "layer": layers}
+
+
+def intervals(
+    rows: pd.DataFrame,
+    *,
+    x_title: str,
+    y: str = "label",
+    colours: Mapping[str, Any] | None = None,
+    colour: str = "series",
+    bars: bool = False,
+    as_share: bool = False,
+    reference: float | None = None,
+    facet: str | None = None,
+    domain: tuple[float, float] | None = None,
+    step: int = 30,
+) -> Spec:
+    """Values with intervals below each other, as dots or as bars.
+
+    Args:
+        rows: `label` (or what `y` names), `value`, `low`, `high`, and `n` for the tooltip; the order of rows is that of the figure.
+        reference: a line to compare with, such as 0.
+        facet: a column that makes panels below each other.
+    """
+    order = list(dict.fromkeys(rows[y]))
+    axis = {**(PERCENT if as_share else {}), "tickCount": 6}
+    encoding: Spec = {
+        "y": {"field": y, "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8}},
+    }
+    scale: Spec = {"domain": list(domain)} if domain else {"zero": bars, "nice": True}
+    middle = {"field": "value", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale}
+    ends = {
+        "x": {"field": "low", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale},
+        "x2": {"field": "high"},
+    }
+    paint: Spec = {"value": INK}
+    if colours:
+        paint = {
+            "field": colour,
+            "type": "nominal",
+            "scale": dict(colours),
+            "title": None,
+            "legend": None if colour == y else _top_legend(),
+        }
+        if colour != y:
+            encoding["yOffset"] = {"field": colour, "type": "nominal", "scale": {"domain": colours["domain"]}}
+    tips = [_tip(column) for column in rows.columns if column not in ("value", "low", "high")]
+    tips += [_tip(column, ".1%" if as_share else ".3f") for column in ("value", "low", "high")]
+    layers: list[Spec] = [] if reference is None else [_rule_x(reference)]
+    if bars:
+        layers.append(
+            {"mark": {"type": "bar", "height": {"band": 0.62}}, "encoding": {"x": middle, "color": paint, "tooltip": tips}}
+        )
+        layers.append({"mark": {"type": "rule", "strokeWidth": 1.6, "color": INK}, "encoding": ends})
+    else:
+        layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {**ends, "color": paint}})
+        layers.append(
+            {"mark": {"type": "circle", "size": 64, "opacity": 1}, "encoding": {"x": middle, "color": paint, "tooltip": tips}}
+        )
+    if not facet:
+        return {
+            "data": {"values": records(rows)},
+            "width": WIDTH,
+            "height": {"step": step},
+            "encoding": encoding,
+            "layer": layers,
+        }
+    return {
+        "data": {"values": records(rows)},
+        "facet": {
+            "row": {
+                "field": facet,
+                "type": "nominal",
+                "sort": list(dict.fromkeys(rows[facet])),
+                "title": None,
+                "header": _header(),
+            }
+        },
+        "spec": {"width": WIDTH, "height": {"step": step}, "encoding": encoding, "layer": layers},
+        "resolve": {"scale": {"y": "independent"}},
+        "spacing": 14,
+    }
+
+
+def histogram(
+    bins: pd.DataFrame, *, x_title: str, y_title: str, colour: str, mark_at: float | None = None, mark_text: str = ""
+) -> Spec:
+    """Counts in bins: `low`, `high`, `count`."""
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "bar", "color": colour, "stroke": "white", "strokeWidth": 0.5},
+            "encoding": {
+                "x": {
+                    "field": "low",
+                    "type": "quantitative",
+                    "title": x_title,
+                    "bin": {"binned": True},
+                    "axis": {"tickCount": 8},
+                },
+                "x2": {"field": "high"},
+                "y": {"field": "count", "type": "quantitative", "title": y_title, "axis": {"tickMinStep": 1}},
+                "tooltip": [_tip("low"), _tip("high"), _tip("count")],
+            },
+        }
+    ]
+    if mark_at is not None:
+        layers.append(_rule_x(mark_at))
+        layers.append(
+            {
+                "data": {"values": [{"x": float(f"{mark_at:.6g}"), "text": mark_text}]},
+                "mark": {"type": "text", "align": "left", "dx": 5, "dy": -4, "baseline": "bottom"},
+                "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"value": 0}, "text": {"field": "text"}},
+            }
+        )
+    return {"data": {"values": records(bins)}, "width": WIDTH, "height": 200, "layer": layers}
+
+
+def binned(values: np.ndarray, *, most: int = 30, whole: bool = False) -> pd.DataFrame:
+    """Numbers in bins of equal width (Freedman and Diaconis' rule, at most `most`): `low`, `high`, `count`; whole numbers each in one."""
+    if whole:
+        span = int(values.max() - values.min()) + 1
+        width = max(1, -(-span // most))
+        edges = np.arange(values.min(), values.max() + width + 1, width) - 0.5
+    else:
+        edges = np.histogram_bin_edges(values, "fd")
+        if not 5 <= len(edges) - 1 <= most:
+            edges = np.histogram_bin_edges(values, int(np.clip(len(edges) - 1, 5, most)))
+    count, edges = np.histogram(values, edges)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count})
+
+
+def levels(rows: pd.DataFrame) -> Spec:
+    """Diverging stacked bars of a scale from 1 to 5, the middle of level 3 at 0.
+
+    Args:
+        rows: `question` (a panel each), `label` (a bar each), `level`, `left`, `right`, `share`, `count`, `n`.
+    """
+    names = {1: "1 (low)", 2: "2", 3: "3", 4: "4", 5: "5 (high)"}
+    shown = rows.assign(level=rows["level"].map(names))
+    # A number stands on a piece that is wide enough for it, in ink on light and in white on dark ones.
+    shown["text"] = [f"{value * 100:.0f}" if value >= 0.045 else "" for value in shown["share"]]
+    shown["middle"] = (shown["left"] + shown["right"]) / 2
+    order = list(dict.fromkeys(shown["label"]))
+    bound = float(np.ceil(max(shown["right"].max(), -shown["left"].min()) * 10) / 10)
+    axis = {"values": [value / 4 for value in range(-4, 5)], "labelExpr": "format(abs(datum.value), '.0%')", "grid": True}
+    y = {"field": "label", "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8}}
+    colour = {"domain": list(names.values()), "range": list(LEVELS.values())}
+    return {
+        "data": {"values": records(shown)},
+        "facet": {
+            "row": {
+                "field": "question",
+                "type": "nominal",
+                "sort": list(dict.fromkeys(shown["question"])),
+                "title": None,
+                "header": _header(),
+            }
+        },
+        "spec": {
+            "width": WIDTH,
+            "height": {"step": 26},
+            "layer": [
+                {
+                    "mark": {"type": "bar", "height": {"band": 0.78}},
+                    "encoding": {
+                        "y": y,
+                        "x": {
+                            "field": "left",
+                            "type": "quantitative",
+                            "title": "Share of answers below and above the middle of the scale",
+                            "axis": axis,
+                            "scale": {"domain": [-bound, bound]},
+                        },
+                        "x2": {"field": "right"},
+                        "color": {
+                            "field": "level",
+                            "type": "nominal",
+                            "scale": colour,
+                            "title": "Level",
+                            "legend": _top_legend(),
+                        },
+                        "tooltip": [_tip("label"), _tip("level"), _tip("share", ".1%"), _tip("count"), _tip("n")],
+                    },
+                },
+                {
+                    "mark": {"type": "text", "fontSize": 10},
+                    "encoding": {
+                        "y": y,
+                        "x": {"field": "middle", "type": "quantitative"},
+                        "text": {"field": "text"},
+                        "color": {
+                            "condition": {
+                                "test": f"datum.level === '{names[1]}' || datum.level === '{names[5]}'",
+                                "value": "white",
+                            },
+                            "value": "#262730",
+                        },
+                    },
+                },
+                {"mark": {"type": "rule", "color": MUTED, "strokeWidth": 1}, "encoding": {"x": {"datum": 0}}},
+            ],
+        },
+        "spacing": 14,
+    }
+
+
+def cloud(
+    points: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    x_title: str,
+    y_title: str,
+    opens: str,
+    colour: str | None = None,
+    colours: Mapping[str, Any] | None = None,
+    log_x: bool = False,
+    height: int = 300,
+    width: int = WIDTH,
+) -> Spec:
+    """A point an item or a worker."""
+    shown = thinned(points, None)
+    paint: Spec = {"value": GREY}
+    if colour and colours:
+        paint = {"field": colour, "type": "nominal", "scale": dict(colours), "title": None, "legend": _top_legend()}
+    return {
+        "data": {"values": records(shown)},
+        "width": width,
+        "height": height,
+        "params": [{"name": CLICK, "select": {"type": "point", "fields": [opens]}}],
+        "mark": {"type": "circle", "size": 42},
+        "encoding": {
+            "x": {
+                "field": x,
+                "type": "quantitative",
+                "title": x_title,
+                "scale": {"type": "log"} if log_x else {"zero": False},
+                "axis": {"tickCount": 6},
+            },
+            "y": {"field": y, "type": "quantitative", "title": y_title, "scale": {"zero": False}, "axis": {"tickCount": 6}},
+            "color": paint,
+            "opacity": _picked(0.6),
+            "tooltip": [_tip(column) for column in shown.columns],
+        },
+    }
+
+
+def thinned(points: pd.DataFrame, series: str | None) -> pd.DataFrame:
+    """At most about `MOST_POINTS` rows, evenly out of each series, with the first and the last of each."""
+    if len(points) <= MOST_POINTS:
+        return points
+    parts = [part for _, part in points.groupby(series, sort=False)] if series else [points]
+    most = MOST_POINTS // len(parts)
+    kept = [part.iloc[np.unique(np.linspace(0, len(part) - 1, most).round().astype(int))] for part in parts]
+    return pd.concat(kept)
+
+
+def thinning_text(n: int, shown: int) -> str:
+    """What to say of a figure that does not show every point; "" where it does."""
+    return "" if shown >= n else f" Of {n:,} points, {shown:,} are drawn, evenly spaced in rank; the CSV has all."
+
+
+def _picked(value: float) -> Spec:
+    return {"condition": {"param": CLICK, "value": value}, "value": 0.06}
+
+
+def _tip(field: str, form: str | None = None) -> Spec:
+    return {"field": field, "title": field.replace("_", " "), **({"format": form, "type": "quantitative"} if form else {})}
+
+
+def _rule_x(value: float) -> Spec:
+    return {"mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": {"x": {"datum": float(f"{value:.6g}")}}}
+
+
+def _top_legend() -> Spec:
+    return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": 5}
+
+
+def _header() -> Spec:
+    return {"labelAngle": 0, "labelAnchor": "start", "labelOrient": "top", "labelPadding": 4}
+
+
+__all__: Sequence[str] = ("binned", "cloud", "histogram", "intervals", "levels", "staircase", "thinned", "thinning_text")

@@ -1,0 +1,50 @@
+"""All sections of a results part, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from barlow_core.errors import BarlowError
+from study.analysis import Analysis
+from study.report.parts import Section
+from study.report.sections import (
+    agreement,
+    differences,
+    likert,
+    names,
+    overview,
+    preferences,
+    quality,
+    reliability,
+    understanding,
+)
+
+_MODULES = {
+    "overview": overview,
+    "likert": likert,
+    "preferences": preferences,
+    "agreement": agreement,
+    "reliability": reliability,
+    "quality": quality,
+    "differences": differences,
+    "names": names,
+    "understanding": understanding,
+}
+SECTIONS = {name: module.TITLE for name, module in _MODULES.items()}
+
+
+def section(analysis: Analysis, name: str) -> Section:
+    """One section: its text, numbers, figures and tables, as plain data.
+
+    Raises:
+        BarlowError: there is no such section.
+    """
+    if name not in _MODULES:
+        raise BarlowError(f"There is no section {name!r}; there are {', '.join(_MODULES)}.")
+    return _MODULES[name].make(analysis)
+
+
+def results(analysis: Analysis) -> Iterator[Section]:
+    """All sections in order, each made when it is asked for."""
+    for name in _MODULES:
+        yield section(analysis, name)

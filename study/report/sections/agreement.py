@@ -1,0 +1,249 @@
+"""Section 4: how much descriptions of a feature agree (appendix G: Figure 66, Tables 6 and 7)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.wording import count
+from study.agreement import KINDS
+from study.analysis import Analysis
+from study.examples import DIFFICULT, EASY
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.style import KINDS as COLOURS
+from study.report.style import label, scale
+from study.report.wording import MISSING, decimal, how, interval, listed, markdown, share, with_interval
+
+TITLE = "Agreement of descriptions"
+PACKAGES = ("numpy", "scipy", "pandas", "gensim")
+RULE = (
+    "lower case, split on punctuation, stop words (NLTK's 179) and words without a vector dropped; a description is the mean of the raw word vectors; "
+    "agreement is the mean cosine over all pairs of descriptions of an item, equal ones included. Fewer than two usable descriptions: not defined"
+)
+
+
+def make(analysis: Analysis) -> Section:
+    """Agreement of short, long and concatenated descriptions; coverage; easy and difficult items; the paper's items."""
+    found = analysis.coverage
+    means = analysis.mean_agreement
+    return Section(
+        id="agreement",
+        title=TITLE,
+        lead=_lead(analysis),
+        text=_text(analysis),
+        numbers=(
+            *(
+                Number(
+                    label(kind),
+                    decimal(estimate.value, 3),
+                    interval(estimate.low, estimate.high, estimate.confidence, digits=3),
+                    f"{estimate.n_items:,} of {count(len(analysis.agreement[kind]), 'item')}",
+                    "Mean over the items whose agreement is defined, from −1 to 1.",
+                )
+                for kind, estimate in means.items()
+            ),
+            Number(
+                "Words with a vector",
+                share(found.share),
+                "",
+                f"{found.known:,} of {count(found.words, 'word')}",
+                "Occurrences of words that are no stop words, in all descriptions. The others are dropped.",
+            ),
+        ),
+        figures=(_distribution(analysis),),
+        tables=(*_examples(analysis), _unknown(analysis), _undefined(analysis), _paper(analysis)),
+        notes=_notes(analysis),
+        banner=analysis.banner,
+    )
+
+
+def wording_text(analysis: Analysis) -> str:
+    """Departures from the paper's rule."""
+    wording = analysis.options.wording
+    on = [
+        text
+        for used, text in (
+            (wording.spelling, "British and American spellings count as one (grey, gray)"),
+            (wording.hyphens, "hyphenated words are looked up whole first"),
+            (wording.plurals, "plurals count as singulars"),
+        )
+        if used
+    ]
+    return f"departures from the paper's rule: {listed(on)}" if on else "the paper's rule, without departures"
+
+
+def _lead(analysis: Analysis) -> str:
+    means = analysis.mean_agreement
+    if means["short"].value is None and means["long"].value is None:
+        return f"The agreement of descriptions is not defined: {means['short'].reason}."
+    parts = [
+        f"{decimal(estimate.value, 2)} for {label(kind).lower()}"
+        for kind, estimate in means.items()
+        if estimate.value is not None
+    ]
+    return f"The mean cosine between descriptions of the same feature is {listed(parts)}."
+
+
+def _text(analysis: Analysis) -> tuple[str, ...]:
+    means, found = analysis.mean_agreement, analysis.coverage
+    if not found.words:
+        return ()
+    parts = "; ".join(
+        f"{label(kind).lower()} {with_interval(estimate, digits=3)}"
+        for kind, estimate in means.items()
+        if estimate.value is not None
+    )
+    first = (
+        f"Agreement of descriptions, measured as the mean pairwise cosine of averaged Word2Vec vectors: {parts}. The vectors ({analysis.vectors_text}) know "
+        f"{share(found.share)} of the {found.words:,} words that are no stop words; the others are left out."
+    )
+    undefined = {kind: int(table["agreement"].isna().sum()) for kind, table in analysis.agreement.items()}
+    second = "It is defined for all features."
+    if any(undefined.values()):
+        missing = listed([f"{n:,} ({label(kind).lower()})" for kind, n in undefined.items() if n])
+        second = f"It is not defined, for want of two usable descriptions, for {missing} of {count(len(analysis.agreement['short']), 'feature')}."
+    return (first, second)
+
+
+def _notes(analysis: Analysis) -> tuple[str, ...]:
+    found = analysis.coverage
+    notes = [f"Word vectors: {analysis.vectors_text}; {wording_text(analysis)}."]
+    if len(found.unknown):
+        words = [f"{row.word} ({row.occurrences})" for row in rows_of(found.unknown.head(12))]
+        more = f" and {len(found.unknown) - 12:,} more" if len(found.unknown) > 12 else ""
+        notes.append(f"Words without a vector: {', '.join(words)}{more}.")
+    return tuple(notes)
+
+
+def _extra(analysis: Analysis) -> list[tuple[str, str]]:
+    found = analysis.coverage
+    return [
+        ("Vectors", f"{markdown(analysis.vectors_text)}; {found.known:,} of {found.words:,} words known ({share(found.share)})"),
+        ("Wording", wording_text(analysis)),
+    ]
+
+
+def _distribution(analysis: Analysis) -> Figure:
+    parts = []
+    for kind, found in analysis.agreement.items():
+        defined = found[found["agreement"].notna()].sort_values("agreement", kind="stable")
+        n = len(defined)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "series": label(kind),
+                    "item": defined.index,
+                    "agreement": defined["agreement"].to_numpy(dtype=float),
+                    "descriptions": defined["usable"].to_numpy(),
+                    "share": np.arange(1, n + 1) / max(n, 1),
+                }
+            )
+        )
+    points = pd.concat(parts, ignore_index=True)
+    reason = None if len(points) else (NO_ANSWERS if not len(analysis.data.answers) else "no item has two usable descriptions")
+    return figure(
+        analysis,
+        id="agreement",
+        paper="Figure 66",
+        title="Agreement of the descriptions of a feature",
+        caption="Each point is a feature: the mean cosine between its descriptions, and the share of features up to and with it."
+        + charts.thinning_text(len(points), len(charts.thinned(points, "series"))),
+        computed=how(
+            analysis,
+            RULE,
+            n="; ".join(
+                f"{label(kind)}: {int(found['agreement'].notna().sum()):,} of {len(found):,} items"
+                for kind, found in analysis.agreement.items()
+            ),
+            extra=_extra(analysis),
+            packages=PACKAGES,
+        ),
+        text=_lead(analysis) if len(points) else "",
+        data=points,
+        content=None
+        if reason
+        else charts.staircase(
+            points,
+            x="agreement",
+            x_title="Mean cosine between descriptions",
+            y_title="Share of items with at most this value",
+            colours=scale({label(kind): colour for kind, colour in COLOURS.items()}),
+        ),
+        reason=reason,
+        opens="item",
+    )
+
+
+def _examples(analysis: Analysis) -> list[Table]:
+    tables = []
+    for rows, paper, criterion, name, title in (
+        (analysis.easy, "Table 6", EASY, "easy_items", "Features that are easy to describe"),
+        (analysis.difficult, "Table 7", DIFFICULT, "difficult_items", "Features that are difficult to describe"),
+    ):
+        data = rows.reset_index()
+        columns = [column for column in data.columns if column not in ("short_descriptions", "long_descriptions")]
+        shown = as_text(data[[*columns, "short_descriptions", "long_descriptions"]], **dict.fromkeys(KINDS, "fine"))
+        tables.append(
+            table(
+                analysis,
+                data,
+                id=name,
+                paper=paper,
+                title=title,
+                caption=criterion.format(min_answers=analysis.options.min_answers)
+                + " The paper does not say how it chose; this criterion is ours. Columns short, long and concatenated: agreement.",
+                computed=how(analysis, RULE, extra=_extra(analysis), packages=PACKAGES),
+                shown=shown,
+                items_column="item",
+                pictures=True,
+                reason=None if len(data) else f"no item has {count(analysis.options.min_answers, 'rating')} of ease",
+            )
+        )
+    return tables
+
+
+def _unknown(analysis: Analysis) -> Table:
+    rows = analysis.coverage.unknown
+    return table(
+        analysis,
+        rows,
+        id="unknown_words",
+        title="Words without a vector",
+        caption="They are left out of the agreement. Stop words are not listed.",
+        reason=None if len(rows) else "every word has a vector" if analysis.coverage.words else NO_ANSWERS,
+    )
+
+
+def _undefined(analysis: Analysis) -> Table:
+    rows = [
+        {"kind": label(kind), "reason": reason, "items": int(n)}
+        for kind, found in analysis.agreement.items()
+        for reason, n in found.loc[found["agreement"].isna(), "reason"].value_counts().sort_index().items()
+    ]
+    data = pd.DataFrame(rows, columns=["kind", "reason", "items"])
+    return table(
+        analysis,
+        data,
+        id="undefined_agreement",
+        title="Items without an agreement, and why",
+        caption="They are in no mean and in no curve.",
+        reason=None if len(data) else "the agreement of every item is defined",
+    )
+
+
+def _paper(analysis: Analysis) -> Table:
+    rows = analysis.paper_agreement
+    shown = as_text(rows.drop(columns="table"), paper="fine", computed="fine", difference="fine", feature="whole")
+    shown["unknown"] = [", ".join(words) if words else MISSING for words in rows["unknown"]]
+    return table(
+        analysis,
+        rows,
+        id="paper_agreement",
+        title="The paper's own items: computed against printed",
+        caption="Short descriptions of Tables 6 and 7 of the paper. `unknown`: words of theirs without a vector here; with none, the same number should "
+        "come out, to the four decimals that the paper prints. These are not answers of this study.",
+        computed=how(analysis, RULE, n="10 items of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
+        shown=shown,
+    )

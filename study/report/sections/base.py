@@ -1,0 +1,78 @@
+"""What all sections need: figures and tables with the banner, the subtitle and the fold filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from study.analysis import Analysis
+from study.report.parts import SHOWN, Figure, Table
+from study.report.style import label
+from study.report.wording import MISSING, decimal, is_missing, p_value, share
+
+NO_ANSWERS = "nobody has answered yet"
+
+
+def figure(analysis: Analysis, *, content: Any, reason: str | None = None, **given: Any) -> Figure:
+    """A figure of an analysis; without content where there is a reason."""
+    subtitle = given.pop("subtitle", analysis.n_text)
+    return Figure(content=None if reason else content, reason=reason, banner=analysis.banner, subtitle=subtitle, **given)
+
+
+def table(analysis: Analysis, data: pd.DataFrame, *, shown: pd.DataFrame | None = None, **given: Any) -> Table:
+    """A table of an analysis; what is shown is at most `SHOWN` rows of the formatted table, or of the data."""
+    return Table(data=data, shown=(as_text(data) if shown is None else shown).head(SHOWN), banner=analysis.banner, **given)
+
+
+def rows_of(data: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table, as objects with its columns as attributes."""
+    yield from data.itertuples()
+
+
+def records_of(data: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, by column."""
+    return [{str(key): value for key, value in row.items()} for row in data.to_dict("records")]
+
+
+def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
+    """A table as people read it: numbers with two decimals, missing values as dashes.
+
+    Args:
+        kinds: for columns: "share", "p", "whole", "fine" (four decimals), "label" (the name of a column or value); others by their type.
+    """
+    made = {}
+    for column in data.columns:
+        kind = kinds.get(str(column))
+        made[str(column)] = [_cell(value, kind) for value in data[column]]
+    return pd.DataFrame(made, columns=[str(column) for column in data.columns], dtype=object)
+
+
+def _cell(value: Any, kind: str | None) -> str:
+    if isinstance(value, list | tuple):
+        return "; ".join(f"{one[0]} ({one[1]})" if isinstance(one, tuple) else str(one) for one in value)
+    if is_missing(value) or value is pd.NaT:
+        return MISSING
+    if kind == "share":
+        return share(value)
+    if kind == "p":
+        return p_value(value)
+    if kind == "fine":
+        return decimal(value, 4)
+    if kind == "whole":
+        return f"{int(value):,}".replace("-", "−")
+    if kind == "label":
+        return label(value)
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "dtype") or isinstance(value, int | float):
+        number = float(value)
+        return (
+            f"{int(number):,}".replace("-", "−")
+            if isinstance(value, int) or str(getattr(value, "dtype", "")).startswith("int")
+            else decimal(number)
+        )
+    return str(value)

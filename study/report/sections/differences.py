@@ -1,0 +1,195 @@
+"""Section 6: do groupings and error tiers differ?"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from barlow_core.wording import count
+from study.analysis import Analysis
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, rows_of, table
+from study.report.style import BLUE, GREY, label, scale
+from study.report.wording import TWO_WAY, decimal, how, interval, is_missing, listed, p_text
+
+TITLE = "Groupings and error tiers"
+PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
+FORMULA = (
+    "Cliff's delta of item averages: P(an item of the first side is above one of the second) − P(below), with Feng and Cliff's (2004) interval; Mann-Whitney "
+    "tests of item averages, p-values corrected by Holm over all comparisons of the table; magnitude by Romano et al. (2006)"
+)
+CLEAR, UNCLEAR = "clear after correction", "not clear"
+NO_GROUPS = "the answers have one grouping and one tier at most, so there is nothing to compare"
+
+
+def make(analysis: Analysis) -> Section:
+    """Differences with effect sizes and corrected p-values; ordinal regression."""
+    rows = analysis.differences
+    tested = rows[rows["p_holm"].notna()]
+    clear = tested[tested["p_holm"] < 1 - analysis.options.confidence]
+    if not len(rows):
+        lead = f"{(NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS).capitalize()}."
+    elif not len(clear):
+        lead = f"None of {count(len(tested), 'comparison')} of groupings and tiers is clear after correction for their number."
+    else:
+        lead = f"{len(clear):,} of {count(len(tested), 'comparison')} of groupings and tiers {'is' if len(clear) == 1 else 'are'} clear after correction for their number."
+    models = analysis.ordinal
+    notes = [f"Ordinal model of {question}: {model.reason}." for question, model in models.items() if model.reason]
+    notes += [_both_sides(rows)] if len(rows) and _both_sides(rows) else []
+    return Section(
+        id="differences",
+        title=TITLE,
+        lead=lead,
+        text=tuple(
+            _sentence(row, analysis.options.confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6))
+        ),
+        numbers=(
+            Number(
+                "Comparisons",
+                f"{len(tested):,}",
+                n=f"of {len(rows):,} listed",
+                help="With at least three items on each side and some variation.",
+            ),
+            Number("Clear after correction", f"{len(clear):,}", help=f"Holm's p below {1 - analysis.options.confidence:.2g}."),
+        ),
+        figures=(_figure(analysis),),
+        tables=(_table(analysis), _omnibus(analysis), _ordinal(analysis)),
+        notes=tuple(notes),
+        banner=analysis.banner,
+    )
+
+
+def _sentence(row: dict[str, object], confidence: float) -> str:
+    digits = 3 if str(row["outcome"]).startswith("agreement") else 2
+    direction = "higher" if float(str(row["delta"])) > 0 else "lower"
+    ends = interval(row["low"], row["high"], confidence, digits=digits)
+    return (
+        f"{label(row['outcome'])} is {direction} {_where(row['first'])} than {_where(row['second'])} (means {decimal(row['mean_first'], digits)} and "
+        f"{decimal(row['mean_second'], digits)}, difference {decimal(row['difference'], digits)}{f', {ends}' if ends else ''}; Cliff's delta {decimal(row['delta'])}, "
+        f"{row['magnitude']}; {p_text(row['p_holm'])} after Holm's correction; {row['n_items_first']:,} and {row['n_items_second']:,} items)."
+    )
+
+
+def _where(value: object) -> str:
+    text = label(value)
+    return f"in the {text}" if text.endswith("tier") else text
+
+
+def _both_sides(rows: pd.DataFrame) -> str:
+    few = rows[rows["n_workers_both"] < rows["n_workers"] / 2]
+    if few.empty:
+        return ""
+    pairs = listed(list(dict.fromkeys(f"{label(row.first)} and {label(row.second)}" for row in rows_of(few))))
+    return (
+        f"Fewer than half of the workers answered on both sides of: {pairs}. Their tests take items as independent; a difference there can be one between "
+        "workers. The intervals of the differences of means know it."
+    )
+
+
+def _figure(analysis: Analysis) -> Figure:
+    rows = analysis.differences
+    drawn = rows[rows["delta"].notna()]
+    clear = (drawn["p_holm"] < 1 - analysis.options.confidence).fillna(False).to_numpy(dtype=bool)
+    shown = pd.DataFrame(
+        {
+            "comparison": [f"{label(row.first)} − {label(row.second)}" for row in rows_of(drawn)],
+            "label": [label(outcome) for outcome in drawn["outcome"]],
+            "series": [CLEAR if one else UNCLEAR for one in clear],
+            "value": drawn["delta"].to_numpy(dtype=float, na_value=float("nan")),
+            "low": drawn["delta_low"].to_numpy(dtype=float, na_value=float("nan")),
+            "high": drawn["delta_high"].to_numpy(dtype=float, na_value=float("nan")),
+            "p holm": drawn["p_holm"].to_numpy(dtype=float, na_value=float("nan")),
+            "items": [f"{row.n_items_first:,} and {row.n_items_second:,}" for row in rows_of(drawn)],
+        }
+    )
+    reason = None if len(shown) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS)
+    content = None
+    if not reason:
+        content = charts.intervals(
+            shown,
+            x_title="Cliff's delta (right: the first side is higher)",
+            colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
+            reference=0.0,
+            facet="comparison",
+            step=20,
+        )
+        # One dot a line, so the colour needs no place of its own.
+        content["spec"]["encoding"].pop("yOffset")
+    return figure(
+        analysis,
+        id="differences",
+        title="Differences between groupings and error tiers",
+        caption=f"Effect sizes over items with {analysis.options.confidence:.0%} intervals, uncorrected. Blue: clear after Holm's correction for all comparisons.",
+        computed=how(analysis, FORMULA, packages=PACKAGES),
+        text="",
+        data=shown,
+        content=content,
+        reason=reason,
+    )
+
+
+def _table(analysis: Analysis) -> Table:
+    rows = analysis.differences
+    shown = as_text(
+        rows.drop(columns="factor"),
+        outcome="label",
+        first="label",
+        second="label",
+        p="p",
+        p_holm="p",
+        magnitude="label",
+        reason="label",
+    )
+    return table(
+        analysis,
+        rows,
+        id="differences_table",
+        title="All comparisons",
+        caption="difference: of means, first − second, with a two-way interval (agreement: items resampled); delta: Cliff's, of item averages.",
+        computed=how(analysis, FORMULA, intervals=TWO_WAY, packages=PACKAGES),
+        shown=shown,
+        reason=None if len(rows) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS),
+    )
+
+
+def _omnibus(analysis: Analysis) -> Table:
+    rows = analysis.omnibus
+    return table(
+        analysis,
+        rows,
+        id="tiers_at_once",
+        title="All tiers at once",
+        caption="Kruskal and Wallis' test of item averages; epsilon squared is the effect size, from 0 to 1.",
+        computed=how(
+            analysis,
+            "Kruskal-Wallis H of item averages; epsilon squared = H / (n − 1); p-values corrected by Holm",
+            packages=PACKAGES,
+        ),
+        shown=as_text(rows, outcome="label", factor="label", p="p", p_holm="p", epsilon_squared="fine"),
+        reason=None if len(rows) else "there are fewer than three tiers",
+    )
+
+
+def _ordinal(analysis: Analysis) -> Table:
+    parts = [
+        model.effects.assign(question=question, n=model.n) for question, model in analysis.ordinal.items() if len(model.effects)
+    ]
+    columns = ["question", "factor", "value", "reference", "odds_ratio", "low", "high", "p", "p_holm", "n"]
+    rows = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    reasons = dict.fromkeys(str(model.reason) for model in analysis.ordinal.values() if not is_missing(model.reason))
+    return table(
+        analysis,
+        rows,
+        id="ordinal_model",
+        title="Ordinal regression",
+        caption="Odds of a higher rating than the reference has, grouping and tier at once. Standard errors are corrected for items and workers (two-way clusters); "
+        "clusters are not modelled, so odds are those of answers of the whole population.",
+        computed=how(
+            analysis,
+            "proportional-odds (logit) model of the rating on grouping and tier; two-way cluster-robust standard errors (Cameron, Gelbach and Miller 2011); "
+            "normal intervals; Holm's correction within a question",
+            packages=("statsmodels", "scipy", "numpy"),
+        ),
+        shown=as_text(rows, question="label", factor="label", value="label", reference="label", p="p", p_holm="p", n="whole"),
+        reason=None if len(rows) else "; ".join(reasons) or NO_ANSWERS,
+    )

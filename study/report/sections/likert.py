@@ -1,0 +1,245 @@
+"""Section 2: how easy it was to understand the features, and how confident people were (Figure 9a)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.wording import count
+from study.analysis import Analysis
+from study.answer_table import RATINGS
+from study.cumulative import cumulative
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.style import QUESTIONS, label, scale
+from study.report.wording import TWO_WAY, decimal, estimate_n, how, interval, share, with_interval
+from study.uncertainty import Estimate
+
+TITLE = "Ease and confidence"
+PACKAGES = ("numpy", "scipy", "pandas")
+
+
+def make(analysis: Analysis) -> Section:
+    """Questions 3 and 4: averages, how many features are easy, levels by grouping and tier."""
+    both = analysis.above[RATINGS]
+    means = {question: _mean(analysis, question) for question in RATINGS}
+    threshold = f"{analysis.options.threshold:g}"
+    lead = NO_ANSWERS.capitalize() + "."
+    if both.n_items:
+        lead = (
+            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value)}) were described with ease and with confidence: their "
+            f"averages are above {threshold} in both."
+        )
+    return Section(
+        id="likert",
+        title=TITLE,
+        lead=lead,
+        text=_text(analysis, means),
+        numbers=_numbers(analysis, means),
+        figures=(_distribution(analysis), _levels(analysis)),
+        tables=(_averages(analysis), _above(analysis)),
+        notes=tuple(f"Mean {question}: {estimate.reason}." for question, estimate in means.items() if estimate.reason),
+        banner=analysis.banner,
+    )
+
+
+def _mean(analysis: Analysis, question: str) -> Estimate:
+    rows = analysis.averages
+    row = rows[(rows["question"] == question) & (rows["part"] == "all")].iloc[0]
+    kept = {name: None if pd.isna(row[name]) else row[name] for name in ("value", "low", "high", "reason")}
+    return Estimate(
+        n=int(row["n"]), n_items=int(row["n_items"]), n_workers=int(row["n_workers"]), confidence=float(row["confidence"]), **kept
+    )
+
+
+def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
+    both = analysis.above[RATINGS]
+    if not both.n_items:
+        return ()
+    threshold = f"{analysis.options.threshold:g}"
+    parts = [
+        f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on a scale "
+        f"from 1 to 5 ({estimate_n(means['ease'])}).",
+        f"The average was above {threshold} in both for {both.count:,} of {both.n_items:,} features: {with_interval(both.share, as_share=True)}.",
+    ]
+    for question in RATINGS:
+        one = analysis.above[question,]
+        parts.append(f"It was so for {one.count:,} features ({with_interval(one.share, as_share=True)}) in {question} alone.")
+    return (" ".join(parts),)
+
+
+def _numbers(analysis: Analysis, means: dict[str, Estimate]) -> tuple[Number, ...]:
+    numbers = [
+        Number(
+            f"Mean {question}",
+            decimal(estimate.value),
+            interval(estimate.low, estimate.high, estimate.confidence),
+            estimate_n(estimate),
+            f"Question {3 + place}, from 1 to 5, over answers.",
+        )
+        for place, (question, estimate) in enumerate(means.items())
+    ]
+    for kind, above in analysis.above.items():
+        name = "Easy and confident" if len(kind) > 1 else f"{label(kind[0])} above {analysis.options.threshold:g}"
+        numbers.append(
+            Number(
+                name,
+                share(above.share.value),
+                interval(above.share.low, above.share.high, above.share.confidence, as_share=True),
+                f"{above.count:,} of {count(above.n_items, 'feature')}",
+                f"Features whose average {' and '.join(kind)} is above {analysis.options.threshold:g}.",
+            )
+        )
+    return tuple(numbers)
+
+
+def _distribution(analysis: Analysis) -> Figure:
+    parts = []
+    for question in RATINGS:
+        averages = analysis.item_averages[question].sort_values("average", kind="stable")
+        n = len(averages)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "series": label(question),
+                    "item": averages.index,
+                    "average": averages["average"].to_numpy(),
+                    "answers": averages["n"].to_numpy(),
+                    "share": np.arange(1, n + 1) / max(n, 1),
+                }
+            )
+        )
+    points = pd.concat(parts, ignore_index=True)
+    both = analysis.above[RATINGS]
+    threshold = analysis.options.threshold
+    steps = {question: cumulative(analysis.item_averages[question]["average"].to_numpy()) for question in RATINGS}
+    at = {
+        q: float(step.loc[step["value"] <= threshold, "share"].max()) if (step["value"] <= threshold).any() else 0.0
+        for q, step in steps.items()
+    }
+    text = (
+        ""
+        if not both.n_items
+        else (
+            f"Cumulative distribution of the average ease and confidence over {both.n_items:,} features. {share(1 - at['ease'])} of the features have an average "
+            f"ease, and {share(1 - at['confidence'])} an average confidence, above {threshold:g}."
+        )
+    )
+    return figure(
+        analysis,
+        id="ease_and_confidence",
+        paper="Figure 9a",
+        title="Average ease and confidence of features",
+        caption=f"Each point is a feature: its average rating, and the share of features up to and with it. The dashed line marks {threshold:g}."
+        + charts.thinning_text(len(points), len(charts.thinned(points, "series"))),
+        computed=how(
+            analysis,
+            "for each item the mean rating of its workers; for each value x the share of items with a mean of at most x. A missing rating counts nowhere",
+            n=f"{both.n_items:,} items with both ratings",
+            packages=PACKAGES,
+        ),
+        text=text,
+        data=points,
+        content=None
+        if points.empty
+        else charts.staircase(
+            points,
+            x="average",
+            x_title="Average of the feature (1 to 5)",
+            colours=scale(label_colours()),
+            threshold=threshold,
+            domain=(1, 5),
+        ),
+        reason=NO_ANSWERS if points.empty else None,
+        opens="item",
+    )
+
+
+def label_colours() -> dict[str, str]:
+    """Colours of the two questions by their names on figures."""
+    return {label(question): colour for question, colour in QUESTIONS.items()}
+
+
+def _levels(analysis: Analysis) -> Figure:
+    counted = analysis.levels
+    rows = counted[counted["n"] > 0].copy()
+    rows["question"] = rows["question"].map(label)
+    rows["label"] = [_bar(row.value_of, row.n) for row in rows_of(rows)]
+    rows = rows.astype(dict.fromkeys(("share", "left", "right"), float))
+    return figure(
+        analysis,
+        id="levels",
+        title="Answers at each level of the scale",
+        caption="Share of answers at each level, stacked so that the middle of level 3 lies at zero: what reaches to the right is easy, or confident.",
+        computed=how(analysis, "share of answers at each level, of all answers to the question in the part", packages=PACKAGES),
+        text=_levels_text(analysis),
+        data=rows[["question", "part", "value_of", "level", "count", "n", "share"]],
+        content=None
+        if rows.empty
+        else charts.levels(rows[["question", "label", "level", "left", "right", "share", "count", "n"]]),
+        reason=NO_ANSWERS if rows.empty else None,
+    )
+
+
+def _bar(value: str, n: int) -> str:
+    return f"{label(value)} (n = {n:,})"
+
+
+def _levels_text(analysis: Analysis) -> str:
+    counted = analysis.levels
+    sentences = []
+    for question in RATINGS:
+        rows = counted[(counted["question"] == question) & (counted["part"] == "all")]
+        if rows["n"].max() > 0:
+            high = float(rows.loc[rows["level"] > 3, "share"].sum())
+            low = float(rows.loc[rows["level"] < 3, "share"].sum())
+            sentences.append(
+                f"{share(high)} of the answers are above the middle of the scale in {question}, {share(low)} below it."
+            )
+    return " ".join(sentences)
+
+
+def _averages(analysis: Analysis) -> Table:
+    rows = analysis.averages.drop(columns="confidence")
+    rows = rows.rename(columns={"value": "mean"})
+    return table(
+        analysis,
+        rows,
+        id="average_ratings",
+        title="Mean ratings",
+        caption="Means over answers, of all and by grouping and error tier.",
+        computed=how(analysis, "mean over answers", intervals=TWO_WAY, packages=PACKAGES),
+        shown=as_text(rows, question="label", part="label", value_of="label"),
+    )
+
+
+def _above(analysis: Analysis) -> Table:
+    rows = pd.DataFrame(
+        [
+            {
+                "average above the threshold in": " and ".join(kind),
+                "items": above.count,
+                "of": above.n_items,
+                "share": above.share.value,
+                "low": above.share.low,
+                "high": above.share.high,
+                "reason": above.share.reason,
+            }
+            for kind, above in analysis.above.items()
+        ]
+    )
+    return table(
+        analysis,
+        rows,
+        id="items_above",
+        title=f"Features with an average above {analysis.options.threshold:g}",
+        caption="Features that people found easy, that they were confident about, and both.",
+        computed=how(
+            analysis,
+            "share of items whose mean rating is above the threshold in all named questions",
+            intervals=f"{TWO_WAY}, centred on the observed share",
+            packages=PACKAGES,
+        ),
+        shown=as_text(rows, share="share", low="share", high="share", items="whole", of="whole"),
+    )

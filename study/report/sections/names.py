@@ -1,0 +1,104 @@
+"""Section 7: what people call the features."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from barlow_core.wording import count
+from study.analysis import Analysis
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, table
+from study.report.style import BLUE
+from study.report.wording import how, markdown, share
+
+TITLE = "Names of the features"
+FORMULA = (
+    "the name is the medoid: the short description with the largest mean cosine to the others of the item (British spellings and plurals count as one word); "
+    "support: descriptions that share a word with it, itself included"
+)
+
+
+def make(analysis: Analysis) -> Section:
+    """A name for each feature, with its support."""
+    rows = analysis.names
+    named = rows[rows["name"].notna()]
+    shared = int((named["support"] > 1).sum())
+    lead = NO_ANSWERS.capitalize() + "."
+    if len(rows):
+        lead = f"{len(named):,} of {count(len(rows), 'feature')} have a name; {shared:,} of these names share a word with another worker's description."
+    return Section(
+        id="names",
+        title=TITLE,
+        lead=lead,
+        text=(lead,) if len(rows) else (),
+        numbers=(
+            Number(
+                "Features with a name",
+                f"{len(named):,}",
+                n=f"of {count(len(rows), 'feature')}",
+                help="Somebody described them in words.",
+            ),
+            Number(
+                "Supported names",
+                share(shared / len(named) if len(named) else None),
+                n=f"{shared:,} of {count(len(named), 'name')}",
+                help="At least one other description shares a word with the name.",
+            ),
+        ),
+        figures=(_figure(analysis),),
+        tables=(_table(analysis),),
+        notes=("Names are what one worker typed; a name with little support is a guess.",) if len(named) else (),
+        banner=analysis.banner,
+    )
+
+
+def _how(analysis: Analysis) -> str:
+    return how(
+        analysis,
+        FORMULA,
+        n=f"{len(analysis.names):,} items",
+        extra=[("Vectors", markdown(analysis.vectors_text))],
+        packages=("numpy", "gensim", "pandas"),
+    )
+
+
+def _figure(analysis: Analysis) -> Figure:
+    named = analysis.names[analysis.names["name"].notna()]
+    bins = (
+        charts.binned(named["support"].to_numpy(), whole=True) if len(named) else pd.DataFrame(columns=["low", "high", "count"])
+    )
+    reason = None if len(named) else NO_ANSWERS
+    return figure(
+        analysis,
+        id="name_support",
+        title="How many descriptions support the name",
+        caption="Descriptions that share a word with the name of the feature, the name itself included.",
+        computed=_how(analysis),
+        text="",
+        data=bins,
+        content=None
+        if reason
+        else charts.histogram(bins, x_title="Descriptions that share a word with the name", y_title="Features", colour=BLUE),
+        reason=reason,
+    )
+
+
+def _table(analysis: Analysis) -> Table:
+    items = analysis.item_table
+    columns = [column for column in ("grouping", "class_name", "tier", "feature") if column in items]
+    rows = analysis.names.join(items[[*columns, "ease", "short"]].rename(columns={"short": "agreement"})).reset_index()
+    rows = rows[["item", *columns, "name", "support", "n", "similarity", "words", "ease", "agreement", "reason"]]
+    rows = rows.sort_values("support", ascending=False, kind="stable")
+    return table(
+        analysis,
+        rows,
+        id="names_table",
+        title="Names",
+        caption="name: the description nearest to all others; similarity: its mean cosine to them; words: those that several descriptions have, with their number. "
+        "Best supported first.",
+        computed=_how(analysis),
+        shown=as_text(rows, feature="whole"),
+        items_column="item",
+        reason=None if len(rows) else NO_ANSWERS,
+    )

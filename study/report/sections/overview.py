@@ -1,0 +1,241 @@
+"""Section 1: what the study consists of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.wording import count
+from study.analysis import Analysis
+from study.analysis.overview import Overview
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.style import BLUE, GREEN
+from study.report.wording import MISSING, decimal, how, listed, share
+
+TITLE = "The study"
+
+
+def make(analysis: Analysis) -> Section:
+    """Items, workers, answers, tasks, time, pay, exclusions."""
+    found = analysis.overview
+    return Section(
+        id="overview",
+        title=TITLE,
+        lead=_lead(analysis, found),
+        text=_text(analysis, found),
+        numbers=_numbers(analysis, found),
+        figures=_figures(analysis, found),
+        tables=_tables(analysis, found),
+        notes=(*analysis.study.notes, *([] if analysis.filters.is_empty else [analysis.filters.text])),
+        banner=analysis.banner,
+    )
+
+
+def _lead(analysis: Analysis, found: Overview) -> str:
+    if not found.n_answers:
+        return f"There are no answers yet: {count(found.n_listed, 'item')} wait for the first one."
+    text = f"{analysis.n_text}."
+    if found.complete is not None and found.n_listed:
+        text += f" {count(found.complete, 'item')} of {found.n_listed:,} have all the answers that they want."
+    return text
+
+
+def _text(analysis: Analysis, found: Overview) -> tuple[str, ...]:
+    if not found.n_answers:
+        return ()
+    sizes = [
+        f"{count(int(row.items), 'item')} {'has' if row.items == 1 else 'have'} {count(int(row.answers), 'answer')}"
+        for row in rows_of(found.per_item)
+    ]
+    sentences = [
+        f"We collected {count(found.n_answers, 'answer')} about {count(found.n_items, 'visualization')} from {count(found.n_workers, 'worker')}, who "
+        f"completed {decimal(found.tasks.mean())} tasks each on average (median {decimal(found.tasks.median(), 0)}, {found.tasks.min():,} to {found.tasks.max():,}).",
+        f"Of the items, {listed(sizes)}." if len(sizes) <= 4 else "",
+    ]
+    if len(found.timed):
+        low, middle, high = np.percentile(found.timed, [25, 50, 75])
+        sentences.append(f"The median time on task was {middle:,.0f} seconds (quartiles {low:,.0f} and {high:,.0f}).")
+    if found.hourly is not None and analysis.study.pay_per_item:
+        sentences.append(
+            f"Workers were paid {analysis.study.pay_per_item} {analysis.study.currency} an item, "
+            f"{decimal(found.hourly)} {analysis.study.currency} an hour at the mean time on task."
+        )
+    return (" ".join(sentence for sentence in sentences if sentence),)
+
+
+def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
+    tasks = found.tasks
+    currency = analysis.study.currency
+    numbers = [
+        Number("Answers", f"{found.n_answers:,}", help="Accepted answers to items; practice and checks are not among them."),
+        Number("Items", f"{found.n_items:,}", n=f"of {found.n_listed:,}", help="Items with at least one answer, of all items."),
+        Number("Workers", f"{found.n_workers:,}", help="Who gave at least one of these answers."),
+        Number(
+            "Tasks per worker",
+            decimal(tasks.mean()) if len(tasks) else MISSING,
+            n=count(len(tasks), "worker"),
+            help="Answers a worker, on average.",
+        ),
+    ]
+    if found.complete is not None:
+        done = found.complete / found.n_listed if found.n_listed else None
+        numbers.append(
+            Number(
+                "Complete",
+                share(done),
+                n=f"{found.complete:,} of {count(found.n_listed, 'item')}",
+                help="Items with all wanted answers.",
+            )
+        )
+    if len(found.timed):
+        numbers.append(
+            Number(
+                "Median time",
+                f"{np.median(found.timed):,.0f} s",
+                n=count(len(found.timed), "answer"),
+                help="Time on task, without breaks.",
+            )
+        )
+    if found.hourly is not None:
+        numbers.append(
+            Number(
+                "Pay an hour",
+                f"{decimal(found.hourly)} {currency}",
+                n=count(len(found.timed), "answer"),
+                help="Pay an item over the mean time on task.",
+            )
+        )
+    if found.paid is not None:
+        numbers.append(
+            Number("Paid so far", f"{found.paid:,.2f} {currency}", n="whole study", help="For people only, whatever is filtered.")
+        )
+    return tuple(numbers)
+
+
+def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
+    reason = None if found.n_answers else NO_ANSWERS
+    tasks = found.tasks
+    bins = charts.binned(tasks.to_numpy(), whole=True) if len(tasks) else pd.DataFrame(columns=["low", "high", "count"])
+    figures = [
+        figure(
+            analysis,
+            id="tasks_per_worker",
+            title="Tasks per worker",
+            caption="How many answers each worker gave. The line marks the mean.",
+            computed=how(analysis, "count of accepted answers for each worker", packages=("pandas",)),
+            text=f"Workers completed {decimal(tasks.mean())} tasks on average." if len(tasks) else "",
+            data=bins,
+            content=None
+            if reason
+            else charts.histogram(
+                bins,
+                x_title="Answers",
+                y_title="Workers",
+                colour=BLUE,
+                mark_at=float(tasks.mean()),
+                mark_text=f"mean {decimal(tasks.mean(), 1)}",
+            ),
+            reason=reason,
+        )
+    ]
+    timed = found.timed
+    untimed = None if len(timed) else "times on task are not known"
+    # The few who went for lunch would squeeze everybody else into one bar.
+    most = float(np.percentile(timed, 99)) if len(timed) else 0.0
+    times = charts.binned(timed[timed <= most]) if len(timed) else bins.iloc[:0]
+    figures.append(
+        figure(
+            analysis,
+            id="time_on_task",
+            title="Time on task",
+            caption="Seconds for one answer, without breaks; the longest 1 % are not drawn. The line marks the median.",
+            computed=how(
+                analysis,
+                "seconds between showing and sending an item, gaps without a sign of life left out",
+                n=count(len(timed), "answer"),
+            ),
+            text=f"The median time on task was {np.median(timed):,.0f} seconds." if len(timed) else "",
+            data=times,
+            content=None
+            if untimed
+            else charts.histogram(
+                times,
+                x_title="Seconds",
+                y_title="Answers",
+                colour=GREEN,
+                mark_at=float(np.median(timed)),
+                mark_text=f"median {np.median(timed):,.0f} s",
+            ),
+            reason=untimed,
+        )
+    )
+    days = found.by_day
+    undated = None if len(days) > 1 else "all answers are of one day" if len(days) else "times of sending are not known"
+    figures.append(
+        figure(
+            analysis,
+            id="answers_by_day",
+            title="Answers by day",
+            caption="Accepted answers sent on each day (UTC).",
+            computed=how(analysis, "count of accepted answers by day of sending (UTC)", packages=("pandas",)),
+            text="",
+            data=days,
+            content=None if undated else _by_day(days),
+            reason=undated,
+        )
+    )
+    return tuple(figures)
+
+
+def _by_day(days: pd.DataFrame) -> charts.Spec:
+    rows = [{"day": str(row.day), "answers": int(row.answers), "total": int(row.total)} for row in rows_of(days)]
+    tips = [{"field": name, "title": name} for name in ("day", "answers", "total")]
+    x = {
+        "field": "day",
+        "type": "temporal",
+        "timeUnit": "utcyearmonthdate",
+        "title": None,
+        "axis": {"format": "%d %b", "labelOverlap": True},
+    }
+    y = {"field": "answers", "type": "quantitative", "title": "Answers", "axis": {"tickMinStep": 1}}
+    return {
+        "data": {"values": rows},
+        "width": charts.WIDTH,
+        "height": 160,
+        "mark": {"type": "bar", "color": BLUE},
+        "encoding": {"x": x, "y": y, "tooltip": tips},
+    }
+
+
+def _tables(analysis: Analysis, found: Overview) -> tuple[Table, ...]:
+    sizes = found.per_item.assign(share=found.per_item["items"] / max(found.n_listed, 1))
+    tables = [
+        table(
+            analysis,
+            sizes,
+            id="answers_per_item",
+            title="Answers per item",
+            caption="How many items have how many answers.",
+            shown=as_text(sizes, share="share"),
+        ),
+        table(
+            analysis,
+            found.left_out,
+            id="left_out",
+            title="What does not count",
+            caption="Of the whole study, whatever is filtered. None of these is in any number of this report.",
+        ),
+    ]
+    if len(found.platforms):
+        tables.append(
+            table(
+                analysis,
+                found.platforms,
+                id="platforms",
+                title="Where workers came from",
+                caption="Answers and workers of each platform.",
+            )
+        )
+    return tuple(tables)

@@ -1,0 +1,227 @@
+"""Section 5, second part: what speaks against workers, a rule of who is left out, and what difference it makes."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from barlow_core.wording import count
+from study.analysis import Analysis
+from study.report import charts
+from study.report.parts import Figure, Number, Section, Table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, table
+from study.report.style import BLUE, GREY, ORANGE, scale
+from study.report.wording import TWO_WAY, decimal, how, is_missing, share
+
+TITLE = "Workers and exclusions"
+PACKAGES = ("numpy", "pandas", "scipy", "krippendorff")
+KEPT, OUT = "kept", "excluded by the rule"
+
+
+def make(analysis: Analysis) -> Section:
+    """Worker quality, the rule, its effect."""
+    out = len(analysis.excluded_workers)
+    workers = analysis.filtered.n_workers
+    answers = analysis.filtered.answers
+    lost = int(answers["worker"].isin(analysis.excluded_workers).sum())
+    does = "leaves" if analysis.options.exclude else "would leave"
+    if analysis.rule is None:
+        lead = "No rule of exclusion is set: nobody is left out."
+    elif not workers:
+        lead = NO_ANSWERS.capitalize() + "."
+    else:
+        lead = f"The rule {does} out {out:,} of {count(workers, 'worker')} with {lost:,} of {count(len(answers), 'answer')}."
+    applied = (
+        "It is applied to all numbers of this report."
+        if analysis.options.exclude
+        else "It is not applied: numbers elsewhere are of everybody."
+    )
+    return Section(
+        id="quality",
+        title=TITLE,
+        lead=lead,
+        text=(() if analysis.rule is None else (analysis.rule.text, lead)),
+        numbers=(
+            Number("Excluded by the rule", f"{out:,}", n=f"of {count(workers, 'worker')}", help=applied),
+            Number(
+                "Their answers",
+                share(lost / len(answers) if len(answers) else None),
+                n=f"{lost:,} of {count(len(answers), 'answer')}",
+                help=applied,
+            ),
+            Number(
+                "Failed a check",
+                f"{len(analysis.study.failed_a_check):,}",
+                n=f"of {count(int(analysis.study.checks['worker'].nunique()), 'worker')} who met one",
+                help="Workers of the whole study who failed at least one gold or attention check.",
+            ),
+        ),
+        figures=(_workers(analysis), _effect(analysis)),
+        tables=(_effect_table(analysis), _worker_table(analysis)),
+        notes=_notes(analysis, applied),
+        banner=analysis.banner,
+    )
+
+
+def _notes(analysis: Analysis, applied: str) -> tuple[str, ...]:
+    notes = [] if analysis.rule is None else [applied]
+    notes.append("Workers are judged by all of their answers, whatever is filtered.")
+    if not len(analysis.study.checks):
+        notes.append("The study has no gold or attention checks, so these signals say nothing.")
+    return tuple(notes)
+
+
+def _workers(analysis: Analysis) -> Figure:
+    found = analysis.worker_table
+    found = found[found["answers_kept"] > 0] if len(analysis.data.answers) else found
+    timed = bool(found["seconds"].notna().any())
+    x = "seconds" if timed else "n"
+    rows = pd.DataFrame(
+        {
+            "worker": found.index.astype(str),
+            "answers": found["n"].to_numpy(),
+            "seconds": found["seconds"].to_numpy(dtype=float, na_value=float("nan")),
+            "agreement": found["useful_agreement"].to_numpy(dtype=float, na_value=float("nan")),
+            "ease gap": found["ease_gap"].to_numpy(dtype=float, na_value=float("nan")),
+            "checks passed": found["checks_passed"].to_numpy(dtype=float, na_value=float("nan")),
+            "same rating": found["same_rating"].to_numpy(dtype=float, na_value=float("nan")),
+            "copied": found["copied_long"].to_numpy(dtype=float, na_value=float("nan")),
+            "state": [OUT if excluded else KEPT for excluded in found["excluded"]],
+            "signals": found["signals"].to_numpy(),
+        }
+    )
+    drawn = rows[rows["ease gap"].notna() & (rows["seconds"].gt(0) if timed else True)]
+    reason = None if len(drawn) else "no worker shares an item with another one" if len(rows) else NO_ANSWERS
+    where = "seconds" if x == "seconds" else "answers"
+    return figure(
+        analysis,
+        id="workers",
+        title="Workers: time, and distance from the others",
+        caption=f"Each point is a worker: {'median time on task' if timed else 'number of answers'}, and the mean distance of their ease ratings from the average "
+        "of the other workers of the same item. Disagreement is no reason for exclusion; it is shown, and no signal.",
+        computed=how(
+            analysis,
+            "median of seconds; mean over a worker's answers of |rating − mean rating of the others of the item|",
+            n=f"{len(drawn):,} workers who share an item with others",
+            packages=("numpy", "pandas"),
+        ),
+        text="",
+        data=rows,
+        content=None
+        if reason
+        else charts.cloud(
+            drawn,
+            x=where,
+            y="ease gap",
+            x_title="Median seconds an answer (log scale)" if timed else "Answers",
+            y_title="Mean distance from the others' ease",
+            opens="worker",
+            colour="state",
+            colours=scale({KEPT: BLUE, OUT: ORANGE}),
+            log_x=timed,
+        ),
+        reason=reason,
+        opens="worker",
+    )
+
+
+def _effect(analysis: Analysis) -> Figure:
+    effect = analysis.effect_of_exclusions
+    shares = [name for name in effect.index if str(name).startswith(("share", "mean agreement", "alpha"))]
+    parts = []
+    for side, series in (("all", "everybody"), ("kept", "without the excluded")):
+        rows = effect.loc[shares, [side, f"{side}_low", f"{side}_high"]].set_axis(["value", "low", "high"], axis=1)
+        parts.append(rows.rename_axis("label").reset_index().assign(series=series))
+    drawn = pd.concat(parts, ignore_index=True)
+    drawn = drawn[drawn["value"].notna()].astype(dict.fromkeys(("value", "low", "high"), "float64"))
+    reason = None if len(drawn) else NO_ANSWERS
+    if analysis.rule is None:
+        reason = "no rule of exclusion is set"
+    elif not len(analysis.excluded_workers):
+        reason = "the rule excludes nobody"
+    return figure(
+        analysis,
+        id="effect_of_exclusions",
+        title="What excluding workers changes",
+        caption=f"Headline numbers with everybody and without those whom the rule leaves out, with {analysis.options.confidence:.0%} intervals.",
+        computed=_how(analysis),
+        text="",
+        subtitle=f"{len(analysis.filtered.answers):,} answers with everybody",
+        data=drawn,
+        content=None
+        if reason
+        else charts.intervals(
+            drawn,
+            x_title="Value (shares as fractions)",
+            colours=scale({"everybody": GREY, "without the excluded": BLUE}),
+            step=15,
+        ),
+        reason=reason,
+    )
+
+
+def _how(analysis: Analysis) -> str:
+    rule = analysis.rule.text if analysis.rule else "none"
+    return how(
+        analysis,
+        "every headline number computed twice, with all workers and without the excluded ones",
+        n=f"{len(analysis.filtered.answers):,} answers with everybody",
+        intervals=f"{TWO_WAY} for shares and means; items resampled for alphas and agreement; Wilson for votes",
+        extra=[("Rule", rule)],
+        packages=PACKAGES,
+    )
+
+
+def _effect_table(analysis: Analysis) -> Table:
+    rows = analysis.effect_of_exclusions.reset_index()
+    shown = pd.DataFrame(
+        [
+            [
+                str(row["measure"]),
+                *(_cell(row["measure"], row[name]) for name in ("all", "kept", "change")),
+                _ends(row, "all"),
+                _ends(row, "kept"),
+            ]
+            for row in records_of(rows)
+        ],
+        columns=["measure", "everybody", "without the excluded", "change", "interval, everybody", "interval, without"],
+    )
+    return table(
+        analysis,
+        rows,
+        id="effect_of_exclusions_table",
+        title="Every headline number with and without the excluded workers",
+        caption="Whether the conclusions hang on who is left out.",
+        computed=_how(analysis),
+        shown=shown,
+    )
+
+
+def _cell(measure: str, value: object) -> str:
+    if measure.startswith("share"):
+        return share(value)
+    if measure.startswith("mean") or measure.startswith("alpha"):
+        return decimal(value, 3)
+    return decimal(value, 0)
+
+
+def _ends(row: dict[str, object], side: str) -> str:
+    low, high = row[f"{side}_low"], row[f"{side}_high"]
+    return (
+        "" if is_missing(low) or is_missing(high) else f"{_cell(str(row['measure']), low)} to {_cell(str(row['measure']), high)}"
+    )
+
+
+def _worker_table(analysis: Analysis) -> Table:
+    rows = analysis.worker_table.reset_index().sort_values(["excluded", "n"], ascending=[False, False], kind="stable")
+    kinds = dict.fromkeys(("checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement"), "share")
+    return table(
+        analysis,
+        rows,
+        id="workers_table",
+        title="Workers",
+        caption="By pseudonym, those whom the rule excludes first. speed: median time over that of the median worker; same_rating: answers with the worker's most "
+        "frequent combination of ease, confidence and preference; copied: descriptions repeated from another item; gaps: distance from the others' ratings.",
+        shown=as_text(rows, **kinds),
+        items_column="worker",
+        reason=None if len(rows) else NO_ANSWERS,
+    )

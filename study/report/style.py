@@ -1,0 +1,127 @@
+"""What all figures look like: one palette that colour-blind readers can tell apart, one font, one grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+WIDTH = 560
+INK, MUTED, LINE, WARNING = "#262730", "#5c6270", "#d5d8de", "#b3261e"
+FONT = "DejaVu Sans, Verdana, sans-serif"
+
+# Okabe and Ito's colours (2008), darkened where text of that colour must be read on white.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#00805f", "#a64d79", "#8a8f98"
+QUESTIONS = {"ease": BLUE, "confidence": ORANGE}
+CHOICES = {"B": BLUE, "C": ORANGE, "both": GREEN, "none": GREY}
+KINDS = {"short": BLUE, "long": ORANGE, "concatenated": GREEN}
+LEVELS = {1: "#a6611a", 2: "#dfc27d", 3: "#d9d9d9", 4: "#92c5de", 5: "#2f74a3"}
+
+# What things are called on axes and in tables.
+LABELS = {
+    "ease": "Ease",
+    "confidence": "Confidence",
+    "B": "Heatmaps (B)",
+    "C": "Feature attack (C)",
+    "both": "Both",
+    "none": "None",
+    "short": "Short descriptions",
+    "long": "Long descriptions",
+    "concatenated": "Short and long as one",
+    "agreement short": "Agreement, short",
+    "agreement long": "Agreement, long",
+    "agreement concatenated": "Agreement, both as one",
+    "useful": "Preference",
+    "ber": "Error rate of the class",
+    "activation": "Activation",
+    "mutual_information": "Mutual information (nats)",
+    "salience": "Salience of the heatmap",
+    "grouping": "Grouping",
+    "tier": "Error tier",
+    "label": "by label",
+    "prediction": "by prediction",
+    "top": "top tier",
+    "middle": "middle tier",
+    "bottom": "bottom tier",
+}
+
+CONFIG: dict[str, Any] = {
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "gridColor": LINE,
+        "domainColor": MUTED,
+        "tickColor": MUTED,
+        "labelLimit": 260,
+    },
+    "axisY": {"domain": False, "ticks": False},
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "labelLimit": 260,
+    },
+    "header": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "labelFontWeight": "bold",
+        "titleFontSize": 12,
+        "labelLimit": 320,
+    },
+    "title": {
+        "color": INK,
+        "fontSize": 14,
+        "fontWeight": 600,
+        "anchor": "start",
+        "offset": 14,
+        "subtitleFontSize": 11,
+        "subtitlePadding": 5,
+    },
+    "text": {"color": INK, "fontSize": 11},
+}
+
+
+def label(value: Any) -> str:
+    """What a column or a value is called."""
+    return LABELS.get(str(value), str(value))
+
+
+def records(table: pd.DataFrame, *, digits: int = 6) -> list[dict[str, Any]]:
+    """The rows of a table as JSON holds them: missing values as null, numbers rounded to what a figure can show."""
+    return [{str(key): _plain(value, digits) for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value: Any, digits: int) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(f"{value:.{digits}g}")
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    return None if value is pd.NA else str(value)
+
+
+def scale(colours: Mapping[Any, str], present: Any = None) -> dict[str, Any]:
+    """A colour scale by label, for the values that are there, in the order of the palette."""
+    shown = [key for key in colours if present is None or key in set(present)]
+    return {"domain": [label(key) for key in shown], "range": [colours[key] for key in shown]}
+
+
+def fonts() -> Path:
+    """The folder of the font that figures are drawn in, the same on every computer."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"

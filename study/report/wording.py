@@ -1,0 +1,147 @@
+"""Numbers of a results section as text, and how each was computed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+import pandas as pd
+
+from barlow_core.wording import count, percent
+from study.analysis import Analysis
+from study.reliability import Alpha
+from study.uncertainty import Estimate
+
+MISSING = "—"
+TWO_WAY = (
+    "two-way cluster (pigeonhole) bootstrap: items and workers are each drawn with replacement, an answer counts as often as its item times "
+    "its worker was drawn; percentiles"
+)
+OVER_ITEMS = "bootstrap over items (each item has one value made of all its answers); percentiles"
+
+
+def is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def decimal(value: Any, digits: int = 2) -> str:
+    """ "3.42", with a true minus sign; a dash for nothing."""
+    return MISSING if is_missing(value) else f"{float(value):,.{digits}f}".replace("-", "−")
+
+
+def share(value: Any) -> str:
+    """ "43.2 %"; a dash for nothing."""
+    return MISSING if is_missing(value) else percent(float(value))
+
+
+def p_value(value: Any) -> str:
+    """ "0.031", "< 0.001"; a dash for nothing."""
+    if is_missing(value):
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{float(value):.3f}"
+
+
+def p_text(value: Any) -> str:
+    """ "p = 0.031", "p < 0.001"."""
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def interval(low: Any, high: Any, confidence: float, *, as_share: bool = False, digits: int = 2) -> str:
+    """ "95 % CI 40.9 to 45.4 %"; "" where there is none."""
+    if is_missing(low) or is_missing(high):
+        return ""
+    ends = (
+        f"{float(low) * 100:.1f} to {percent(float(high))}" if as_share else f"{decimal(low, digits)} to {decimal(high, digits)}"
+    )
+    return f"{confidence * 100:g}\N{NO-BREAK SPACE}% CI {ends.replace('-', '−')}"
+
+
+def with_interval(estimate: Estimate | Alpha, *, as_share: bool = False, digits: int = 2) -> str:
+    """ "43.2 % (95 % CI 40.9 to 45.4 %)", or the value alone, or why there is none."""
+    if estimate.value is None:
+        return f"not defined ({estimate.reason})"
+    value = share(estimate.value) if as_share else decimal(estimate.value, digits)
+    ends = interval(estimate.low, estimate.high, estimate.confidence, as_share=as_share, digits=digits)
+    return f"{value} ({ends})" if ends else value
+
+
+def estimate_n(estimate: Estimate) -> str:
+    """ "5,971 answers, 1,200 items, 312 workers" """
+    parts = (
+        [count(estimate.n_items, "item")]
+        if not estimate.n_workers and estimate.n == estimate.n_items
+        else [
+            count(estimate.n, "answer"),
+            count(estimate.n_items, "item"),
+            *([count(estimate.n_workers, "worker")] if estimate.n_workers else []),
+        ]
+    )
+    return ", ".join(parts)
+
+
+def markdown(text: object) -> str:
+    """Any text, such as a class or a path, where Markdown is read."""
+    return re.sub(r"([\\`*_$~:<>#\[\]|])", r"\\\1", str(text))
+
+
+def listed(values: Sequence[str], last: str = "and") -> str:
+    """ "a, b and c" """
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} {last} {values[-1]}" if values else ""
+
+
+def how(
+    analysis: Analysis,
+    formula: str,
+    *,
+    n: str = "",
+    intervals: str | None = None,
+    extra: Iterable[tuple[str, str]] = (),
+    packages: Sequence[str] = ("numpy", "pandas", "scipy"),
+) -> str:
+    """The fold "how this was computed", as Markdown.
+
+    Args:
+        formula: in words or signs; Markdown.
+        n: what it rests on; None gives that of the analysis.
+        intervals: how they were made; None: there are none.
+        extra: further lines, (label, Markdown).
+        packages: that computed it.
+    """
+    options = analysis.options
+    lines = [("Formula", formula), ("n", markdown(n or analysis.n_text))]
+    lines.append(("Data", f"{markdown(analysis.study.name)}; {markdown(analysis.filters.text)}"))
+    lines.append(("Exclusions", exclusions_text(analysis)))
+    if intervals is not None:
+        settings = f"{options.replicates:,} resamples, seed {options.seed}"
+        lines.append(("Intervals", f"{options.confidence:.0%}, {intervals}; {settings}"))
+    lines += extra
+    lines.append(("Software", versions(packages)))
+    return "\n".join(f"- **{name}:** {text}" for name, text in lines)
+
+
+def exclusions_text(analysis: Analysis) -> str:
+    """Who was left out, as Markdown."""
+    out = len(analysis.excluded_workers)
+    if analysis.rule is None:
+        return "none; no rule was set"
+    if analysis.options.exclude:
+        return f"{count(out, 'worker')} by the rule: {markdown(analysis.rule.text)}"
+    return f"none; the rule would exclude {count(out, 'worker')} (see Workers and exclusions)"
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def versions(packages: Sequence[str]) -> str:
+    """ "barlow 0.1.0, numpy 2.1.0" """
+    return ", ".join(f"{package} {_version(package)}" for package in ("barlow", *packages))
