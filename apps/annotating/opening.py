@@ -14,7 +14,7 @@ from barlow_core.panels import Panel
 from study.frozen import has_pictures, load_item_panel
 from study.store import StudyStore
 
-PATIENCE = 5.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself
+PATIENCE = 3.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself
 
 
 def open_study(path: Path) -> StudyStore:

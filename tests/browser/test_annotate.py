@@ -79,7 +79,7 @@ def test_from_the_link_to_the_completion_code(store: StudyStore, visit: Visit) -
     expect(worker.heading("How it works")).to_be_visible()
     worker.button("Start with practice").click()
     worker.at("Practice")
-    images = worker.page.get_by_role("group", name="Pictures").get_by_role("img")
+    images = worker.page.get_by_role("group", name="Pictures", exact=True).get_by_role("img")
     expect(images).to_have_count(9)
     assert worker.page.evaluate("""() => {
         const form = document.querySelector('[data-testid^="stBidiComponent"]').shadowRoot ??
@@ -118,7 +118,7 @@ def test_a_phone(store: StudyStore, visit: Visit, theme: str) -> None:
     assert worker.page.evaluate(OVERFLOW) == []
     worker.to_the_tasks()
     assert worker.page.evaluate(OVERFLOW) == []
-    pictures = worker.page.get_by_role("group", name="Pictures").get_by_role("button", name=re.compile("large"))
+    pictures = worker.page.get_by_role("group", name="Pictures", exact=True).get_by_role("button", name=re.compile("large"))
     boxes = [box for box in (picture.bounding_box() for picture in pictures.all()) if box]
     assert len({round(box["x"]) for box in boxes}) == 3, "A, B and C are columns"
     pictures.nth(1).tap()

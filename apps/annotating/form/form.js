@@ -1,6 +1,6 @@
 // The form: one task on the screen, what is typed into it, and the way to the server and back.
 
-const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 5000;
+const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 4000;
 
 class Form {
   constructor(root) {

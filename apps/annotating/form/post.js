@@ -1,6 +1,6 @@
 // Messages to the server, one at a time. Each has an id and is sent again until its receipt comes; the server acts once on an id.
 
-const FIRST_WAIT = 4000, LONGEST_WAIT = 15000;
+const FIRST_WAIT = 3000, LONGEST_WAIT = 15000;
 
 class Post {
   /** `onState` hears "idle", "sending" or "waiting" (no receipt for a while: the connection may be lost). */
