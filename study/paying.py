@@ -40,12 +40,11 @@ def write_bonuses(path: Path, payments: pd.DataFrame, platform: str) -> int:
     if platform == "prolific":
         rows = [[row.worker, f"{row.due:.2f}"] for row in mine.itertuples()]
     elif platform == "mturk":
-        heading = ["WorkerId", "AssignmentId", "BonusAmount", "Reason", "UniqueRequestToken"]
         # The token keeps Amazon from paying twice what is sent twice.
-        rows = [
+        rows = [["WorkerId", "AssignmentId", "BonusAmount", "Reason", "UniqueRequestToken"]]
+        rows += [
             [row.worker, row.last_visit, f"{row.due:.2f}", REASON, f"{row.pseudonym}-{row.due:.2f}"] for row in mine.itertuples()
         ]
-        rows.insert(0, heading)
     else:
         rows = [["worker", "amount", "currency"], *([row.worker, f"{row.due:.2f}", row.currency] for row in mine.itertuples())]
     try:

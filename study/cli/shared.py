@@ -81,7 +81,7 @@ def print_frame(table: pd.DataFrame, *, as_json: bool, empty: str) -> None:
 
 
 def _is_money(column: pd.Series) -> bool:
-    return len(column) > 0 and column.map(lambda value: isinstance(value, Decimal)).all()
+    return len(column) > 0 and all(isinstance(value, Decimal) for value in column)
 
 
 def _shown(value: Any) -> str:

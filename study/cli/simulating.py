@@ -1,0 +1,48 @@
+"""The verb that fills a study with participants who do not exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from barlow_core.cli.shared import example, quiet_option
+from study.cli.shared import open_study, study_argument
+
+
+@click.command(
+    epilog=example(
+        "barlow study simulate trial.sqlite", "barlow study simulate trial.sqlite --workers 30 --carelessness 0.3 --seed 1"
+    )
+)
+@study_argument
+@click.option("--workers", type=click.IntRange(1), help="At most so many. [default: as many as it takes]")
+@click.option("--skill", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="How often they see what is shown.")
+@click.option("--speed", type=click.FloatRange(1), default=110.0, show_default=True, help="Seconds an item.")
+@click.option(
+    "--carelessness", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of them who do not look."
+)
+@click.option("--stamina", type=click.FloatRange(1), default=19.14, show_default=True, help="Items that they answer, on average.")
+@click.option("--at-once", type=click.IntRange(1), default=20, show_default=True, help="How many work at the same time.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@quiet_option
+def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: bool, **averages: Any) -> None:
+    """Let simulated participants answer, to try the study and its analysis. They are marked as simulated for ever.
+
+    Never in a study in which people have taken part: make a trial study of its own (barlow study create RUN --study trial.sqlite).
+    """
+    import random
+    from itertools import islice
+
+    from study.simulate import population
+    from study.simulate import simulate as simulate_
+
+    with open_study(study) as store:
+        people = None if workers is None else list(islice(population(random.Random(seed), **averages), workers))
+        done = simulate_(store, people, at_once=at_once, seed=seed, progress=not quiet, **averages)
+        state = store.progress()
+    click.echo(
+        f"{done.answers:,} simulated answers by {done.workers:,} simulated workers; the study has {state.answers:,} of "
+        f"{state.answers_wanted:,}. All of them are marked as simulated."
+    )
