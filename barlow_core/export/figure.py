@@ -1,4 +1,4 @@
-"""Taking results away: a panel with the failures that it explains, as one figure."""
+"""A panel with the failures that it explains, as one figure."""
 
 from __future__ import annotations
 

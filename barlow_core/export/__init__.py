@@ -1,0 +1,25 @@
+"""Taking results away: a report, tables, images, figures, and datasets for other tools."""
+
+from barlow_core.export.choice import Chosen, FeatureName, strongest
+from barlow_core.export.datasets import fiftyone_dataset, fiftyone_samples, images_frame, spotlight_types
+from barlow_core.export.figure import leaf_figure
+from barlow_core.export.images import ImagesOut, export_images
+from barlow_core.export.report import report, write_report
+from barlow_core.export.tables import export_tables, frames
+
+__all__ = [
+    "Chosen",
+    "FeatureName",
+    "ImagesOut",
+    "export_images",
+    "export_tables",
+    "fiftyone_dataset",
+    "fiftyone_samples",
+    "frames",
+    "images_frame",
+    "leaf_figure",
+    "report",
+    "spotlight_types",
+    "strongest",
+    "write_report",
+]

@@ -1,0 +1,99 @@
+"""What is taken away: chosen failure modes, and the names that people gave to features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from barlow_core.errors import BarlowError
+from barlow_core.failure_tree import Node
+from barlow_core.run import Run
+from barlow_core.views.tables import mode_table
+from barlow_core.views.what_if import Evaluation, re_evaluate
+
+
+class Chosen(NamedTuple):
+    """A node of a group's tree.
+
+    Attributes:
+        group: key of the group.
+        depth: of the tree.
+        leaf: number of the node; any node will do.
+        min_leaf, k: of the tree, where they are not the run's.
+    """
+
+    group: str
+    depth: int
+    leaf: int
+    min_leaf: int | None = None
+    k: int | None = None
+
+
+class FeatureName(NamedTuple):
+    """What people who were asked call a feature: how many of `n` agreed with the name.
+
+    Attributes:
+        support: how many; None where it was not counted.
+    """
+
+    name: str
+    support: int | None
+    n: int
+
+    @property
+    def words(self) -> str:
+        """ "orange fur" (4 of 5 workers)."""
+        counted = f"{self.support} of {self.n} workers" if self.support is not None else f"of {self.n} workers"
+        return f"\N{LEFT DOUBLE QUOTATION MARK}{self.name}\N{RIGHT DOUBLE QUOTATION MARK} ({counted})"
+
+
+# By (key of the group, feature), or by feature for all groups.
+Names = Mapping[tuple[str, int], FeatureName] | Mapping[int, FeatureName]
+
+
+def name_of(names: Names | None, group: str, feature: int) -> FeatureName | None:
+    """The name of a feature in a group, or else its name everywhere."""
+    known: dict[object, FeatureName] = dict(names) if names else {}  # type: ignore[arg-type]
+    return known.get((group, feature)) or known.get(feature)
+
+
+def strongest(run: Run, *, depth: int | None = None, groups: Sequence[str] = (), top: int | None = None) -> list[Chosen]:
+    """The failure modes of a run, highest importance value first.
+
+    Args:
+        depth: of the trees; None for the deepest.
+        groups: keys; all where empty.
+        top: at most so many.
+
+    Raises:
+        BarlowError: a group was not explained.
+    """
+    known = set(run.groups()["group"])
+    for key in groups:
+        if key not in known:
+            raise BarlowError(f"{key} is not among the {len(known)} groups explained in {run.path}.")
+    modes = mode_table(run, depth=depth or run.require("explain")["settings"]["depth"])
+    if groups:
+        modes = modes[modes["group"].isin(list(groups))]
+    return [Chosen(str(row.group), int(row.depth), int(row.leaf)) for row in modes.head(top).itertuples()]  # type: ignore[arg-type]
+
+
+def found(run: Run, chosen: Iterable[Sequence[object]]) -> list[tuple[Chosen, Evaluation, Node]]:
+    """Each choice with the tree that it is in, and the node.
+
+    Raises:
+        BarlowError: a group was not explained, or its tree has no such node.
+    """
+    result = []
+    for choice in chosen:
+        one = Chosen(*choice)  # type: ignore[arg-type]
+        evaluation = re_evaluate(run, one.group, depth=one.depth, min_leaf=one.min_leaf, k=one.k)
+        try:
+            node = evaluation.analysis.tree.node(one.leaf)
+        except KeyError:
+            numbers = ", ".join(str(node.number) for node in evaluation.analysis.tree.root)
+            raise BarlowError(
+                f"The tree of depth {one.depth} of {one.group} has no node {one.leaf}. Expected one of: {numbers}."
+            ) from None
+        result.append((one, evaluation, node))
+    return result

@@ -1,0 +1,323 @@
+"""A report of chosen failure modes in one HTML file: it opens offline, prints, and follows the reader's light or dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+from barlow_core.export.choice import Chosen, Names, found, name_of
+from barlow_core.export.pictures import Embedded, Embedder, histogram
+from barlow_core.failure_tree import Node
+from barlow_core.files import atomic_write
+from barlow_core.judgements import Judgements, judgement_words
+from barlow_core.panels import load_panel
+from barlow_core.run import Run
+from barlow_core.suggestions import suggest
+from barlow_core.views.features import distribution
+from barlow_core.views.images import images_of, node_failures
+from barlow_core.views.nodes import node_rates
+from barlow_core.views.tables import failure_mode, summary
+from barlow_core.views.what_if import Evaluation
+from barlow_core.views.words import condition_words, group_words, luck_words, rule_words
+from barlow_core.wording import count, percent, percent_interval, points, points_interval
+
+SUGGESTED = 8  # images shown beside a suggestion
+
+
+def write_report(run: Run, path: str | Path, modes: Iterable[Sequence[Any]], **options: Any) -> Path:
+    """Write `report` to a file, whole or not at all.
+
+    Raises:
+        BarlowError: as `report`; or the file cannot be written.
+    """
+    path = Path(path)
+    text = report(run, modes, **options)
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BarlowError(f"{path} cannot be written ({error.strerror or error}). Choose another place.") from error
+    return path
+
+
+def report(
+    run: Run,
+    modes: Iterable[Sequence[Any]],
+    *,
+    judgements: Judgements | None = None,
+    names: Names | None = None,
+    images: int = 12,
+    title: str | None = None,
+    seed: int = 0,
+) -> str:
+    """The report as HTML, with nothing outside of it: styles inside, pictures as data URIs (`pictures.Embedder` bounds them).
+
+    Args:
+        modes: (group, depth, leaf) of each, in the order in which they are to stand; see `export.Chosen`.
+        judgements: what people said about the features; None for nothing.
+        names: that workers gave to features, by (group, feature) or by feature.
+        images: failures of each failure mode that are shown.
+        title: None for one with the name of the run.
+        seed: of the draw of failures.
+
+    Raises:
+        BarlowError: nothing is chosen, or something that does not exist.
+    """
+    chosen = found(run, modes)
+    if not chosen:
+        raise BarlowError("No failure mode was chosen, so there is nothing to report. Choose one or more.")
+    embed = Embedder()
+    sections = [
+        _section(run, f"mode-{i}", one, evaluation, node, judgements, names, embed, images, seed)
+        for i, (one, evaluation, node) in enumerate(chosen, 1)
+    ]
+    about = summary(run)
+    settings = run.require("explain")["settings"]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("barlow_core.export", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.undefined = jinja2.StrictUndefined
+    environment.filters |= {"percent": percent, "points": points}
+    return environment.get_template("report.html.jinja").render(
+        title=title or f"Failure modes of {about.name}",
+        about=about,
+        run=run.path.resolve().name,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=_version(),
+        settings=settings,
+        measured=measured_words(run),
+        sections=sections,
+        left_out=embed.left_out,
+        count=count,
+    )
+
+
+def measured_words(run: Run) -> list[str]:
+    """On which images the numbers of a run were measured, in sentences."""
+    settings = run.require("explain")["settings"]
+    checks = settings["checks"]
+    words = []
+    if checks["held_out"] == "split":
+        words.append(
+            f"Rules were searched on the images whose Split is {checks['search_split']}, and measured again on the others."
+        )
+    else:
+        words.append(
+            "Rules were searched on all images. Rates on the images that were searched are too high, the more so for small leaves."
+        )
+        if checks["held_out"] == "cross-fit":
+            words.append(
+                f"Held-out numbers come from cross-fitting: the search was repeated {checks['folds']} times, each time without the "
+                "images that what it found was measured on."
+            )
+        else:
+            words.append("Nothing was measured on held-out images.")
+    words.append(f"Intervals are at {checks['confidence'] * 100:g} %.")
+    return words
+
+
+def _section(
+    run: Run,
+    anchor: str,
+    chosen: Chosen,
+    evaluation: Evaluation,
+    node: Node,
+    judgements: Judgements | None,
+    names: Names | None,
+    embed: Embedder,
+    images: int,
+    seed: int,
+) -> dict[str, Any]:
+    """All that the template says about one failure mode, as plain values."""
+    grouping, _, name = chosen.group.partition(":")
+    rates = node_rates(run, chosen.group, evaluation)
+    row = rates[rates["node"] == node.number].iloc[0]
+    drawn = node_failures(run, chosen.group, node, n=images, seed=seed)
+    failures = [
+        {
+            "picture": embed(failure["path"]),
+            "alt": f"{failure['label']} image {failure['name']}, predicted {failure['prediction']}",
+            "caption": f"{failure['label']} as {failure['prediction']}"
+            + ("" if pd.isna(failure["confidence"]) else f", {failure['confidence']:.2f}"),
+        }
+        for failure in drawn.to_dict("records")
+    ]
+    suggestions = [
+        {
+            "text": suggestion.text,
+            "measured_on": suggestion.measured_on,
+            "images": [] if suggestion.images is None else _pictures(suggestion.images.head(SUGGESTED), embed),
+        }
+        for suggestion in suggest(run, chosen.group, evaluation, node.number)
+    ]
+    conditions = condition_words(node.conditions)
+    return {
+        "anchor": anchor,
+        "group": chosen.group,
+        "title": group_words(grouping, name).title,
+        "failures_are": group_words(grouping, name).failures,
+        "rule": rule_words(node.conditions),
+        "formal": node.rule,
+        "depth": chosen.depth,
+        "is_mode": row["rank"] is not pd.NA,
+        "words": evaluation.words,
+        "row": row.to_dict(),
+        "ber": evaluation.analysis.ber,
+        "n_images": evaluation.analysis.n_images,
+        "in_sample": _in_sample(row, evaluation),
+        "held_out": _held_out(row),
+        "checked": _checked(run, chosen, evaluation),
+        "tree": [_branch(branch, node) for branch in rates.to_dict("records")],
+        "features": [
+            _feature(run, chosen.group, node, feature, conditions[feature], judgements, names, embed) for feature in node.features
+        ],
+        "failures": failures,
+        "n_failures": int(row["n_failures"]),
+        "suggestions": suggestions,
+        "seed": seed,
+        "example_of": len(images_of(run, chosen.group, node)),
+    }
+
+
+def _in_sample(row: pd.Series, evaluation: Evaluation) -> list[tuple[str, str]]:
+    return [
+        ("Images", f"{row['n_images']:,}"),
+        ("Failures", f"{row['n_failures']:,}"),
+        ("Error rate (ER)", f"{percent(row['error_rate'])} ({percent_interval(row['error_rate_low'], row['error_rate_high'])})"),
+        ("Base error rate of the group (BER)", percent(evaluation.analysis.ber)),
+        ("ER \N{MINUS SIGN} BER", points(row["increase"])),
+        ("Error coverage (EC)", percent(row["error_coverage"])),
+        ("Importance value (ER \N{MULTIPLICATION SIGN} EC)", f"{row['importance_value']:.4f}"),
+    ]
+
+
+def _held_out(row: pd.Series) -> list[tuple[str, str]]:
+    if pd.isna(row["held_out_n_images"]):
+        return []
+    n = int(row["held_out_n_images"])
+    found = [("Images", f"{n:,}"), ("Failures", f"{int(row['held_out_n_failures']):,}")]
+    if n:
+        rate, increase = (
+            percent_interval(row["held_out_error_rate_low"], row["held_out_error_rate_high"]),
+            points_interval(row["held_out_increase_low"], row["held_out_increase_high"]),
+        )
+        found += [
+            ("Error rate (ER)", f"{percent(row['held_out_error_rate'])} ({rate})"),
+            ("ER \N{MINUS SIGN} BER", f"{points(row['held_out_increase'])} ({increase})"),
+        ]
+        if not pd.isna(row["held_out_error_coverage"]):
+            found.append(("Error coverage (EC)", percent(row["held_out_error_coverage"])))
+    if not pd.isna(row["held_out_agreement"]):
+        found.append(("Agreement of the rules found again", percent(row["held_out_agreement"])))
+    return found
+
+
+def _checked(run: Run, chosen: Chosen, evaluation: Evaluation) -> list[tuple[str, str]]:
+    """p, q and stability, where the run has them for exactly this leaf."""
+    if evaluation.refitted:
+        return []
+    try:
+        mode = failure_mode(run, chosen.group, depth=chosen.depth, leaf=chosen.leaf)
+    except KeyError:
+        return []
+    found = []
+    luck = luck_words(mode)
+    if luck is not None:
+        found.append(("Permutation test of the tree", luck))
+    if not pd.isna(mode["stability"]):
+        found.append(("Chosen again on random halves", percent(mode["stability"])))
+    return found
+
+
+def _branch(branch: dict[Any, Any], node: Node) -> dict[str, Any]:
+    return branch | {
+        "here": branch["node"] == node.number,
+        "mode": branch["rank"] is not pd.NA,
+        "label": branch["split"] or "all images of the group",
+        "held_out": "" if pd.isna(branch["held_out_error_rate"]) else percent(branch["held_out_error_rate"]),
+    }
+
+
+def _feature(
+    run: Run,
+    group: str,
+    node: Node,
+    feature: int,
+    condition: str,
+    judgements: Judgements | None,
+    names: Names | None,
+    embed: Embedder,
+) -> dict[str, Any]:
+    spread = distribution(run, group, feature, node=node)
+    panel = load_panel(run, group, feature)
+    name = name_of(names, group, feature)
+    rows: list[dict[str, Any]] = []
+    if panel is not None:
+        for letter, what, file in (
+            ("A", "Most activating images", "image"),
+            ("B", "Heatmaps: yellow where the feature responds most", "overlay"),
+            ("C", f"Feature attack: changed in {panel.attack['steps']} steps to raise the feature", "attack"),
+        ):
+            rows.append(
+                {
+                    "letter": letter,
+                    "what": what,
+                    "images": [
+                        {
+                            "picture": embed(panel.path / getattr(image, file)),
+                            "alt": f"{what} of feature {feature}: {image.label} image {image.name}",
+                            "caption": f"{image.attacked:.3f}"
+                            if letter == "C"
+                            else f"{image.activation:.3f}"
+                            if letter == "A"
+                            else "",
+                        }
+                        for image in panel.images
+                    ],
+                }
+            )
+    said = [] if judgements is None else judgements.of_feature(feature)
+    return {
+        "number": feature,
+        "condition": condition,
+        "name": name.words if name is not None else None,
+        "judgements": [
+            judgement_words(judgement)
+            + ("" if judgement.group in (None, group) else f" \N{EN DASH} said about {judgement.group}")
+            for judgement in said
+        ],
+        "histogram": histogram(spread),
+        "thresholds": [f"{threshold:.4g}" for threshold in spread.thresholds],
+        "spread": spread.what,
+        "n_zero": spread.n_zero,
+        "rows": rows,
+        "source": "" if panel is None else "of this group" if panel.source == "group" else "of the whole benchmark",
+    }
+
+
+def _pictures(table: pd.DataFrame, embed: Embedder) -> list[dict[str, Embedded | str]]:
+    return [
+        {
+            "picture": embed(row["path"]),
+            "alt": f"{row['label']} image {row['name']}"
+            + ("" if pd.isna(row["prediction"]) else f", predicted {row['prediction']}"),
+            "caption": str(row["label"])
+            if pd.isna(row["prediction"]) or row["prediction"] == row["label"]
+            else f"{row['label']} as {row['prediction']}",
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("barlow")
+    except PackageNotFoundError:
+        return "unknown"
