@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from study.report.parts import CLICK
-from study.report.style import GREY, INK, LEVELS, MUTED, WIDTH, records
+from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
@@ -84,6 +84,7 @@ def intervals(
     reference: float | None = None,
     facet: str | None = None,
     domain: tuple[float, float] | None = None,
+    dodge: bool = True,
     step: int = 30,
 ) -> Spec:
     """Values with intervals below each other, as dots or as bars.
@@ -92,11 +93,12 @@ def intervals(
         rows: `label` (or what `y` names), `value`, `low`, `high`, and `n` for the tooltip; the order of rows is that of the figure.
         reference: a line to compare with, such as 0.
         facet: a column that makes panels below each other.
+        dodge: whether values of different colours on one line stand below each other.
     """
     order = list(dict.fromkeys(rows[y]))
     axis = {**(PERCENT if as_share else {}), "tickCount": 6}
-    encoding: Spec = {
-        "y": {"field": y, "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8}},
+    line: Spec = {
+        "y": {"field": y, "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8, "labelLimit": 420}}
     }
     scale: Spec = {"domain": list(domain)} if domain else {"zero": bars, "nice": True}
     middle = {"field": "value", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale}
@@ -104,36 +106,34 @@ def intervals(
         "x": {"field": "low", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale},
         "x2": {"field": "high"},
     }
-    paint: Spec = {"value": INK}
+    paint: Spec = {"value": BLUE}
     if colours:
-        paint = {
-            "field": colour,
-            "type": "nominal",
-            "scale": dict(colours),
-            "title": None,
-            "legend": None if colour == y else _top_legend(),
-        }
-        if colour != y:
-            encoding["yOffset"] = {"field": colour, "type": "nominal", "scale": {"domain": colours["domain"]}}
+        legend = None if colour == y else _top_legend()
+        paint = {"field": colour, "type": "nominal", "scale": dict(colours), "title": None, "legend": legend}
+        if dodge and colour != y:
+            line["yOffset"] = {"field": colour, "type": "nominal", "scale": {"domain": colours["domain"]}}
     tips = [_tip(column) for column in rows.columns if column not in ("value", "low", "high")]
     tips += [_tip(column, ".1%" if as_share else ".3f") for column in ("value", "low", "high")]
-    layers: list[Spec] = [] if reference is None else [_rule_x(reference)]
     if bars:
-        layers.append(
-            {"mark": {"type": "bar", "height": {"band": 0.62}}, "encoding": {"x": middle, "color": paint, "tooltip": tips}}
-        )
-        layers.append({"mark": {"type": "rule", "strokeWidth": 1.6, "color": INK}, "encoding": ends})
+        bar = {
+            "mark": {"type": "bar", "height": {"band": 0.62}},
+            "encoding": {**line, "x": middle, "color": paint, "tooltip": tips},
+        }
+        layers = [bar, {"mark": {"type": "rule", "strokeWidth": 1.6, "color": INK}, "encoding": {**line, **ends}}]
     else:
-        layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {**ends, "color": paint}})
-        layers.append(
-            {"mark": {"type": "circle", "size": 64, "opacity": 1}, "encoding": {"x": middle, "color": paint, "tooltip": tips}}
-        )
+        rule = {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {**line, **ends, "color": paint}}
+        dot = {
+            "mark": {"type": "circle", "size": 64, "opacity": 1},
+            "encoding": {**line, "x": middle, "color": paint, "tooltip": tips},
+        }
+        layers = [rule, dot]
+    if reference is not None:
+        layers.append(_rule_x(reference))
     if not facet:
         return {
             "data": {"values": records(rows)},
             "width": WIDTH,
             "height": {"step": step},
-            "encoding": encoding,
             "layer": layers,
         }
     return {
@@ -147,7 +147,7 @@ def intervals(
                 "header": _header(),
             }
         },
-        "spec": {"width": WIDTH, "height": {"step": step}, "encoding": encoding, "layer": layers},
+        "spec": {"width": WIDTH, "height": {"step": step}, "layer": layers},
         "resolve": {"scale": {"y": "independent"}},
         "spacing": 14,
     }
@@ -305,7 +305,7 @@ def cloud(
                 "field": x,
                 "type": "quantitative",
                 "title": x_title,
-                "scale": {"type": "log"} if log_x else {"zero": False},
+                "scale": {"type": "log", "nice": False, "padding": 12} if log_x else {"zero": False},
                 "axis": {"tickCount": 6},
             },
             "y": {"field": y, "type": "quantitative", "title": y_title, "scale": {"zero": False}, "axis": {"tickCount": 6}},
@@ -329,6 +329,14 @@ def thinned(points: pd.DataFrame, series: str | None) -> pd.DataFrame:
 def thinning_text(n: int, shown: int) -> str:
     """What to say of a figure that does not show every point; "" where it does."""
     return "" if shown >= n else f" Of {n:,} points, {shown:,} are drawn, evenly spaced in rank; the CSV has all."
+
+
+def _ticks(bins: pd.DataFrame) -> Spec:
+    """Where the bins are few whole numbers, a tick for each."""
+    middles = (bins["low"] + bins["high"]) / 2
+    if len(bins) <= 12 and (middles == middles.round()).all():
+        return {"values": [int(value) for value in middles], "grid": False, "format": "d"}
+    return {"tickCount": 8}
 
 
 def _picked(value: float) -> Spec:

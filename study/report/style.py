@@ -99,6 +99,12 @@ def label(value: Any) -> str:
     return LABELS.get(str(value), str(value))
 
 
+def prose(value: Any) -> str:
+    """What it is called within a sentence: "mutual information"."""
+    text = label(value).split(" (")[0]
+    return text[0].lower() + text[1:]
+
+
 def records(table: pd.DataFrame, *, digits: int = 6) -> list[dict[str, Any]]:
     """The rows of a table as JSON holds them: missing values as null, numbers rounded to what a figure can show."""
     return [{str(key): _plain(value, digits) for key, value in row.items()} for row in table.to_dict("records")]

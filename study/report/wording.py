@@ -30,7 +30,10 @@ def is_missing(value: Any) -> bool:
 
 def decimal(value: Any, digits: int = 2) -> str:
     """ "3.42", with a true minus sign; a dash for nothing."""
-    return MISSING if is_missing(value) else f"{float(value):,.{digits}f}".replace("-", "−")
+    if is_missing(value):
+        return MISSING
+    text = f"{float(value):,.{digits}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
 
 def share(value: Any) -> str:
@@ -58,7 +61,7 @@ def interval(low: Any, high: Any, confidence: float, *, as_share: bool = False, 
     ends = (
         f"{float(low) * 100:.1f} to {percent(float(high))}" if as_share else f"{decimal(low, digits)} to {decimal(high, digits)}"
     )
-    return f"{confidence * 100:g}\N{NO-BREAK SPACE}% CI {ends.replace('-', '−')}"
+    return f"{level(confidence)} CI {ends.replace('-', '−')}"
 
 
 def with_interval(estimate: Estimate | Alpha, *, as_share: bool = False, digits: int = 2) -> str:
@@ -68,6 +71,17 @@ def with_interval(estimate: Estimate | Alpha, *, as_share: bool = False, digits:
     value = share(estimate.value) if as_share else decimal(estimate.value, digits)
     ends = interval(estimate.low, estimate.high, estimate.confidence, as_share=as_share, digits=digits)
     return f"{value} ({ends})" if ends else value
+
+
+def inline(estimate: Estimate | Alpha, *, as_share: bool = False, digits: int = 2) -> str:
+    """As `with_interval`, for a place that stands in brackets already: "43.2 %, 95 % CI 40.9 to 45.4 %"."""
+    text = with_interval(estimate, as_share=as_share, digits=digits)
+    return text if estimate.value is None else text.replace(" (", ", ").removesuffix(")")
+
+
+def level(confidence: float) -> str:
+    """ "95 %" """
+    return f"{confidence * 100:g}\N{NO-BREAK SPACE}%"
 
 
 def estimate_n(estimate: Estimate) -> str:
@@ -118,7 +132,7 @@ def how(
     lines.append(("Exclusions", exclusions_text(analysis)))
     if intervals is not None:
         settings = f"{options.replicates:,} resamples, seed {options.seed}"
-        lines.append(("Intervals", f"{options.confidence:.0%}, {intervals}; {settings}"))
+        lines.append(("Intervals", f"{level(options.confidence)}, {intervals}; {settings}"))
     lines += extra
     lines.append(("Software", versions(packages)))
     return "\n".join(f"- **{name}:** {text}" for name, text in lines)

@@ -10,7 +10,7 @@ from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, scale
-from study.report.wording import TWO_WAY, decimal, how, interval, is_missing, listed, p_text
+from study.report.wording import TWO_WAY, decimal, how, interval, is_missing, level, listed, p_text
 
 TITLE = "Groupings and error tiers"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
@@ -110,16 +110,15 @@ def _figure(analysis: Analysis) -> Figure:
             x_title="Cliff's delta (right: the first side is higher)",
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
+            dodge=False,
             facet="comparison",
             step=20,
         )
-        # One dot a line, so the colour needs no place of its own.
-        content["spec"]["encoding"].pop("yOffset")
     return figure(
         analysis,
         id="differences",
         title="Differences between groupings and error tiers",
-        caption=f"Effect sizes over items with {analysis.options.confidence:.0%} intervals, uncorrected. Blue: clear after Holm's correction for all comparisons.",
+        caption=f"Effect sizes over items with {level(analysis.options.confidence)} intervals, uncorrected. Blue: clear after Holm's correction for all comparisons.",
         computed=how(analysis, FORMULA, packages=PACKAGES),
         text="",
         data=shown,

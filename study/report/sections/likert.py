@@ -13,7 +13,7 @@ from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
 from study.report.style import QUESTIONS, label, scale
-from study.report.wording import TWO_WAY, decimal, estimate_n, how, interval, share, with_interval
+from study.report.wording import TWO_WAY, decimal, estimate_n, how, inline, interval, share, with_interval
 from study.uncertainty import Estimate
 
 TITLE = "Ease and confidence"
@@ -65,7 +65,9 @@ def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
     ]
     for question in RATINGS:
         one = analysis.above[question,]
-        parts.append(f"It was so for {one.count:,} features ({with_interval(one.share, as_share=True)}) in {question} alone.")
+        parts.append(
+            f"In {question} alone it was above {threshold} for {one.count:,} features ({inline(one.share, as_share=True)})."
+        )
     return (" ".join(parts),)
 
 

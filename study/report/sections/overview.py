@@ -52,7 +52,7 @@ def _text(analysis: Analysis, found: Overview) -> tuple[str, ...]:
     sentences = [
         f"We collected {count(found.n_answers, 'answer')} about {count(found.n_items, 'visualization')} from {count(found.n_workers, 'worker')}, who "
         f"completed {decimal(found.tasks.mean())} tasks each on average (median {decimal(found.tasks.median(), 0)}, {found.tasks.min():,} to {found.tasks.max():,}).",
-        f"Of the items, {listed(sizes)}." if len(sizes) <= 4 else "",
+        f"{listed(sizes)}." if len(sizes) <= 4 else "",
     ]
     if len(found.timed):
         low, middle, high = np.percentile(found.timed, [25, 50, 75])

@@ -14,7 +14,7 @@ from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
 from study.report.style import CHOICES, label, scale
-from study.report.wording import TWO_WAY, decimal, how, interval, listed, p_text, share
+from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, share
 
 TITLE = "Heatmaps or feature attacks"
 PACKAGES = ("numpy", "scipy", "pandas")
@@ -131,7 +131,7 @@ def _shares(analysis: Analysis, rows: pd.DataFrame) -> Figure:
         id="preferences",
         paper="Figure 9b",
         title="Which section was most useful?",
-        caption=f"Share of {int(rows['n'].max() or 0):,} answers; lines are {analysis.options.confidence:.0%} intervals.",
+        caption=f"Share of {int(rows['n'].max() or 0):,} answers; lines are {level(analysis.options.confidence)} intervals.",
         computed=how(analysis, "answers for the choice / all answers to question 5", intervals=TWO_WAY, packages=PACKAGES),
         text=_lead(rows),
         data=drawn,
@@ -164,7 +164,7 @@ def _by_part(analysis: Analysis) -> Figure:
         analysis,
         id="preferences_by_part",
         title="Preferences by grouping and error tier",
-        caption=f"Share of the answers of each part; lines are {analysis.options.confidence:.0%} intervals.",
+        caption=f"Share of the answers of each part; lines are {level(analysis.options.confidence)} intervals.",
         computed=how(
             analysis, "answers for the choice / all answers to question 5 in the part", intervals=TWO_WAY, packages=PACKAGES
         ),

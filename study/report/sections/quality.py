@@ -10,7 +10,7 @@ from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, table
 from study.report.style import BLUE, GREY, ORANGE, scale
-from study.report.wording import TWO_WAY, decimal, how, is_missing, share
+from study.report.wording import TWO_WAY, decimal, how, is_missing, level, share
 
 TITLE = "Workers and exclusions"
 PACKAGES = ("numpy", "pandas", "scipy", "krippendorff")
@@ -142,7 +142,7 @@ def _effect(analysis: Analysis) -> Figure:
         analysis,
         id="effect_of_exclusions",
         title="What excluding workers changes",
-        caption=f"Headline numbers with everybody and without those whom the rule leaves out, with {analysis.options.confidence:.0%} intervals.",
+        caption=f"Headline numbers with everybody and without those whom the rule leaves out, with {level(analysis.options.confidence)} intervals.",
         computed=_how(analysis),
         text="",
         subtitle=f"{len(analysis.filtered.answers):,} answers with everybody",

@@ -9,8 +9,8 @@ from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
-from study.report.style import BLUE, label
-from study.report.wording import decimal, how, interval, is_missing, listed, share
+from study.report.style import label
+from study.report.wording import decimal, how, interval, is_missing, level, listed, share
 
 TITLE = "Reliability of answers"
 PACKAGES = ("krippendorff", "numpy", "pandas")
@@ -94,19 +94,11 @@ def _figure(analysis: Analysis) -> Figure:
         analysis,
         id="alpha",
         title="Agreement between workers",
-        caption=f"Krippendorff's alpha with {analysis.options.confidence:.0%} intervals. 0 is what chance would give, 1 is perfect agreement.",
+        caption=f"Krippendorff's alpha with {level(analysis.options.confidence)} intervals. 0 is what chance would give, 1 is perfect agreement.",
         computed=how(analysis, FORMULA, intervals=OVER_ITEMS, packages=PACKAGES),
         text=" ".join(_text(analysis)[:1]),
         data=drawn,
-        content=None
-        if reason
-        else charts.intervals(
-            drawn.assign(series="alpha"),
-            x_title="Krippendorff's alpha",
-            reference=0.0,
-            colours={"domain": ["alpha"], "range": [BLUE]},
-            colour="series",
-        ),
+        content=None if reason else charts.intervals(drawn, x_title="Krippendorff's alpha", reference=0.0),
         reason=reason,
     )
 

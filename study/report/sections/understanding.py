@@ -12,8 +12,8 @@ from study.analysis.understanding import CAUSES, NOT_KNOWN, OF_CLASSES, OUTCOMES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, rows_of, table
-from study.report.style import BLUE, GREY, label, scale
-from study.report.wording import decimal, how, interval, listed, p_text
+from study.report.style import BLUE, GREY, label, prose, scale
+from study.report.wording import decimal, how, interval, level, listed, p_text
 
 TITLE = "Does understanding matter?"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
@@ -48,7 +48,7 @@ def make(analysis: Analysis) -> Section:
         ),
         numbers=tuple(
             Number(
-                f"Ease and {label(row.cause)[0].lower()}{label(row.cause)[1:]}",
+                f"Ease and {prose(row.cause)}",
                 f"ρ = {decimal(row.rho)}",
                 interval(row.low, row.high, analysis.options.confidence),
                 f"{row.n:,} {row.unit}",
@@ -68,9 +68,9 @@ def make(analysis: Analysis) -> Section:
 
 def _sentence(row: dict[str, Any], confidence: float) -> str:
     direction = "rises" if row["rho"] > 0 else "falls"
-    what, cause = _name(row["outcome"]), label(row["cause"])
+    what = _name(row["outcome"])
     return (
-        f"{what} {direction} with {cause[0].lower()}{cause[1:]}: Spearman's ρ = {decimal(row['rho'])} ({interval(row['low'], row['high'], confidence)}), "
+        f"{what} {direction} with {prose(row['cause'])}: Spearman's ρ = {decimal(row['rho'])} ({interval(row['low'], row['high'], confidence)}), "
         f"{p_text(row['p_holm'])} after Holm's correction, {row['n']:,} {row['unit']}."
     )
 
@@ -104,15 +104,15 @@ def _forest(analysis: Analysis) -> Figure:
             x_title="Spearman's rank correlation",
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
+            dodge=False,
             facet="cause",
             step=20,
         )
-        content["spec"]["encoding"].pop("yOffset")
     return figure(
         analysis,
         id="understanding",
         title="Understanding against what is known of features",
-        caption=f"Rank correlations with {analysis.options.confidence:.0%} intervals, uncorrected. Blue: clear after Holm's correction for all pairs.",
+        caption=f"Rank correlations with {level(analysis.options.confidence)} intervals, uncorrected. Blue: clear after Holm's correction for all pairs.",
         computed=how(analysis, FORMULA, n="as in the table, a number for each pair", intervals=OVER_CLASSES, packages=PACKAGES),
         text="",
         data=shown,
@@ -139,7 +139,7 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
     return figure(
         analysis,
         id=f"ease_against_{cause}",
-        title=f"Ease against {label(cause)[0].lower()}{label(cause)[1:]}",
+        title=f"Ease against {prose(cause)}",
         caption=f"Each point is a feature. {rho}"
         + (" Features of a class share its error rate." if cause in OF_CLASSES else "")
         + charts.thinning_text(len(drawn), len(charts.thinned(drawn, None))),
@@ -163,7 +163,7 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="correlations",
         title="All correlations",
-        caption=f"Between {listed([label(cause)[0].lower() + label(cause)[1:] for cause in CAUSES])}, and {count(len(OUTCOMES), 'measure')} of understanding.",
+        caption=f"Between {listed([prose(cause) for cause in CAUSES])}, and {count(len(OUTCOMES), 'measure')} of understanding.",
         computed=how(analysis, FORMULA, n="as in the table", intervals=OVER_CLASSES, packages=PACKAGES),
         shown=shown,
     )
