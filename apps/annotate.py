@@ -1,4 +1,4 @@
-"""The worker's page of a study: `barlow study serve STUDY`, or `streamlit run apps/annotate.py -- STUDY`."""
+"""The worker's page of a study: `barlow study serve STUDY`, or `streamlit run apps/annotate.py -- STUDY [--preview]`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 import streamlit as st
 from annotating import pages, task, visit
 from annotating.component import show_form
-from annotating.opening import example_item, item_panel, open_study
+from annotating.opening import example_item, item_panel, open_preview, open_study
 from annotating.visit import Visit
 from shared.html import served_picture, style
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
-from study.platforms import Identity, completion, identify
+from study.platforms import Identity, completion, identify, new_guest
 from study.store import StudyStore
 
 VISIT = "visit"
 IDENTITY = "identity"
+PREVIEW = "--preview"
 
 
 def main() -> None:
@@ -27,7 +28,8 @@ def main() -> None:
     style()
     st.html(f"<style>{(Path(__file__).parent / 'annotating' / 'style.css').read_text(encoding='utf-8')}</style>")
     try:
-        store = open_study(study_argument())
+        path = study_argument()
+        store = open_preview(path) if PREVIEW in sys.argv else open_study(path)
     except BarlowError as error:
         print(error, file=sys.stderr)
         pages.show_trouble(
@@ -40,10 +42,10 @@ def main() -> None:
         pages.show_trouble("We cannot let you in yet", str(error), store.settings)
         return
     if identity.preview:
-        show_example(store)
+        show_example(path, store)
         return
     try:
-        show(current_visit(store, identity))
+        show(path, current_visit(store, identity))
     except BarlowError as error:
         print(error, file=sys.stderr)
         text = "The study cannot be read at the moment. What you sent is saved. Please try again in a few minutes."
@@ -73,6 +75,10 @@ def who(store: StudyStore) -> Identity:
     """
     query = st.query_params.to_dict()
     known: Identity | None = st.session_state.get(IDENTITY)
+    if PREVIEW in sys.argv:
+        # Whatever the link says: whoever looks is somebody new, in a copy that is thrown away.
+        pages.show_preview_note()
+        return st.session_state.setdefault(IDENTITY, Identity("link", new_guest()))
     if known is not None and all(query.get(name) == value for name, value in known.query.items()):
         return known
     identity = identify(query, store.settings)
@@ -91,7 +97,7 @@ def current_visit(store: StudyStore, identity: Identity) -> Visit:
     return found
 
 
-def show(at: Visit) -> None:
+def show(path: Path, at: Visit) -> None:
     """The page at which a visit is."""
     settings = at.store.settings
     if at.page == "consent":
@@ -106,16 +112,16 @@ def show(at: Visit) -> None:
         )
     elif at.page == "end":
         end = completion(at.identity, settings, at.outcome or "complete")
-        go_on = (lambda: visit.advance(at)) if at.outcome == "stopped" else None
+        go_on = (lambda: visit.advance(at)) if at.outcome in ("stopped", "left") else None
         pages.show_end(settings, end, at.standing, go_on)
     else:
-        panel, trouble = item_panel(at.store, at.item)
+        panel, trouble = item_panel(path, at.store, at.item)
         show_form(task.form_data(at, panel, served_picture, trouble=trouble), lambda message: visit.handle(at, message))
 
 
-def show_example(store: StudyStore) -> None:
+def show_example(path: Path, store: StudyStore) -> None:
     """What a task looks like, for somebody who has not accepted it yet."""
-    panel, trouble = item_panel(store, example_item(store))
+    panel, trouble = item_panel(path, store, example_item(store))
     show_form(task.example_data(store.settings, panel, served_picture, trouble=trouble), lambda message: None)
 
 

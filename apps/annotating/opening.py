@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import streamlit as st
 from barlow_core.errors import BarlowError
 from barlow_core.panels import Panel
 from study.frozen import has_pictures, load_item_panel
+from study.preview import preview_copy
 from study.store import StudyStore
 
 PATIENCE = 3.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself
@@ -31,13 +33,33 @@ def _open(path: str) -> StudyStore:
     return StudyStore(path, patience=PATIENCE)
 
 
-def item_panel(store: StudyStore, item: str | None) -> tuple[Panel | None, str]:
-    """The pictures of an item, and what is wrong with them, in words for a worker; None where the study has none."""
+def open_preview(path: Path) -> StudyStore:
+    """A copy of the study without anybody's answers, in a folder that goes with the process.
+
+    Raises:
+        BarlowError: as `open_study`.
+    """
+    return _open_preview(str(path.resolve()))[1]
+
+
+@st.cache_resource(show_spinner=False)
+def _open_preview(path: str) -> tuple[tempfile.TemporaryDirectory[str], StudyStore]:
+    folder = tempfile.TemporaryDirectory(prefix="barlow-preview-")
+    with StudyStore(path, patience=PATIENCE) as store:
+        return folder, preview_copy(store, Path(folder.name) / "study.sqlite")
+
+
+def item_panel(path: Path, store: StudyStore, item: str | None) -> tuple[Panel | None, str]:
+    """The pictures of an item, and what is wrong with them, in words for a worker; None where the study has none.
+
+    Args:
+        path: of the study, beside which the pictures lie.
+    """
     data = item_data(store, item)
     if not has_pictures(data):
         return None, ""
     try:
-        return _panel(str(store.path), str(item), data), ""
+        return _panel(str(path), str(item), data), ""
     except BarlowError as error:
         print(error, file=sys.stderr)
         return None, "The pictures of this task cannot be shown. Please report it below, and skip the task."

@@ -67,7 +67,10 @@ def show_end(settings: Settings, end: Completion, standing: Standing | None, go_
             f"<b>{escape(amount(standing.amount, standing.currency))}</b> earned</p>"
         )
     code = f'<p>Your completion code:</p><p class="bw-code-big"><code>{escape(end.code)}</code></p>' if end.code else ""
-    later = "<p>You can also come back later by the same link, on any device.</p>" if go_on is not None else ""
+    way_out = end.action is not None or end.url is not None
+    later = (
+        "<p>You can also come back later by the same link, on any device.</p>" if end.outcome == "stopped" and not way_out else ""
+    )
     _text(f"<h1>{escape(end.title)}</h1>{paragraphs(end.text)}{earned}{code}{later}")
     if end.action is not None:
         # Posted by the browser itself, within the frame: this is how MTurk learns that the task is done.
@@ -90,6 +93,11 @@ def show_trouble(title: str, text: str, settings: Settings | None = None, again:
     _text(f'<h1>{escape(title)}</h1><div role="alert">{paragraphs(text)}</div>{_contact(settings)}')
     if again is not None:
         st.button("Try again", key="again", type="primary", on_click=again)
+
+
+def show_preview_note() -> None:
+    """That nothing is kept."""
+    st.html('<p class="bw-preview">Preview: everything works as for a worker, and nothing of it is kept.</p>')
 
 
 def show_notice(visit: Visit) -> None:

@@ -122,8 +122,7 @@ def end(visit: Visit, outcome: str) -> None:
     visit.page, visit.outcome, visit.claimed = "end", outcome, None
     try:
         visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
-        if outcome != "declined":
-            visit.store.finish(visit.worker, outcome, visit=visit.identity.visit)
+        visit.store.finish(visit.worker, outcome, visit=visit.identity.visit)
     except BarlowError as error:
         # The end is the end, also where the file cannot note it: answers and pay are in there already.
         _log.warning("The end of a visit was not noted: %s", error)
@@ -143,9 +142,15 @@ def _at_peace(visit: Visit, act: Callable[[], None]) -> None:
 
 def cannot_save(error: NotSavedError) -> str:
     """Why nothing was saved, for the worker; the researcher finds more in the log of the server."""
-    if error.try_again:
+    if error.reason == "busy":
         return "The study is busy at the moment."
-    return "The study cannot save anything at the moment: its storage is full or locked. The researchers need to see to it."
+    what = {
+        "full": "there is no room left on its disk",
+        "read_only": "its file cannot be written to",
+        "damaged": "its file is damaged",
+    }
+    cause = what.get(error.reason, "something is wrong with its file")
+    return f"The study cannot save anything at the moment: {cause}. The researchers need to see to it."
 
 
 # --- messages of the form
@@ -285,7 +290,7 @@ def _to_current(visit: Visit) -> None:
 
 def _stop(visit: Visit, message: Mapping[str, Any]) -> None:
     standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
-    end(visit, "stopped" if standing.payable else "declined")
+    end(visit, "stopped" if standing.payable else "left")
 
 
 _ACTIONS: dict[str, Callable[[Visit, Mapping[str, Any]], dict[str, Any] | None]] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotating import task, visit
 from streamlit.testing.v1 import AppTest
 from worker_study import ANSWERS, FEEDBACK, make_worker_study
 
@@ -27,9 +28,9 @@ MTURK = {"assignmentId": "3ABCDEF", "hitId": "3HIT0", "workerId": "A1WORKER", "t
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     """Start the page as `streamlit run apps/annotate.py -- STUDY` does, at the address ?name=value&..."""
 
-    def start(study: StudyStore | Path | None, **parameters: str) -> AppTest:
+    def start(study: StudyStore | Path | None, *options: str, **parameters: str) -> AppTest:
         path = study.path if isinstance(study, StudyStore) else study
-        monkeypatch.setattr(sys, "argv", ["annotate.py", *([str(path)] if path else [])])
+        monkeypatch.setattr(sys, "argv", ["annotate.py", *([str(path)] if path else []), *options])
         page = AppTest.from_file(str(apps_dir() / "annotate.py"), default_timeout=60)
         for name, value in parameters.items():
             page.query_params[name] = value
@@ -138,6 +139,17 @@ def test_a_preview_keeps_nothing(store: StudyStore, open_page: Open) -> None:
     assert len(store.workers()) == len(store.events()) == 0
 
 
+def test_a_researchers_preview_keeps_nothing(store: StudyStore, open_page: Open) -> None:
+    page = to_the_tasks(open_page(store, "--preview"))
+    assert "nothing of it is kept" in html(page)
+    data = form(page)
+    assert (data["title"], data["mode"], len(data["sections"])) == ("Practice", "answer", 3)
+    at = page.session_state["visit"]
+    visit.handle(at, {"id": "1", "kind": "submit", "item": at.item, "token": at.claimed.token, "answers": ANSWERS})
+    assert form(page.run())["mode"] == "feedback"
+    assert len(store.workers()) == len(store.events()) == 0
+
+
 def test_texts_of_the_study_are_texts(tmp_path: Path, open_page: Open) -> None:
     nasty = "<img src=x onerror=alert(1)> **bold** $x$ & more"
     store = make_worker_study(
@@ -205,8 +217,6 @@ def test_a_wrong_start_shows_no_traceback(tmp_path: Path, open_page: Open, what:
 
 
 def test_feedback_stays_text(store: StudyStore, open_page: Open) -> None:
-    from annotating import task, visit
-
     page = to_the_tasks(open_page(store, **PROLIFIC))
     at = page.session_state["visit"]
     visit.handle(at, {"id": "1", "kind": "submit", "item": at.item, "token": at.claimed.token, "answers": ANSWERS})

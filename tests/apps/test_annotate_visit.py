@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from worker_study import ANSWERS, NOTICE, make_worker_study
 
 from study.errors import NotSavedError
-from study.platforms import Identity
+from study.platforms import Identity, completion
 from study.store import StudyStore
 from study.store.connections import lock_path
 
@@ -180,6 +180,15 @@ def test_stopping_and_coming_back(store: StudyStore) -> None:
     assert form_data(later, None, lambda path: None)["answers"] == {"short": "not done"}
 
 
+def test_stopping_before_anything_was_sent(store: StudyStore) -> None:
+    at = at_work(store)
+    send(at, "stop")
+    assert (at.page, at.outcome) == ("end", "left")
+    end = completion(at.identity, store.settings, at.outcome)
+    assert end.code is None
+    assert "not sent any answer yet" in end.title
+
+
 def test_what_is_wrong_with_answers_is_said_by_question(store: StudyStore) -> None:
     at = at_work(store)
     receipt = send(at, "submit", answers={**ANSWERS, "short": "four words are many", "ease": 7, "useful": None})
@@ -209,12 +218,12 @@ def test_a_full_disk_is_said_without_paths(store: StudyStore, monkeypatch: pytes
     at = at_work(store)
 
     def full(*arguments: Any, **named: Any) -> None:
-        raise NotSavedError(f"Not saved: the disk that holds {store.path} is full. ...")
+        raise NotSavedError(f"Not saved: the disk that holds {store.path} is full. ...", reason="full")
 
     monkeypatch.setattr(store, "submit", full)
     receipt = send(at, "submit", answers=ANSWERS)
     assert receipt["again"]
-    assert "cannot save" in receipt["text"]
+    assert "there is no room left on its disk" in receipt["text"]
     assert str(store.path) not in receipt["text"]
 
 
