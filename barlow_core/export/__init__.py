@@ -6,12 +6,14 @@ from barlow_core.export.figure import leaf_figure
 from barlow_core.export.images import ImagesOut, export_images
 from barlow_core.export.report import report, write_report
 from barlow_core.export.tables import export_tables, frames
+from barlow_core.export.whole import export_run
 
 __all__ = [
     "Chosen",
     "FeatureName",
     "ImagesOut",
     "export_images",
+    "export_run",
     "export_tables",
     "fiftyone_dataset",
     "fiftyone_samples",

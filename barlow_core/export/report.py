@@ -166,7 +166,7 @@ def _section(
         "rule": rule_words(node.conditions),
         "formal": node.rule,
         "depth": chosen.depth,
-        "is_mode": row["rank"] is not pd.NA,
+        "is_mode": bool(pd.notna(row["rank"])),
         "words": evaluation.words,
         "row": row.to_dict(),
         "ber": evaluation.analysis.ber,
@@ -239,7 +239,7 @@ def _checked(run: Run, chosen: Chosen, evaluation: Evaluation) -> list[tuple[str
 def _branch(branch: dict[Any, Any], node: Node) -> dict[str, Any]:
     return branch | {
         "here": branch["node"] == node.number,
-        "mode": branch["rank"] is not pd.NA,
+        "mode": bool(pd.notna(branch["rank"])),
         "label": branch["split"] or "all images of the group",
         "held_out": "" if pd.isna(branch["held_out_error_rate"]) else percent(branch["held_out_error_rate"]),
     }
