@@ -11,7 +11,7 @@ from __future__ import annotations
 from study.analysis.analysis import Analysis
 from study.analysis.data import ATTRIBUTES, TIERS, StudyData
 from study.analysis.filters import Filters
-from study.analysis.item_view import ItemView, item_panel
+from study.analysis.item_view import ItemView, WorkerView, item_panel
 from study.analysis.loading import load_study, study_state
 from study.analysis.options import AnalysisOptions
 
@@ -23,6 +23,7 @@ __all__ = [
     "Filters",
     "ItemView",
     "StudyData",
+    "WorkerView",
     "item_panel",
     "load_study",
     "study_state",

@@ -15,7 +15,7 @@ from study.agreement import KINDS, Coverage, compare_with_paper, coverage, item_
 from study.analysis import differences, understanding
 from study.analysis.data import ATTRIBUTES, StudyData
 from study.analysis.filters import Filters
-from study.analysis.item_view import ItemView, item_view
+from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
 from study.analysis.latent import LatentVotes, latent_votes
 from study.analysis.options import AnalysisOptions
 from study.analysis.ordinal import OrdinalModel, ordinal_model
@@ -344,6 +344,10 @@ class Analysis:
     def item(self, item: str) -> ItemView:
         """Everything about one item; see `study.analysis.item_view`."""
         return item_view(self, item)
+
+    def worker(self, worker: str) -> WorkerView:
+        """Everything about one worker; see `study.analysis.item_view`."""
+        return worker_view(self, worker)
 
 
 @lru_cache(maxsize=1)

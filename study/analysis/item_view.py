@@ -1,4 +1,4 @@
-"""One item with everything about it: what it is, what people said, and how much they agreed."""
+"""One item, or one worker, with everything about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count, percent
 from study.agreement import KINDS, Agreement, agreement
 from study.analysis.data import ATTRIBUTES, StudyData
 from study.answer_table import DESCRIPTIONS
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from barlow_core.panels import Panel
     from study.analysis.analysis import Analysis
 
+COLUMNS = ("worker", *DESCRIPTIONS, "ease", "confidence", "useful", "seconds", "simulated")
+
 
 @dataclass(frozen=True)
 class ItemView:
@@ -24,7 +27,7 @@ class ItemView:
 
     Attributes:
         item: its id.
-        attributes: those of `ATTRIBUTES` that are known.
+        data: those of `ATTRIBUTES` that are known, and attributes: the same as text, by what people call them.
         answers: its answers: `worker`, the five questions, `seconds`, `simulated` as far as they are known.
         ease, confidence: averages; None where nobody rated.
         votes: how many chose what; vote: the choice with the most answers, None when tied or nobody chose.
@@ -34,7 +37,7 @@ class ItemView:
     """
 
     item: str
-    attributes: dict[str, Any]
+    data: dict[str, Any]
     answers: pd.DataFrame
     ease: float | None
     confidence: float | None
@@ -45,6 +48,109 @@ class ItemView:
     support: int
     words: list[tuple[str, int]]
     reason: str | None
+
+    @property
+    def title(self) -> str:
+        """ "Feature 813 of malinois, by label" """
+        data = self.data
+        if "feature" not in data or "class_name" not in data:
+            return self.item
+        return f"Feature {data['feature']:g} of {data['class_name']}{f', by {grouping}' if (grouping := data.get('grouping')) else ''}"
+
+    @property
+    def lead(self) -> str:
+        """What people said of it, in a sentence or two; plain text."""
+        if not len(self.answers):
+            return "Nobody described it, as far as filters and exclusions keep answers."
+        parts = [f"“{self.name}”, supported by {self.support} of {count(len(self.answers), 'description')}"] if self.name else []
+        parts += [
+            f"average {name} {value:.1f}"
+            for name, value in (("ease", self.ease), ("confidence", self.confidence))
+            if value is not None
+        ]
+        parts += [f"agreement {found.value:.2f} ({kind})" for kind, found in self.agreement.items() if found.value is not None]
+        return f"{count(len(self.answers), 'answer')}: {'; '.join(parts)}." if parts else f"{count(len(self.answers), 'answer')}."
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        names = {
+            "class_name": "Class",
+            "ber": "Error rate of the class",
+            "mutual_information": "Mutual information",
+            "tier": "Error tier",
+        }
+        found = {}
+        for name, value in self.data.items():
+            text = percent(value) if name == "ber" else f"{value:.4f} nats" if name == "mutual_information" else _shown(value)
+            found[names.get(name, name.replace("_", " ").capitalize())] = text
+        return found
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A worker.
+
+    Attributes:
+        worker: the pseudonym.
+        lead: what stands out, plain text.
+        attributes: measures of quality as text, by what people call them.
+        answers: their answers, of those that filters and exclusions keep: `item` and what an `ItemView` has.
+        excluded: whether the rule leaves them out; signals: what speaks against them.
+    """
+
+    worker: str
+    lead: str
+    attributes: dict[str, str]
+    answers: pd.DataFrame
+    excluded: bool
+    signals: str
+
+
+_MEASURES = {
+    "n": "Answers",
+    "checks": "Checks met",
+    "checks_passed": "Checks passed",
+    "seconds": "Median seconds",
+    "speed": "Time over that of the median worker",
+    "same_rating": "Answers with the most frequent ratings",
+    "copied_long": "Long descriptions repeated",
+    "copied_short": "Short descriptions repeated",
+    "ease_gap": "Mean distance from the others' ease",
+    "confidence_gap": "Mean distance from the others' confidence",
+    "useful_agreement": "Others with the same preference",
+}
+_SHARES = ("checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement")
+
+
+def worker_view(analysis: Analysis, worker: str) -> WorkerView:
+    """Everything about a worker.
+
+    Raises:
+        BarlowError: nobody of that pseudonym has answered.
+    """
+    table = analysis.worker_table
+    if worker not in table.index:
+        raise BarlowError(f"Nobody called {worker!r} has answered an item of this study.")
+    row: dict[str, Any] = dict(table.loc[worker])
+    answers = analysis.data.answers
+    answers = answers[answers["worker"] == worker].reset_index(drop=True)
+    columns = ["item", *(column for column in COLUMNS if column in answers and column != "worker")]
+    attributes = {
+        name: percent(float(row[key])) if key in _SHARES else _shown(row[key])
+        for key, name in _MEASURES.items()
+        if pd.notna(row[key])
+    }
+    kept = f"{len(answers):,} of {count(int(row['n']), 'answer')} are in what is looked at"
+    verdict = "The rule excludes this worker" if row["excluded"] else "The rule keeps this worker"
+    lead = f"{verdict}{': ' + row['signals'] if row['signals'] else ''}; {kept}."
+    return WorkerView(worker, lead, attributes, answers[columns], bool(row["excluded"]), str(row["signals"]))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return f"{number:,.0f}" if number.is_integer() else f"{number:,.3f}"
 
 
 def item_view(analysis: Analysis, item: str) -> ItemView:
@@ -63,7 +169,7 @@ def item_view(analysis: Analysis, item: str) -> ItemView:
         if column in answers
     ]
     row = analysis.study.items.loc[item] if item in analysis.study.items.index else pd.Series(dtype=object)
-    attributes = {name: _plain(row[name]) for name in ATTRIBUTES if name in row and pd.notna(row[name])}
+    known = {name: _plain(row[name]) for name in ATTRIBUTES if name in row and pd.notna(row[name])}
     counted = votes(answers)
     choice = counted.iloc[0] if len(counted) else None
     texts: dict[str, list[Any]] = {kind: answers[kind].tolist() for kind in DESCRIPTIONS}
@@ -71,7 +177,7 @@ def item_view(analysis: Analysis, item: str) -> ItemView:
     name: dict[Any, Any] | None = dict(analysis.names.loc[item]) if item in analysis.names.index else None
     return ItemView(
         item=item,
-        attributes=attributes,
+        data=known,
         answers=answers[columns],
         ease=_mean(answers["ease"]),
         confidence=_mean(answers["confidence"]),

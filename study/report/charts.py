@@ -56,19 +56,19 @@ def staircase(
     axis_y = {"field": "share", "type": "quantitative", "title": y_title, "axis": PERCENT, "scale": {"domain": [0, 1]}}
     tips = [_tip(column) for column in shown.columns if column not in ("share",)] + [_tip("share", PERCENT["format"])]
     layers: list[Spec] = []
-    if threshold is not None:
-        layers.append(_rule_x(threshold))
     layers += [
         {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
             "encoding": {"x": axis_x, "y": axis_y, "color": colour, "order": {"field": "share", "type": "quantitative"}},
         },
         {
-            "mark": {"type": "circle", "size": 16},
+            "mark": {"type": "circle", "size": 36, "cursor": "pointer"},
             "params": [{"name": CLICK, "select": {"type": "point", "fields": [opens]}}],
-            "encoding": {"x": axis_x, "y": axis_y, "color": colour, "opacity": _picked(0.45), "tooltip": tips},
+            "encoding": {"x": axis_x, "y": axis_y, "color": colour, "opacity": _picked(0.7), "tooltip": tips},
         },
     ]
+    if threshold is not None:
+        layers.append(_rule_x(threshold, title=x_title, scale=axis_x["scale"]))
     return {"data": {"values": records(shown)}, "width": WIDTH, "height": 300, "layer": layers}
 
 
@@ -128,7 +128,7 @@ def intervals(
         }
         layers = [rule, dot]
     if reference is not None:
-        layers.append(_rule_x(reference))
+        layers.append(_rule_x(reference, title=x_title, axis=axis, scale=scale))
     if not facet:
         return {
             "data": {"values": records(rows)},
@@ -175,7 +175,7 @@ def histogram(
         }
     ]
     if mark_at is not None:
-        layers.append(_rule_x(mark_at))
+        layers.append(_rule_x(mark_at, title=x_title))
         layers.append(
             {
                 "data": {"values": [{"x": float(f"{mark_at:.6g}"), "text": mark_text}]},
@@ -299,7 +299,7 @@ def cloud(
         "width": width,
         "height": height,
         "params": [{"name": CLICK, "select": {"type": "point", "fields": [opens]}}],
-        "mark": {"type": "circle", "size": 42},
+        "mark": {"type": "circle", "size": 42, "cursor": "pointer"},
         "encoding": {
             "x": {
                 "field": x,
@@ -347,8 +347,10 @@ def _tip(field: str, form: str | None = None) -> Spec:
     return {"field": field, "title": field.replace("_", " "), **({"format": form, "type": "quantitative"} if form else {})}
 
 
-def _rule_x(value: float) -> Spec:
-    return {"mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": {"x": {"datum": float(f"{value:.6g}")}}}
+def _rule_x(value: float, **axis: Any) -> Spec:
+    """A line at a value; `axis` is that of the other layers, so that the line changes nothing about it."""
+    x = {"datum": float(f"{value:.6g}"), "type": "quantitative", **axis}
+    return {"mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": {"x": x}}
 
 
 def _top_legend() -> Spec:

@@ -242,7 +242,7 @@ def _paper(analysis: Analysis) -> Table:
         rows,
         id="paper_agreement",
         title="The paper's own items: computed against printed",
-        caption="Short descriptions of Tables 6 and 7 of the paper. `unknown`: words of theirs without a vector here; with none, the same number should "
+        caption="Short descriptions of Tables 6 and 7 of the paper. unknown: words of theirs without a vector here; with none, the same number should "
         "come out, to the four decimals that the paper prints. These are not answers of this study.",
         computed=how(analysis, RULE, n="10 items of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
         shown=shown,

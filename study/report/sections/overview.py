@@ -38,7 +38,7 @@ def _lead(analysis: Analysis, found: Overview) -> str:
         return f"There are no answers yet: {count(found.n_listed, 'item')} wait for the first one."
     text = f"{analysis.n_text}."
     if found.complete is not None and found.n_listed:
-        text += f" {count(found.complete, 'item')} of {found.n_listed:,} have all the answers that they want."
+        text += f" {found.complete:,} of {count(found.n_listed, 'item')} have all the answers that they want."
     return text
 
 

@@ -69,8 +69,8 @@ def _text(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
         f"attack (C), {_ci(rows.loc['both'])} both, and {_ci(rows.loc['none'])} none."
     )
     second = (
-        f"None was the only choice with the most answers for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({share(none['most_share'])}); "
-        f"counting ties, for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'])})."
+        f"None alone has the most answers for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({share(none['most_share'])}), "
+        f"and with ties counted for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'])})."
     )
     third = test.reason or (
         f"Heatmaps were preferred to feature attacks by {test.n_b:,} to {test.n_c:,} answers"
@@ -234,7 +234,7 @@ def _vote_table(analysis: Analysis) -> Table:
         rows,
         id="vote_shares",
         title="Majority votes of features",
-        caption="`most`: the choice alone has the most answers; `most_or_tied`: it is among those with the most; `majority`: more than half of the answers.",
+        caption="most: the choice alone has the most answers; most_or_tied: it is among those with the most; majority: more than half of the answers.",
         shown=shown,
     )
 
