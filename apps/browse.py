@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +15,7 @@ from browsing.overview import show_overview
 from browsing.place import adopt_url, here, write_url
 from browsing.started import open_chosen, started
 from browsing.take import show_take
+from pyarrow import ArrowInvalid
 from shared.html import plain, style
 
 from barlow_core.errors import BarlowError
@@ -32,6 +34,13 @@ def main() -> None:
         st.error(plain(str(error)))
     except OSError as error:
         st.error(plain(f"A file of this run cannot be read: {error}. Bring it back, or make the run again."))
+    except (ArrowInvalid, JSONDecodeError) as error:
+        st.error(
+            plain(
+                f"A file of this run cannot be read, it is cut off or damaged: {error}. Where a command is writing the run, "
+                "wait until it has ended and reload; else make the run again."
+            )
+        )
 
 
 def _show() -> None:

@@ -39,7 +39,7 @@ def classes(table: pd.DataFrame) -> alt.LayerChart:
     return (bars + marks).properties(height=alt.Step(18))
 
 
-def modes(table: pd.DataFrame) -> alt.LayerChart:
+def modes(table: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """Failure modes: how much of their group's failures they hold, against how much more often they fail; `NAMED` at most with names."""
     choice = alt.selection_point(name="mode", fields=["group", "leaf"])
     base = alt.Chart(table).encode(

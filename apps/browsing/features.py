@@ -7,7 +7,6 @@ from html import escape
 import pandas as pd
 import streamlit as st
 from shared.html import figure, plain
-from shared.panel import found_panel
 from shared.panel_pictures import panel_html
 
 from barlow_core import views
@@ -18,6 +17,7 @@ from browsing import charts
 from browsing.data import of_group, of_node
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions, show_form
+from browsing.panels import found_panel
 from browsing.place import bound, go, here
 from browsing.stages import show_stages
 

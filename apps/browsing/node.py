@@ -6,16 +6,20 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
-from shared.html import plain, term
+from shared.html import figure, plain, term
 
-from barlow_core import suggestions, views
+from barlow_core import views
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
+from barlow_core.suggestions import suggest
 from barlow_core.views import Evaluation
 from barlow_core.wording import percent, percent_interval, points, points_interval
-from browsing.data import of_group
+from browsing.data import of_node
+from browsing.images import image_words
 from browsing.judgements import Opinions
 from browsing.place import Kept, go, here
+
+SHOWN = 12  # images of a suggestion
 
 
 def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series, opinions: Opinions) -> None:
@@ -105,9 +109,17 @@ def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
 
 
 def _suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:
-    if not node.conditions or evaluation.refitted:
+    if not node.conditions:
         return
-    found = of_group(run, _suggested, key, evaluation.analysis.settings.depth, node.number, opinions.stamp)
+    settings = evaluation.analysis.settings
+    found = of_node(
+        run,
+        "suggestions",
+        key,
+        node,
+        (settings.depth, settings.min_leaf, settings.delta, settings.tau, opinions.stamp),
+        lambda: suggest(run, key, evaluation, node.number, judgements=opinions.judgements),
+    )
     if not found:
         return
     items = "".join(
@@ -116,19 +128,26 @@ def _suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinion
         for suggestion in found
     )
     st.html(f'<h4 class="bw-h4">What could be done</h4><ul class="bw-suggestions">{items}</ul>')
-    gap = next((s for s in found if s.images is not None and len(s.images)), None)
-    if gap is not None and gap.images is not None:
+    shown = [(suggestion.kind, suggestion.images) for suggestion in found if suggestion.images is not None]
+    with st.container(horizontal=True):
+        for kind, images in shown:
+            if len(images):
+                _images(f"{key} {node.number}", kind, images)
+
+
+def _images(place: str, kind: str, images: pd.DataFrame) -> None:
+    """The images that a suggestion is about, on demand, and as a list to take away."""
+    with st.popover(f"{len(images):,} images: {plain(kind)}", type="tertiary"):
+        pictures = "".join(
+            figure(row["path"], alt=f"{row['name']}: {image_words(row)}", caption=image_words(row))
+            for row in images.head(SHOWN).to_dict("records")
+        )
+        st.html(f'<div class="bw-few">{pictures}</div>')
         st.download_button(
-            f"List of these {len(gap.images):,} images",
-            lambda: gap.images.to_csv(index=False),
-            file_name=plain(f"{key}-{node.number}-gap.csv").replace("\\", "").replace(":", "-"),
+            f"List of all {len(images):,} (CSV)",
+            lambda: images.to_csv(index=False),
+            file_name="images.csv",
             mime="text/csv",
             on_click="ignore",
-            key="gap",
+            key=f"list {place} {kind}",
         )
-
-
-def _suggested(run: Run, key: str, depth: int, leaf: int, stamp: int) -> list[suggestions.Suggestion]:
-    from barlow_core.judgements import Judgements
-
-    return suggestions.suggest(run, key, depth=depth, leaf=leaf, judgements=Judgements(run))

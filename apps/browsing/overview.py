@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 from shared import runs
 from shared.html import TERMS, figure, plain, rate_bar, stats
-from shared.panel import found_panel
 
 from barlow_core import views
 from barlow_core.run import Run
@@ -17,6 +16,7 @@ from browsing import charts
 from browsing.data import of_group, of_run
 from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
+from browsing.panels import found_panel
 from browsing.place import bound, go, here
 from browsing.words import GROUPINGS, GROUPINGS_HELP
 
