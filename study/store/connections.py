@@ -13,6 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,6 +107,39 @@ def connect(path: Path, mode: str, *, timeout: float) -> sqlite3.Connection:
     return connection
 
 
+class _Turn:
+    """A lock that is given out in the order in which it was asked for: under a crowd nobody waits much longer than the others."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._held = False
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        with self._mutex:
+            if not self._held:
+                self._held = True
+                return True
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._waiting.append(ticket)
+        if ticket.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            return True
+        with self._mutex:
+            try:
+                self._waiting.remove(ticket)
+            except ValueError:
+                return True  # it was our turn just as we gave up
+        return False
+
+    def release(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()  # goes from hand to hand, so nobody slips in between
+            else:
+                self._held = False
+
+
 class Writer:
     """The connection that writes, behind a lock that holds across threads and processes.
 
@@ -117,7 +151,7 @@ class Writer:
         self.path = path
         self.patience = patience
         self._process = os.getpid()
-        self._threads = threading.Lock()
+        self._threads = _Turn()
         self._processes = FileLock(lock_path(path), thread_local=False)
         self._connection: sqlite3.Connection | None = None
 
@@ -133,7 +167,7 @@ class Writer:
                 f"{self.path} was opened before this process was forked. Open it anew in each process: StudyStore(path)."
             )
         deadline = time.monotonic() + self.patience
-        if not self._threads.acquire(timeout=self.patience):
+        if not self._threads.acquire(self.patience):
             raise not_saved(Timeout(str(self.path)), self.path, self.patience)
         try:
             with self._processes.acquire(timeout=max(0.0, deadline - time.monotonic()), poll_interval=POLL_SECONDS):
@@ -182,7 +216,8 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection; the last one of all processes copies the log back into the file."""
-        with self._threads:
+        self._threads.acquire()
+        try:
             connection, self._connection = self._connection, None
             if connection is None:
                 return
@@ -191,6 +226,8 @@ class Writer:
                     connection.close()
             except (Timeout, OSError):
                 connection.close()
+        finally:
+            self._threads.release()
 
 
 class Readers:
