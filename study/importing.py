@@ -1,0 +1,411 @@
+"""Answers that were collected elsewhere: a CSV, such as Mechanical Turk's results of a batch, as a study to analyse.
+
+Which column is what is guessed by its name (`guess_mapping`) or said (`parse_mapping`). Everything that an answer cannot be is
+listed with its row and its value before anything is analysed; nothing is dropped or repaired in silence.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+from study.analysis import ATTRIBUTES, StudyData, load_study, study_state
+from study.answer_table import PREFERENCES
+
+# What a column of the file can stand for.
+MAPPABLE = {
+    "item": "id of the visualization; needed",
+    "worker": "id of the worker; needed",
+    "short": "short description (question 1)",
+    "long": "long description (question 2)",
+    "ease": "ease of understanding, 1 to 5 (question 3)",
+    "confidence": "confidence, 1 to 5 (question 4)",
+    "useful": "most useful section: B, C, both or none (question 5)",
+    "grouping": "label or prediction",
+    "class_name": "class of the group",
+    "group": "grouping and class as one, such as label:tiger",
+    "tier": "error tier of the class: top, middle or bottom",
+    "feature": "index of the feature",
+    "rank": "rank of the feature in its group",
+    "mutual_information": "of the feature with failure, nats",
+    "ber": "error rate of the class, 0 to 1",
+    "activation": "mean activation of the images shown",
+    "salience": "salience of the heatmaps",
+    "platform": "where the worker came from",
+    "seconds": "time on task",
+    "submitted_at": "when it was sent",
+    "simulated": "whether the answer is not a person's: true or false",
+    "state": "whether the platform's answer counts; rejected ones are left out and counted",
+}
+NEEDED = ("item", "worker")
+QUESTIONS = ("short", "long", "ease", "confidence", "useful")
+# Names of columns, without punctuation and in lower case, by what they stand for; the first that the file has is taken.
+_KNOWN = {
+    "item": (
+        "item",
+        "itemid",
+        "hitid",
+        "inputitem",
+        "inputid",
+        "visualization",
+        "inputvisualization",
+        "inputimage",
+        "inputimageurl",
+    ),
+    "worker": ("worker", "workerid", "participantid", "prolificpid", "participant"),
+    "short": ("short", "shortdescription", "description", "q1", "question1"),
+    "long": ("long", "longdescription", "q2", "question2"),
+    "ease": ("ease", "easeofunderstanding", "q3", "question3"),
+    "confidence": ("confidence", "q4", "question4"),
+    "useful": ("useful", "mostuseful", "preference", "preferred", "q5", "question5"),
+    "grouping": ("grouping",),
+    "class_name": ("classname", "class"),
+    "group": ("group",),
+    "tier": ("tier", "errortier"),
+    "feature": ("feature", "featureindex", "featureid"),
+    "rank": ("rank",),
+    "mutual_information": ("mutualinformation",),
+    "ber": ("ber", "baseerrorrate", "errorrate"),
+    "activation": ("activation",),
+    "salience": ("salience",),
+    "platform": ("platform",),
+    "seconds": ("seconds", "worktimeinseconds", "timetaken", "duration"),
+    "submitted_at": ("submittedat", "submittime", "submissiontime", "completedat"),
+    "simulated": ("simulated",),
+    "state": ("state", "assignmentstatus", "status"),
+}
+_PREFIXES = ("answer", "input")
+_REJECTED = ("rejected", "discarded", "surplus", "returned", "timed-out", "screened out", "withdrawn")
+_USEFUL = {
+    "b": "B",
+    "sectionb": "B",
+    "heatmap": "B",
+    "heatmaps": "B",
+    "c": "C",
+    "sectionc": "C",
+    "attack": "C",
+    "attacks": "C",
+    "featureattack": "C",
+    "featureattacks": "C",
+    "both": "both",
+    "bothsections": "both",
+    "bandc": "both",
+    "bc": "both",
+    "bothbandc": "both",
+    "sectionsbandc": "both",
+    "none": "none",
+    "neither": "none",
+    "neitherofthem": "none",
+    "noneofthem": "none",
+}
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_MISSING = ("", "nan", "na", "n/a", "null", "none", "{}")
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a CSV, and a few rows to recognise them by.
+
+    Attributes:
+        columns: names in order.
+        rows: the first rows, as text by column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+
+
+def read_header(path: str | Path, *, n_rows: int = 5) -> Header:
+    """The columns of a CSV and its first rows.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    table = _read(Path(path), n_rows=n_rows)
+    rows = [{str(column): str(value) for column, value in row.items()} for row in table.to_dict("records")]
+    return Header(tuple(map(str, table.columns)), tuple(rows))
+
+
+def guess_mapping(path: str | Path) -> dict[str, str]:
+    """Which columns of a CSV stand for what, by their names: {"item": "HITId", "worker": "WorkerId", "short": "Answer.short"}.
+
+    Names count without regard to case and punctuation; "Answer." and "Input." may stand before them, as Mechanical Turk puts them.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    columns = read_header(path, n_rows=1).columns
+    plain: dict[str, str] = {}
+    for column in columns:
+        name = _plain(column)
+        for form in (name, *(name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix))):
+            plain.setdefault(form, column)
+    found: dict[str, str] = {}
+    for what, names in _KNOWN.items():
+        known = next((plain[name] for name in names if name in plain), None)
+        if known is not None and known not in found.values():
+            found[what] = known
+    return found
+
+
+def parse_mapping(text: str | Path) -> dict[str, str]:
+    """A mapping that a person typed, "item=HITId,worker=WorkerId,ease=Answer.q3", or the JSON file that holds one.
+
+    Raises:
+        BarlowError: it is no mapping, or maps to something that an answer does not have.
+    """
+    path = Path(text)
+    if str(text).endswith(".json"):
+        try:
+            mapping = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BarlowError(
+                f'{str(path)!r} cannot be read as a mapping ({error}). Expected JSON such as {{"item": "HITId", "worker": "WorkerId"}}.'
+            ) from error
+    else:
+        pairs = [part.partition("=") for part in str(text).split(",") if part.strip()]
+        if wrong := [f"{what}{sign}{column}" for what, sign, column in pairs if not sign or not column.strip()]:
+            raise BarlowError(f"{wrong[0]!r} maps nothing. Expected such as: item=HITId,worker=WorkerId,ease=Answer.q3")
+        mapping = {what.strip(): column.strip() for what, _, column in pairs}
+    if not isinstance(mapping, Mapping) or not all(isinstance(one, str) for pair in mapping.items() for one in pair):
+        raise BarlowError('A mapping says which column is what: {"item": "HITId", "worker": "WorkerId"}.')
+    _check_names(mapping)
+    return dict(mapping)
+
+
+def import_answers(
+    path: str | Path, mapping: Mapping[str, str] | None = None, *, name: str | None = None, **known: Any
+) -> StudyData:
+    """A CSV of answers as a study.
+
+    Args:
+        path: of the file: UTF-8, commas, semicolons or tabs, a header.
+        mapping: which column is what (`MAPPABLE`); None guesses.
+        name: of the study; None takes that of the file.
+        known: further attributes of `StudyData`, such as `pay_per_item`, `currency`, `answers_per_item`.
+
+    Raises:
+        BarlowError: the file is no table, a needed column is missing, or values are not what they should be; the message lists up to
+            20 of them with row (as a spreadsheet counts: the header is row 1), column, value, and what was expected.
+    """
+    file = Path(path)
+    table = _read(file)
+    mapping = guess_mapping(file) if mapping is None else dict(mapping)
+    _check_mapping(mapping, table, file)
+    problems: list[str] = []
+    dropped = (
+        table[mapping["state"]].str.strip().str.lower().isin(_REJECTED)
+        if "state" in mapping
+        else pd.Series(False, index=table.index)
+    )
+    columns = {what: table.loc[~dropped, column].str.strip() for what, column in mapping.items() if what != "state"}
+    made = pd.DataFrame({what: _column(what, values, mapping[what], problems) for what, values in columns.items()})
+    twice = made.duplicated(["item", "worker"], keep="first")
+    problems += [
+        f"row {row + 2}: worker {made.at[row, 'worker']!r} answers item {made.at[row, 'item']!r} again; one answer each is expected"
+        for row in made.index[twice & made[list(NEEDED)].notna().all(axis=1)]
+    ]
+    if problems:
+        more = f"\n... and {len(problems) - MOST_PROBLEMS:,} more." if len(problems) > MOST_PROBLEMS else ""
+        raise BarlowError(
+            f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.\n"
+            + "\n".join(problems[:MOST_PROBLEMS])
+            + more
+        )
+    notes = [f"Imported from {file.name}: {', '.join(f'{what} from {column!r}' for what, column in mapping.items())}."]
+    if dropped.any():
+        notes.append(
+            f"{count(int(dropped.sum()), 'row')} that the platform rejected or that never counted {'is' if dropped.sum() == 1 else 'are'} left out."
+        )
+    made = _group(made).reset_index(drop=True)
+    if pay := known.get("pay_per_item"):
+        known["pay_per_item"] = Decimal(str(pay))
+    return StudyData.from_answers(
+        made, name=name or file.name, source=f"Answers imported from {file.name}.", notes=tuple(notes), **known
+    )
+
+
+def open_study(path: str | Path, mapping: Mapping[str, str] | None = None) -> StudyData:
+    """A study file, or a CSV of answers, told by its content; a run folder stands for its study.sqlite.
+
+    Raises:
+        BarlowError: it is neither.
+    """
+    file = _file(path)
+    return load_study(file) if _is_sqlite(file) else import_answers(file, mapping)
+
+
+def answers_state(path: str | Path) -> str:
+    """A short text that is another one when the answers of a study file or a CSV may have changed.
+
+    Raises:
+        BarlowError: there is no such file.
+    """
+    file = _file(path)
+    if _is_sqlite(file):
+        return study_state(file)
+    status = file.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _file(path: str | Path) -> Path:
+    file = Path(path)
+    file = file / "study.sqlite" if file.is_dir() else file
+    if not file.is_file():
+        raise BarlowError(
+            f"There is no study {str(file)!r}. Give a study file, a run folder that holds study.sqlite, or a CSV of answers."
+        )
+    return file
+
+
+def _is_sqlite(file: Path) -> bool:
+    with open(file, "rb") as stream:
+        return stream.read(16).startswith(b"SQLite format 3") or file.suffix.lower() in (".sqlite", ".db")
+
+
+# --- reading and checking
+
+
+def _read(file: Path, *, n_rows: int | None = None) -> pd.DataFrame:
+    if not file.is_file():
+        raise BarlowError(f"There is no file {str(file)!r}. Give a CSV of answers.")
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            first = stream.readline()
+        separator = max(",;\t", key=first.count)
+        table = pd.read_csv(
+            file, sep=separator, dtype=str, keep_default_na=False, nrows=n_rows, encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL
+        )
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BarlowError(
+            f"{str(file)!r} cannot be read as a table ({error}). Expected CSV in UTF-8 with a line of column names."
+        ) from error
+    if len(table.columns) < 2:
+        raise BarlowError(
+            f"{str(file)!r} has one column only, {str(table.columns[0])!r}. Expected commas, semicolons or tabs between columns."
+        )
+    return table
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _check_names(mapping: Mapping[str, str]) -> None:
+    if unknown := [what for what in mapping if what not in MAPPABLE]:
+        raise BarlowError(f"An answer has no {unknown[0]!r}. A column can stand for: {', '.join(MAPPABLE)}.")
+
+
+def _check_mapping(mapping: Mapping[str, str], table: pd.DataFrame, file: Path) -> None:
+    _check_names(mapping)
+    columns = ", ".join(table.columns)
+    if absent := [column for column in mapping.values() if column not in table]:
+        raise BarlowError(f"{file} has no column {absent[0]!r}; its columns are {columns}.")
+    for what in NEEDED:
+        if what not in mapping:
+            raise BarlowError(
+                f"No column of {file} says which {what} an answer is {'about' if what == 'item' else 'from'}. Its columns are {columns}. Say which: {what}=COLUMN"
+            )
+    if not any(question in mapping for question in QUESTIONS):
+        raise BarlowError(
+            f"No column of {file} is known as an answer. Its columns are {columns}. Say which, such as: ease=COLUMN,short=COLUMN"
+        )
+
+
+def _column(what: str, values: pd.Series, column: str, problems: list[str]) -> pd.Series:
+    """A column as an answer has it; what cannot be is added to the problems."""
+    if what in ("short", "long"):
+        return values.where((values != "") & (values != "nan"), None)
+    if what == "useful":
+        given = ~values.str.lower().isin([one for one in _MISSING if one != "none"])
+        found = values.map(lambda text: _USEFUL.get(_plain(text).removeprefix("section")) or _USEFUL.get(_plain(text)))
+        _note(problems, given & found.isna(), values, column, f"one of {', '.join(PREFERENCES)}")
+        return found.where(given, None)
+    missing = values.str.lower().isin(_MISSING)
+    if what in NEEDED:
+        _note(problems, values == "", values, column, "an id")
+        return values.where(values != "", None)
+    if what in ("ease", "confidence"):
+        # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy".
+        digits = values.str.extract(r"^([1-5])(?:\.0+)?(?:\s*[-(:–].*)?$", expand=False)
+        _note(problems, digits.isna() & ~missing, values, column, "a whole number from 1 to 5")
+        return pd.to_numeric(digits, errors="coerce")
+    if what == "simulated":
+        lower = values.str.lower()
+        _note(problems, ~lower.isin([*_TRUE, *_FALSE]) & ~missing, values, column, "true or false")
+        return lower.isin(_TRUE)
+    if what == "submitted_at":
+        times = pd.to_datetime(values.where(~missing), utc=True, errors="coerce", format="mixed")
+        if times.isna().sum() > missing.sum():
+            # Mechanical Turk: "Sat Apr 04 10:11:12 PDT 2020"; the zone is one that pandas does not know.
+            without = values.str.replace(r"\b[A-Z]{3,4}\b", lambda found: _ZONES.get(found.group(), found.group()), regex=True)
+            times = pd.to_datetime(without.where(~missing), utc=True, errors="coerce", format="mixed")
+        _note(problems, times.isna() & ~missing, values, column, "a time such as 2026-03-01T12:00:00Z")
+        return times
+    if what == "grouping":
+        lower = values.str.lower()
+        _note(problems, ~lower.isin(["label", "prediction"]) & ~missing, values, column, "label or prediction")
+        return lower.where(~missing, None)
+    if what == "tier":
+        lower = values.str.lower()
+        _note(problems, ~lower.isin(["top", "middle", "bottom"]) & ~missing, values, column, "top, middle or bottom")
+        return lower.where(~missing, None)
+    if what in ("class_name", "group", "platform"):
+        return values.where(values != "", None)
+    numbers = pd.to_numeric(values.where(~missing), errors="coerce")
+    wrong = numbers.isna() & ~missing
+    if what in ("seconds", "feature", "rank", "ber"):
+        wrong |= numbers < 0
+    _note(
+        problems,
+        wrong,
+        values,
+        column,
+        "a number" if what not in ("seconds", "feature", "rank", "ber") else "a number that is not negative",
+    )
+    return numbers
+
+
+_ZONES = {
+    "PDT": "-0700",
+    "PST": "-0800",
+    "MDT": "-0600",
+    "MST": "-0700",
+    "CDT": "-0500",
+    "CST": "-0600",
+    "EDT": "-0400",
+    "EST": "-0500",
+    "GMT": "+0000",
+    "UTC": "+0000",
+}
+
+
+def _note(problems: list[str], wrong: pd.Series, values: pd.Series, column: str, expected: str) -> None:
+    problems += [
+        f"row {row + 2}, column {column!r}: {str(values[row])[:60]!r}; expected {expected}" for row in values.index[wrong]
+    ]
+
+
+def _group(table: pd.DataFrame) -> pd.DataFrame:
+    """With `group` where grouping and class tell it, and the other way round."""
+    table = table.copy()
+    if "group" not in table and {"grouping", "class_name"} <= set(table):
+        table["group"] = table["grouping"] + ":" + table["class_name"]
+    if "group" in table:
+        parts = table["group"].str.partition(":")
+        if "grouping" not in table and parts[0].dropna().isin(["label", "prediction"]).all():
+            table["grouping"] = parts[0]
+        if "class_name" not in table and (parts[1].dropna() == ":").all():
+            table["class_name"] = parts[2]
+    return table[[column for column in table if column in MAPPABLE or column in ATTRIBUTES]]
