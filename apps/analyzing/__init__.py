@@ -1,0 +1,1 @@
+"""The parts of the analyst's page (apps/analyze.py)."""

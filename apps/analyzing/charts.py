@@ -1,0 +1,74 @@
+"""The library's figures as charts of the page: in the colours of its theme, as wide as there is room, and open to a click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from analyzing.place import go
+from study.report import Figure
+
+# What the page draws itself, so that a chart is readable on light and on dark ground.
+INK = {
+    "light": {"ink": "#31333f", "quiet": "#5f616c", "line": "#d9dae0", "warning": "#8a5a00"},
+    "dark": {"ink": "#fafafa", "quiet": "#b6b8c0", "line": "#3d404b", "warning": "#ffc861"},
+}
+ROOM = 70  # pixels
+
+
+def show_chart(figure: Figure) -> None:
+    """The figure; a click on one of its points opens the item or worker."""
+    spec = themed(figure)
+    key = f"chart {figure.id}"
+    if figure.selection is None or figure.opens is None:
+        st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", alt=figure.caption)
+        return
+
+    def open_picked() -> None:
+        found = figure.selected(st.session_state[key].selection)
+        if found:
+            go(**{figure.opens or "item": str(found[0])})
+
+    st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", on_select=open_picked, selection_mode=[figure.selection])
+    st.html(f'<p class="bw-note">Click a point to open the {figure.opens}.</p>')
+
+
+def themed(figure: Figure) -> dict[str, Any]:
+    """The chart with the ink of the page, on no ground of its own; its title stands above it on the page."""
+    spec = figure.spec()
+    colours = INK[str(st.context.theme.type or "light")]
+    ink, quiet, line = colours["ink"], colours["quiet"], colours["line"]
+    config = dict(spec["config"])
+    for name, ours in {
+        "axis": {"labelColor": quiet, "titleColor": ink, "domainColor": line, "tickColor": line, "gridColor": line},
+        "legend": {"labelColor": quiet, "titleColor": ink},
+        "header": {"labelColor": ink, "titleColor": ink},
+        "text": {"color": ink},
+    }.items():
+        config[name] = {**config.get(name, {}), **ours}
+    height = spec.get("height")
+    if isinstance(height, int):
+        spec["height"] = height + ROOM  # title, legend and axes are counted in on a page
+    return {**spec, "title": _title(figure, colours), "background": "transparent", "config": config}
+
+
+def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:
+    """The banner of simulated data and what the figure is about."""
+    lines = [(figure.banner, colours["warning"], "bold"), (figure.subtitle, colours["quiet"], "normal")]
+    lines = [line for line in lines if line[0]]
+    if not lines:
+        return None
+    title: dict[str, Any] = {"anchor": "start", "offset": 10}
+    for name, (text, colour, weight) in zip(("", "subtitle"), lines, strict=False):
+        title |= {
+            name or "text": text,
+            _named(name, "color"): colour,
+            _named(name, "fontWeight"): weight,
+            _named(name, "fontSize"): 11,
+        }
+    return title
+
+
+def _named(prefix: str, name: str) -> str:
+    return prefix + name[0].upper() + name[1:] if prefix else name

@@ -1,0 +1,234 @@
+"""Items and workers: all items as a table, and one item or worker in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from shared.html import plain
+from shared.panel_pictures import panel_html
+
+from analyzing.place import go, here
+from analyzing.results import heading, rows_that_open
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count, percent
+from study.analysis import Analysis, ItemView, item_panel
+
+USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
+GROUPINGS = {"label": "labelled", "prediction": "predicted as"}
+ATTRIBUTES = {
+    "grouping": "Grouping",
+    "class_name": "Class",
+    "tier": "Error tier",
+    "feature": "Feature",
+    "rank": "Rank in its group",
+    "mutual_information": "Mutual information (nats)",
+    "ber": "Error rate of the group",
+    "activation": "Mean activation",
+    "salience": "Salience of the heatmaps",
+}
+TABLE = {
+    **ATTRIBUTES,
+    "ber": "Error rate",
+    "ease": "Ease",
+    "confidence": "Confidence",
+    "n": "n",
+    "vote": "Vote",
+    "short": "Agreement, short",
+    "long": "Agreement, long",
+    "name": "Name",
+    "support": "Support",
+}
+WORKER = {
+    "n": "Answers",
+    "answers_kept": "Answers looked at",
+    "checks": "Checks met",
+    "checks_passed": "Checks passed",
+    "seconds": "Median seconds",
+    "speed": "Time against the median worker",
+    "same_rating": "Same ratings",
+    "copied_long": "Copied long descriptions",
+    "copied_short": "Copied short descriptions",
+    "ease_gap": "Ease, distance to others",
+    "confidence_gap": "Confidence, distance to others",
+    "useful_agreement": "Same choice as others",
+}
+SHARES = ("ber", "checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement")
+MOST_ROWS = 18
+
+
+def show_items(analysis: Analysis) -> None:
+    """All items as a table that sorts and searches; a ticked row opens."""
+    table = analysis.item_table.reset_index()
+    st.html(heading("All items", f"{analysis.n_text}. Sort by a column's head; search with the magnifying glass of the table."))
+    number = st.column_config.NumberColumn
+    formats: dict[str, Any] = {name: number(TABLE[name], format="%.2f") for name in ("ease", "confidence", "short", "long")}
+    formats |= {name: number(TABLE[name], format="%.3f") for name in ("mutual_information", "activation", "salience")}
+    formats |= {"ber": number(TABLE["ber"], format="percent"), "item": st.column_config.TextColumn("Item", pinned=True)}
+    rows_that_open(
+        table,
+        "item",
+        key="all items",
+        rows=MOST_ROWS,
+        column_order=["item", *(name for name in TABLE if name in table)],
+        column_config=TABLE | formats,
+    )
+
+
+def show_item(analysis: Analysis, item: str) -> None:
+    """An item with its pictures and everything that was said about it."""
+    with st.container(horizontal=True, vertical_alignment="center", key="way"):
+        _back()
+        _neighbours(analysis, item)
+    try:
+        view = analysis.item(item)
+    except BarlowError as error:
+        st.warning(plain(str(error)))
+        return
+    st.html(heading(title_of(view), lead_of(view)) + facts(view.attributes, ATTRIBUTES))
+    _show_pictures(analysis, item)
+    st.html(f'<h3 class="bw-h3 bw-apart">What people said</h3>{answers_html(view.answers)}')
+    _open_workers(view)
+    st.html(f'<h3 class="bw-h3 bw-apart">How much the descriptions agree</h3>{agreement_html(view)}')
+
+
+def title_of(view: ItemView) -> str:
+    """What the item shows, in words where its attributes are known."""
+    known = view.attributes
+    if "feature" not in known:
+        return f"Item {view.item}"
+    of = f" of images {GROUPINGS.get(str(known.get('grouping')), 'of')} {known['class_name']}" if "class_name" in known else ""
+    return f"Feature {known['feature']}{of}"
+
+
+def lead_of(view: ItemView) -> str:
+    """What people call it, and what they thought of it."""
+    parts = [
+        f"“{view.name}” ({view.support} of {len(view.answers)} share a word with it)" if view.name else f"No name: {view.reason}"
+    ]
+    parts += [
+        f"{name} {value:.2f}" for name, value in (("ease", view.ease), ("confidence", view.confidence)) if value is not None
+    ]
+    if view.votes:
+        chosen = ", ".join(f"{name} {times}" for name, times in view.votes.items() if times)
+        parts.append(f"most useful: {chosen}" if chosen else "nobody said what was useful")
+    return f"{'; '.join(parts)}; {count(len(view.answers), 'answer')}."
+
+
+def show_worker(analysis: Analysis, worker: str) -> None:
+    """A worker: what speaks for and against their answers, and the answers."""
+    _back()
+    if worker not in analysis.worker_table.index:
+        st.warning(f"Nobody called {plain(worker)} answered in this study.")
+        return
+    row = analysis.worker_table.loc[worker]
+    verdict = "The exclusion rule leaves this worker out" if row["excluded"] else "The exclusion rule keeps this worker"
+    signs = f": {row['signals']}." if row["signals"] else "; nothing speaks against the answers."
+    st.html(
+        heading(f"Worker {worker}", verdict + signs) + facts({str(name): value for name, value in row.dropna().items()}, WORKER)
+    )
+    answers = analysis.data.answers
+    answers = answers[answers["worker"] == worker]
+    if answers.empty:
+        st.info("None of this worker's answers is among those that are looked at.")
+        return
+    st.html('<h3 class="bw-h3 bw-apart">Their answers</h3>')
+    shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in answers]
+    names = {name: name.capitalize() for name in shown} | {"useful": "Most useful"}
+    rows_that_open(answers, "item", key="answers of the worker", rows=MOST_ROWS, column_order=shown, column_config=names)
+
+
+def _back() -> None:
+    st.button("← Back to the results", on_click=go, kwargs={"page": here().page}, type="tertiary")
+
+
+def _neighbours(analysis: Analysis, item: str) -> None:
+    """The items before and after this one in the table of all items."""
+    order = [str(other) for other in analysis.item_table.index]
+    at = order.index(item) if item in order else len(order)
+    for label, there in (("Previous item", order[:at][-1:]), ("Next item", order[at + 1 :][:1])):
+        st.button(label, on_click=go, kwargs={"item": there[0] if there else None}, disabled=not there, type="tertiary")
+
+
+def facts(values: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Those of the values that have a name, as a quiet list."""
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(_fact(key, values[key]))}</dd></div>"
+        for key, name in names.items()
+        if key in values
+    )
+    return f'<dl class="bw-facts">{cells}</dl>'
+
+
+def _fact(key: str, value: Any) -> str:
+    if key in SHARES:
+        return percent(float(value))
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
+    return str(value)
+
+
+def _show_pictures(analysis: Analysis, item: str) -> None:
+    try:
+        panel = item_panel(analysis.study, item)
+    except BarlowError as error:
+        st.html(f'<p class="bw-empty">{escape(str(error))}</p>')
+        return
+    st.html(panel_html(panel))
+
+
+def answers_html(answers: pd.DataFrame) -> str:
+    """Every answer in full, exactly as it was typed."""
+    if answers.empty:
+        return '<p class="bw-empty">No answer among those that are looked at. Take filters away to see more.</p>'
+    names = ("Short", "Long", "Ease", "Confidence", "Most useful", "Seconds", "Worker")
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    rows = "".join(_answer_html(row, names) for row in answers.itertuples())
+    return f'<table class="bw-answers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _answer_html(row: Any, names: tuple[str, ...]) -> str:
+    values = (
+        _typed(row.short),
+        _typed(row.long),
+        _whole(row.ease),
+        _whole(row.confidence),
+        USEFUL.get(row.useful, "–"),
+        _whole(getattr(row, "seconds", None)),
+        f"<small>{escape(str(row.worker))}{' (simulated)' if row.simulated else ''}</small>",
+    )
+    return "<tr>" + "".join(f'<td data-name="{name}">{value}</td>' for name, value in zip(names, values, strict=True)) + "</tr>"
+
+
+def _typed(text: Any) -> str:
+    return escape(text) if isinstance(text, str) and text.strip() else '<i class="bw-quiet">nothing</i>'
+
+
+def _whole(number: Any) -> str:
+    return "–" if pd.isna(number) else f"{number:.0f}"
+
+
+def _open_workers(view: ItemView) -> None:
+    if view.answers.empty:
+        return
+    with st.expander("Open one of these workers", type="compact"), st.container(horizontal=True, gap="small"):
+        for worker in view.answers["worker"]:
+            st.button(plain(str(worker)), key=f"worker {worker}", on_click=go, kwargs={"worker": str(worker)}, type="tertiary")
+
+
+def agreement_html(view: ItemView) -> str:
+    """The agreement of the descriptions by kind, with the words that have no vector."""
+    rows = []
+    for kind, found in view.agreement.items():
+        value = f"{found.value:.4f}" if found.value is not None else "undefined"
+        below = [] if found.reason is None else [found.reason]
+        below.append(f"{found.usable} of {count(found.n, 'description')} usable")
+        below.append(f"without a vector: {', '.join(found.unknown)}" if found.unknown else "every word has a vector")
+        rows.append(
+            f"<div><dt>{escape(kind.capitalize())}</dt><dd>{escape(value)}</dd>"
+            f'<dd class="bw-below">{escape(" · ".join(below))}</dd></div>'
+        )
+    return f'<dl class="bw-stats bw-numbers">{"".join(rows)}</dl>'

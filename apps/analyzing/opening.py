@@ -1,0 +1,150 @@
+"""Open what the page was started with, once for all of its visitors, and again only when it has changed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from barlow_core.errors import BarlowError
+from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
+from study.importing import answers_state, parse_mapping
+from study.importing import open_study as open_answers
+from study.report import SECTIONS, section
+
+USAGE = (
+    "Start it with: barlow study analyze STUDY --app, or: streamlit run apps/analyze.py -- STUDY "
+    "[--vectors FILE] [--columns item=HITId,worker=WorkerId]"
+)
+
+
+class Started(NamedTuple):
+    """What the page was started with.
+
+    Attributes:
+        path: a study file, or a CSV of answers collected elsewhere.
+        vectors: files of word vectors to choose from, besides those that ship.
+        columns: for a CSV, its column for each of ours, as far as named.
+    """
+
+    path: Path
+    vectors: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_csv(self) -> bool:
+        return self.path.suffix.lower() in (".csv", ".tsv", ".txt")
+
+
+def started() -> Started:
+    """The arguments after `streamlit run apps/analyze.py --`.
+
+    Raises:
+        BarlowError: there is no study among them, or an option that means nothing here.
+    """
+    paths, vectors, columns = [], [], []
+    given = iter(sys.argv[1:])
+    for argument in given:
+        if argument in ("--vectors", "--columns"):
+            value = next(given, None)
+            if value is None:
+                raise BarlowError(f"{argument} was given without a value. {USAGE}")
+            if argument == "--vectors":
+                vectors.append(value)
+            else:
+                columns += parse_mapping(value).items()
+        else:
+            paths.append(argument)
+    if len(paths) != 1:
+        found = "without a study" if not paths else f"with {len(paths)} studies, {', '.join(paths)}; it shows one"
+        raise BarlowError(f"This page was started {found}. {USAGE}")
+    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns))
+
+
+def state_of(start: Started) -> str:
+    """A short text that changes when the study does; cheap, for asking every few seconds.
+
+    Raises:
+        BarlowError: there is no such file, or it cannot be read.
+    """
+    return answers_state(start.path)
+
+
+def open_study(start: Started, state: str, columns: tuple[tuple[str, str], ...] = ()) -> StudyData:
+    """The study as it was in `state` or later.
+
+    Args:
+        columns: for a CSV, see `Started`.
+
+    Raises:
+        BarlowError: it cannot be read; for a CSV, everything that is wrong with it.
+    """
+    return _open(str(start.path), start.is_csv, state, columns)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _open(path: str, is_csv: bool, state: str, columns: tuple[tuple[str, str], ...]) -> StudyData:
+    return open_answers(Path(path), dict(columns) if is_csv else None)
+
+
+def analysis_of(
+    data: StudyData,
+    key: tuple[str, ...],
+    filters: Filters,
+    options: AnalysisOptions,
+    vectors: str | None,
+) -> Analysis:
+    """The analysis of a part of the study. Its results are computed when they are first asked for, and kept as long as it is.
+
+    Args:
+        key: tells the data from any other.
+
+    Raises:
+        BarlowError: a filter or a file of vectors cannot be used.
+    """
+    return _analysis(key, repr(filters), repr(options), vectors, data, filters, options)
+
+
+# An analysis of 6,000 answers takes some MB, so a few analysts with filters of their own fit; the least recently used one goes.
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _analysis(
+    key: tuple[str, ...],
+    kept: str,
+    how: str,
+    vectors: str | None,
+    _data: StudyData,
+    _filters: Filters,
+    _options: AnalysisOptions,
+) -> Analysis:
+    return Analysis(_data, filters=_filters, options=_options, vectors=vectors)
+
+
+def warm(analysis: Analysis, key: tuple[str, ...]) -> None:
+    """Compute all sections in the background, one after the other, so that the next page is there when it is asked for.
+
+    Args:
+        key: what was asked for before is not computed again for the newer answers of a running study, of which there may be many.
+    """
+    done, busy = _warmed()
+    if key not in done and busy.acquire(blocking=False):
+        done.add(key)
+        threading.Thread(target=_compute, args=(analysis, busy), daemon=True).start()
+
+
+def _compute(analysis: Analysis, busy: threading.Lock) -> None:
+    try:
+        for name in SECTIONS:
+            with suppress(BarlowError):  # the page says it when it is opened
+                section(analysis, name)
+    finally:
+        busy.release()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _warmed() -> tuple[set[tuple[str, ...]], threading.Lock]:
+    """What was computed so, and whether something is."""
+    return set(), threading.Lock()

@@ -1,0 +1,84 @@
+"""The exclusion rule: its thresholds as controls, and as a part of the address."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import streamlit as st
+
+from analyzing.place import Place, bound, here
+from barlow_core.errors import BarlowError
+from study.quality import ExclusionRule
+
+NAMES = tuple(field.name for field in fields(ExclusionRule))
+COUNTS = ("min_answers", "signals")
+NOT_USED = "-"
+CONTROLS = {
+    "checks_passed": ("Checks passed, below", "Excludes by itself: fewer than this share of gold and attention checks passed."),
+    "fast": ("Time, below", "A signal: median time on task below this share of the median worker's."),
+    "same_rating": (
+        "Same ratings, from",
+        "A signal: at least this share of answers with the same ease, confidence and preference.",
+    ),
+    "copied": (
+        "Copied, from",
+        "A signal: at least this share of long descriptions copied from the worker's own about another item.",
+    ),
+    "signals": ("Signals needed", "How many of the three signals it takes to exclude a worker."),
+    "min_answers": ("Answers needed", "The signals count only for workers with as many answers or more."),
+}
+
+
+def rule_of(place: Place) -> ExclusionRule:
+    """The rule of a place; the usual one where the address says nothing sensible."""
+    values = (place.rule or "").split(",")
+    try:
+        found: Any = {
+            name: int(text) if name in COUNTS else None if text == NOT_USED else float(text)
+            for name, text in zip(NAMES, values, strict=True)
+        }
+        return ExclusionRule(**found)
+    except (ValueError, BarlowError):
+        return ExclusionRule()
+
+
+def text_of(rule: ExclusionRule) -> str | None:
+    """The rule for the address; None for the usual one."""
+    if rule == ExclusionRule():
+        return None
+    values = (getattr(rule, name) for name in NAMES)
+    return ",".join(NOT_USED if value is None else f"{value:g}" for value in values)
+
+
+def choose_rule() -> None:
+    """Controls for the rule; everything that it strikes follows at once."""
+    rule = rule_of(here())
+    with st.expander("Change the rule", type="compact"):
+        st.caption("Shares from 0 to 1. An empty field: this signal is not used.")
+        columns = st.columns(3)
+        for number, (name, (label, meaning)) in enumerate(CONTROLS.items()):
+            value = getattr(rule, name)
+
+            def change(new: float | None, name: str = name) -> dict[str, str | None]:
+                changed: Any = {name: new}
+                return {"rule": text_of(replace(rule, **changed))}
+
+            if name in COUNTS:
+                columns[number % 3].number_input(
+                    label,
+                    min_value=1,
+                    max_value=3 if name == "signals" else None,
+                    help=meaning,
+                    **bound(name, value, change=change),
+                )
+            else:
+                columns[number % 3].number_input(
+                    label,
+                    min_value=0.0,
+                    max_value=1.0,
+                    step=0.05,
+                    placeholder="not used",
+                    help=meaning,
+                    **bound(name, value, change=change),
+                )
