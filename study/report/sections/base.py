@@ -49,6 +49,18 @@ def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
     return pd.DataFrame(made, columns=[str(column) for column in data.columns], dtype=object)
 
 
+def merged(data: pd.DataFrame, value: str, low: str, high: str, *, as_share: bool = False, digits: int = 2) -> list[str]:
+    """A value and its interval as one column: "43.2 % [40.9, 45.4]"."""
+    factor, places = (100, 1) if as_share else (1, digits)
+    made = []
+    for row in records_of(data):
+        text = share(row[value]) if as_share else decimal(row[value], digits)
+        if not is_missing(row[low]) and not is_missing(row[high]):
+            text += f" [{decimal(float(row[low]) * factor, places)}, {decimal(float(row[high]) * factor, places)}]"
+        made.append(text)
+    return made
+
+
 def _cell(value: Any, kind: str | None) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(f"{one[0]} ({one[1]})" if isinstance(one, tuple) else str(one) for one in value)

@@ -8,9 +8,9 @@ from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, scale
-from study.report.wording import TWO_WAY, decimal, how, interval, is_missing, level, listed, p_text
+from study.report.wording import MISSING, TWO_WAY, decimal, how, interval, is_missing, level, listed, p_text, p_value
 
 TITLE = "Groupings and error tiers"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
@@ -129,15 +129,20 @@ def _figure(analysis: Analysis) -> Figure:
 
 def _table(analysis: Analysis) -> Table:
     rows = analysis.differences
-    shown = as_text(
-        rows.drop(columns="factor"),
-        outcome="label",
-        first="label",
-        second="label",
-        p="p",
-        p_holm="p",
-        magnitude="label",
-        reason="label",
+    shown = pd.DataFrame(
+        {
+            "outcome": rows["outcome"].map(label),
+            "first": rows["first"].map(label),
+            "second": rows["second"].map(label),
+            "items": [f"{row.n_items_first:,} / {row.n_items_second:,}" for row in rows_of(rows)],
+            "means": [f"{decimal(row.mean_first)} / {decimal(row.mean_second)}" for row in rows_of(rows)],
+            "difference [interval]": merged(rows, "difference", "low", "high", digits=3),
+            "delta [interval]": merged(rows, "delta", "delta_low", "delta_high"),
+            "magnitude": [MISSING if is_missing(one) else str(one) for one in rows["magnitude"]],
+            "p": rows["p"].map(p_value, na_action=None),
+            "p (Holm)": rows["p_holm"].map(p_value, na_action=None),
+            "note": [MISSING if is_missing(one) else str(one) for one in rows["reason"]],
+        }
     )
     return table(
         analysis,
@@ -189,6 +194,15 @@ def _ordinal(analysis: Analysis) -> Table:
             "normal intervals; Holm's correction within a question",
             packages=("statsmodels", "scipy", "numpy"),
         ),
-        shown=as_text(rows, question="label", factor="label", value="label", reference="label", p="p", p_holm="p", n="whole"),
+        shown=pd.DataFrame(
+            {
+                "question": rows["question"].map(label),
+                "compared": [f"{label(row.value)} with {label(row.reference)}" for row in rows_of(rows)],
+                "odds ratio [interval]": merged(rows, "odds_ratio", "low", "high"),
+                "p": rows["p"].map(p_value),
+                "p (Holm)": rows["p_holm"].map(p_value),
+                "n": [f"{n:,}" for n in rows["n"]],
+            }
+        ),
         reason=None if len(rows) else "; ".join(reasons) or NO_ANSWERS,
     )

@@ -11,9 +11,9 @@ from study.answer_table import RATINGS
 from study.cumulative import cumulative
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.sections.base import NO_ANSWERS, figure, merged, rows_of, table
 from study.report.style import QUESTIONS, label, scale
-from study.report.wording import TWO_WAY, decimal, estimate_n, how, inline, interval, share, with_interval
+from study.report.wording import MISSING, TWO_WAY, decimal, estimate_n, how, inline, interval, is_missing, share, with_interval
 from study.uncertainty import Estimate
 
 TITLE = "Ease and confidence"
@@ -66,7 +66,7 @@ def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
     for question in RATINGS:
         one = analysis.above[question,]
         parts.append(
-            f"In {question} alone it was above {threshold} for {one.count:,} features ({inline(one.share, as_share=True)})."
+            f"In {question} alone it was above {threshold} for {count(one.count, 'feature')} ({inline(one.share, as_share=True)})."
         )
     return (" ".join(parts),)
 
@@ -212,7 +212,17 @@ def _averages(analysis: Analysis) -> Table:
         title="Mean ratings",
         caption="Means over answers, of all and by grouping and error tier.",
         computed=how(analysis, "mean over answers", intervals=TWO_WAY, packages=PACKAGES),
-        shown=as_text(rows, question="label", part="label", value_of="label"),
+        shown=pd.DataFrame(
+            {
+                "question": rows["question"].map(label),
+                "answers": rows["value_of"].map(label),
+                "mean [interval]": merged(rows, "mean", "low", "high"),
+                "n": [f"{n:,}" for n in rows["n"]],
+                "items": [f"{n:,}" for n in rows["n_items"]],
+                "workers": [f"{n:,}" for n in rows["n_workers"]],
+                "note": [MISSING if is_missing(reason) else str(reason) for reason in rows["reason"]],
+            }
+        ),
     )
 
 
@@ -243,5 +253,12 @@ def _above(analysis: Analysis) -> Table:
             intervals=f"{TWO_WAY}, centred on the observed share",
             packages=PACKAGES,
         ),
-        shown=as_text(rows, share="share", low="share", high="share", items="whole", of="whole"),
+        shown=pd.DataFrame(
+            {
+                "average above the threshold in": rows["average above the threshold in"],
+                "features": [f"{row.items:,} of {row.of:,}" for row in rows_of(rows)],
+                "share [interval]": merged(rows, "share", "low", "high", as_share=True),
+                "note": [MISSING if is_missing(reason) else str(reason) for reason in rows["reason"]],
+            }
+        ),
     )

@@ -12,7 +12,7 @@ from study.answer_table import PREFERENCES
 from study.examples import MOST_VOTES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, rows_of, table
 from study.report.style import CHOICES, label, scale
 from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, share
 
@@ -222,7 +222,16 @@ def _table(analysis: Analysis) -> Table:
         computed=how(
             analysis, "answers for the choice / all answers to question 5 in the part", intervals=TWO_WAY, packages=PACKAGES
         ),
-        shown=as_text(rows, part="label", value_of="label", choice="label", share="share", low="share", high="share"),
+        shown=pd.DataFrame(
+            {
+                "answers": rows["value_of"].map(label),
+                "choice": rows["choice"].map(label),
+                "share [interval]": merged(rows, "share", "low", "high", as_share=True),
+                "count": [f"{row.count_:,} of {row.n:,}" for row in rows_of(rows.rename(columns={"count": "count_"}))],
+                "items": [f"{n:,}" for n in rows["n_items"]],
+                "workers": [f"{n:,}" for n in rows["n_workers"]],
+            }
+        ),
     )
 
 
@@ -265,9 +274,14 @@ def _test_table(analysis: Analysis) -> Table:
         title="Heatmap against feature attack",
         caption="Answers for both or none take no side.",
         computed=how(analysis, TEST, intervals=TWO_WAY, packages=PACKAGES),
-        shown=as_text(rows, **kinds),
+        shown=_vertical(as_text(rows, **kinds)),
         reason=test.reason,
     )
+
+
+def _vertical(shown: pd.DataFrame) -> pd.DataFrame:
+    """One row of many columns as many rows of two."""
+    return shown.T.reset_index().set_axis(["measure", "value"], axis=1)
 
 
 def _examples(analysis: Analysis) -> list[Table]:

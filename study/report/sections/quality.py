@@ -39,7 +39,7 @@ def make(analysis: Analysis) -> Section:
         id="quality",
         title=TITLE,
         lead=lead,
-        text=(() if analysis.rule is None else (analysis.rule.text, lead)),
+        text=_text(analysis, lead),
         numbers=(
             Number("Excluded by the rule", f"{out:,}", n=f"of {count(workers, 'worker')}", help=applied),
             Number(
@@ -60,6 +60,14 @@ def make(analysis: Analysis) -> Section:
         notes=_notes(analysis, applied),
         banner=analysis.banner,
     )
+
+
+def _text(analysis: Analysis, lead: str) -> tuple[str, ...]:
+    if analysis.rule is None or not analysis.filtered.n_workers:
+        return ()
+    if analysis.options.exclude:
+        return (analysis.rule.text, lead)
+    return (f"No worker was excluded. {lead} (The rule: {analysis.rule.text})",)
 
 
 def _notes(analysis: Analysis, applied: str) -> tuple[str, ...]:

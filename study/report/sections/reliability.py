@@ -8,9 +8,9 @@ from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, rows_of, table
 from study.report.style import label
-from study.report.wording import decimal, how, interval, is_missing, level, listed, share
+from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, share
 
 TITLE = "Reliability of answers"
 PACKAGES = ("krippendorff", "numpy", "pandas")
@@ -110,9 +110,19 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="alphas",
         title="Krippendorff's alpha",
-        caption="n_paired: answers about items with two answers or more, which are all that alpha looks at.",
+        caption="answers: those about items with two answers or more, which are all that alpha looks at, of all.",
         computed=how(analysis, FORMULA, intervals=OVER_ITEMS, packages=PACKAGES),
-        shown=as_text(rows, question="label"),
+        shown=pd.DataFrame(
+            {
+                "question": rows["question"].map(label),
+                "distance": rows["measurement"],
+                "alpha [interval]": merged(rows, "alpha", "low", "high", digits=3),
+                "answers": [f"{row.n_paired:,} of {row.n:,}" for row in rows_of(rows)],
+                "items": [f"{n:,}" for n in rows["n_items"]],
+                "workers": [f"{n:,}" for n in rows["n_workers"]],
+                "note": [MISSING if is_missing(one) else str(one) for one in rows["reason"]],
+            }
+        ),
     )
 
 

@@ -11,9 +11,9 @@ from study.analysis import Analysis
 from study.analysis.understanding import CAUSES, NOT_KNOWN, OF_CLASSES, OUTCOMES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, rows_of, table
+from study.report.sections.base import NO_ANSWERS, figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, prose, scale
-from study.report.wording import decimal, how, interval, level, listed, p_text
+from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, p_text, p_value
 
 TITLE = "Does understanding matter?"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
@@ -156,8 +156,17 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
 
 def _table(analysis: Analysis) -> Table:
     rows = analysis.correlations
-    shown = as_text(rows, cause="label", p="p", p_holm="p")
-    shown["outcome"] = [_name(outcome) for outcome in rows["outcome"]]
+    shown = pd.DataFrame(
+        {
+            "what is known": rows["cause"].map(label),
+            "understanding": rows["outcome"].map(_name),
+            "n": [f"{row.n:,} {row.unit}" for row in rows_of(rows)],
+            "rho [interval]": merged(rows, "rho", "low", "high"),
+            "p": rows["p"].map(p_value),
+            "p (Holm)": rows["p_holm"].map(p_value),
+            "note": [MISSING if is_missing(one) else str(one) for one in rows["reason"]],
+        }
+    )
     return table(
         analysis,
         rows,
