@@ -8,7 +8,7 @@ from typing import NamedTuple
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.views.tables import mode_table
+from barlow_core.views.tables import depths, mode_table
 from barlow_core.views.what_if import Evaluation, re_evaluate
 
 
@@ -66,13 +66,15 @@ def strongest(run: Run, *, depth: int | None = None, groups: Sequence[str] = (),
         top: at most so many.
 
     Raises:
-        BarlowError: a group was not explained.
+        BarlowError: a group was not explained, or there are no trees of that depth.
     """
-    known = set(run.groups()["group"])
+    known, made = set(run.groups()["group"]), depths(run)
+    if depth is not None and depth not in made:
+        raise BarlowError(f"{run.path} has no trees of depth {depth}. Expected one of: {', '.join(map(str, made))}.")
     for key in groups:
         if key not in known:
             raise BarlowError(f"{key} is not among the {len(known)} groups explained in {run.path}.")
-    modes = mode_table(run, depth=depth or run.require("explain")["settings"]["depth"])
+    modes = mode_table(run, depth=depth or made[-1])
     if groups:
         modes = modes[modes["group"].isin(list(groups))]
     return [Chosen(str(row.group), int(row.depth), int(row.leaf)) for row in modes.head(top).itertuples()]  # type: ignore[arg-type]

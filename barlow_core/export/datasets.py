@@ -111,18 +111,23 @@ def fiftyone_dataset(
         (others): see `images_frame`.
 
     Raises:
-        BarlowError: FiftyOne is not installed, or has a dataset of that name already.
+        BarlowError: FiftyOne is not installed, its database cannot be reached, or it has a dataset of that name already.
     """
     fiftyone = _installed("fiftyone", "FiftyOne", "fiftyone")
-    if name is not None and fiftyone.dataset_exists(name):
-        raise BarlowError(
-            f"FiftyOne has a dataset {name!r} already. Choose another name, or delete it: fiftyone.delete_dataset({name!r})"
-        )
-    dataset = fiftyone.Dataset(name, persistent=persistent)
     samples = []
     for sample in fiftyone_samples(run, modes=modes, features=features, depth=depth):
         labels = {what: fiftyone.Classification(**sample[what]) for what in ("ground_truth", "prediction") if what in sample}
         samples.append(fiftyone.Sample(**sample | labels))
+    try:
+        if name is not None and fiftyone.dataset_exists(name):
+            raise BarlowError(
+                f"FiftyOne has a dataset {name!r} already. Choose another name, or delete it: fiftyone.delete_dataset({name!r})"
+            )
+        dataset = fiftyone.Dataset(name, persistent=persistent)
+    except importlib.import_module("fiftyone.core.config").FiftyOneConfigError as error:
+        raise BarlowError(
+            f"FiftyOne's database cannot be reached ({error}). Install MongoDB, or set FIFTYONE_DATABASE_URI to one that runs."
+        ) from error
     dataset.add_samples(samples)
     return dataset
 

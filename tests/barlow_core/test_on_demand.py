@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_missing_image_and_another_extractor_are_refused(run: Run, extractor: 
     )
     with pytest.raises(BarlowError, match="same extractor"):
         overlay(run, other, 0, 0)
-    run.benchmark.__dict__["images_dir"] = tmp_path / "moved"
+    run.__dict__["benchmark"] = replace(run.benchmark, images_dir=tmp_path / "moved")
     with pytest.raises(ImageError, match=r"000\.png: no such file"):
         overlay(run, extractor, 0, 0)
 
