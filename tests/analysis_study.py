@@ -97,7 +97,7 @@ def make_study(
             claimed = store.claim(name)
             if claimed is None:
                 continue
-            sloppy = name in names[:SLOPPY]
+            sloppy = name in names[:SLOPPY] and n_workers > SLOPPY
             clock.advance(5.0 if sloppy else float(rng.uniform(30, 110)))
             answer = _answer(rng, claimed.id, theme_of[claimed.id], tier_of[claimed.id], sloppy)
             store.submit(name, claimed.id, answer)

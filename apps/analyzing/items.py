@@ -14,25 +14,15 @@ from shared.panel_pictures import panel_html
 from analyzing.place import go, here
 from analyzing.results import heading, rows_that_open
 from barlow_core.errors import BarlowError
-from barlow_core.wording import count, percent
+from barlow_core.wording import count
 from study.analysis import Analysis, ItemView, item_panel
 
 USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
-GROUPINGS = {"label": "labelled", "prediction": "predicted as"}
-ATTRIBUTES = {
+TABLE = {
     "grouping": "Grouping",
     "class_name": "Class",
     "tier": "Error tier",
     "feature": "Feature",
-    "rank": "Rank in its group",
-    "mutual_information": "Mutual information (nats)",
-    "ber": "Error rate of the group",
-    "activation": "Mean activation",
-    "salience": "Salience of the heatmaps",
-}
-TABLE = {
-    **ATTRIBUTES,
-    "ber": "Error rate",
     "ease": "Ease",
     "confidence": "Confidence",
     "n": "n",
@@ -41,22 +31,12 @@ TABLE = {
     "long": "Agreement, long",
     "name": "Name",
     "support": "Support",
+    "rank": "Rank",
+    "mutual_information": "Mutual information",
+    "ber": "Error rate",
+    "activation": "Activation",
+    "salience": "Salience",
 }
-WORKER = {
-    "n": "Answers",
-    "answers_kept": "Answers looked at",
-    "checks": "Checks met",
-    "checks_passed": "Checks passed",
-    "seconds": "Median seconds",
-    "speed": "Time against the median worker",
-    "same_rating": "Same ratings",
-    "copied_long": "Copied long descriptions",
-    "copied_short": "Copied short descriptions",
-    "ease_gap": "Ease, distance to others",
-    "confidence_gap": "Confidence, distance to others",
-    "useful_agreement": "Same choice as others",
-}
-SHARES = ("ber", "checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement")
 MOST_ROWS = 18
 
 
@@ -88,57 +68,29 @@ def show_item(analysis: Analysis, item: str) -> None:
     except BarlowError as error:
         st.warning(plain(str(error)))
         return
-    st.html(heading(title_of(view), lead_of(view)) + facts(view.attributes, ATTRIBUTES))
+    st.html(heading(view.title, view.lead) + facts(view.attributes))
     _show_pictures(analysis, item)
     st.html(f'<h3 class="bw-h3 bw-apart">What people said</h3>{answers_html(view.answers)}')
     _open_workers(view)
     st.html(f'<h3 class="bw-h3 bw-apart">How much the descriptions agree</h3>{agreement_html(view)}')
 
 
-def title_of(view: ItemView) -> str:
-    """What the item shows, in words where its attributes are known."""
-    known = view.attributes
-    if "feature" not in known:
-        return f"Item {view.item}"
-    of = f" of images {GROUPINGS.get(str(known.get('grouping')), 'of')} {known['class_name']}" if "class_name" in known else ""
-    return f"Feature {known['feature']}{of}"
-
-
-def lead_of(view: ItemView) -> str:
-    """What people call it, and what they thought of it."""
-    parts = [
-        f"“{view.name}” ({view.support} of {len(view.answers)} share a word with it)" if view.name else f"No name: {view.reason}"
-    ]
-    parts += [
-        f"{name} {value:.2f}" for name, value in (("ease", view.ease), ("confidence", view.confidence)) if value is not None
-    ]
-    if view.votes:
-        chosen = ", ".join(f"{name} {times}" for name, times in view.votes.items() if times)
-        parts.append(f"most useful: {chosen}" if chosen else "nobody said what was useful")
-    return f"{'; '.join(parts)}; {count(len(view.answers), 'answer')}."
-
-
 def show_worker(analysis: Analysis, worker: str) -> None:
     """A worker: what speaks for and against their answers, and the answers."""
     _back()
-    if worker not in analysis.worker_table.index:
-        st.warning(f"Nobody called {plain(worker)} answered in this study.")
+    try:
+        view = analysis.worker(worker)
+    except BarlowError as error:
+        st.warning(plain(str(error)))
         return
-    row = analysis.worker_table.loc[worker]
-    verdict = "The exclusion rule leaves this worker out" if row["excluded"] else "The exclusion rule keeps this worker"
-    signs = f": {row['signals']}." if row["signals"] else "; nothing speaks against the answers."
-    st.html(
-        heading(f"Worker {worker}", verdict + signs) + facts({str(name): value for name, value in row.dropna().items()}, WORKER)
-    )
-    answers = analysis.data.answers
-    answers = answers[answers["worker"] == worker]
-    if answers.empty:
+    st.html(heading(f"Worker {view.worker}", view.lead) + facts(view.attributes))
+    if view.answers.empty:
         st.info("None of this worker's answers is among those that are looked at.")
         return
     st.html('<h3 class="bw-h3 bw-apart">Their answers</h3>')
-    shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in answers]
+    shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in view.answers]
     names = {name: name.capitalize() for name in shown} | {"useful": "Most useful"}
-    rows_that_open(answers, "item", key="answers of the worker", rows=MOST_ROWS, column_order=shown, column_config=names)
+    rows_that_open(view.answers, "item", key="answers of the worker", rows=MOST_ROWS, column_order=shown, column_config=names)
 
 
 def _back() -> None:
@@ -153,22 +105,10 @@ def _neighbours(analysis: Analysis, item: str) -> None:
         st.button(label, on_click=go, kwargs={"item": there[0] if there else None}, disabled=not there, type="tertiary")
 
 
-def facts(values: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Those of the values that have a name, as a quiet list."""
-    cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(_fact(key, values[key]))}</dd></div>"
-        for key, name in names.items()
-        if key in values
-    )
+def facts(values: Mapping[str, str]) -> str:
+    """Names and values as a quiet list."""
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values.items())
     return f'<dl class="bw-facts">{cells}</dl>'
-
-
-def _fact(key: str, value: Any) -> str:
-    if key in SHARES:
-        return percent(float(value))
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
-    return str(value)
 
 
 def _show_pictures(analysis: Analysis, item: str) -> None:

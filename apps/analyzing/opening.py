@@ -46,7 +46,9 @@ def started() -> Started:
     Raises:
         BarlowError: there is no study among them, or an option that means nothing here.
     """
-    paths, vectors, columns = [], [], []
+    paths: list[str] = []
+    vectors: list[str] = []
+    columns: dict[str, str] = {}
     given = iter(sys.argv[1:])
     for argument in given:
         if argument in ("--vectors", "--columns"):
@@ -56,13 +58,13 @@ def started() -> Started:
             if argument == "--vectors":
                 vectors.append(value)
             else:
-                columns += parse_mapping(value).items()
+                columns |= parse_mapping(value)
         else:
             paths.append(argument)
     if len(paths) != 1:
         found = "without a study" if not paths else f"with {len(paths)} studies, {', '.join(paths)}; it shows one"
         raise BarlowError(f"This page was started {found}. {USAGE}")
-    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns))
+    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns.items()))
 
 
 def state_of(start: Started) -> str:

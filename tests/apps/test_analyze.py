@@ -1,0 +1,299 @@
+"""The analyst's page without a browser: what it says about studies in every state."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from analysis_study import ITEMS, NASTY, items, make_study
+from streamlit.testing.v1 import AppTest
+
+from barlow_core.paths import apps_dir
+from study.agreement import description_agreement, load_vectors
+from study.frozen import panels_folder
+from study.store import StudyStore
+
+Open = Callable[..., AppTest]
+SECTIONS = ("overview", "likert", "preferences", "agreement", "reliability", "quality", "differences", "names", "understanding")
+PICTURED = range(3)
+ITEM = str(items()[0]["id"])
+FENCE = next(str(item["id"]) for item in items() if "fence" in item["id"])
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 simulated answers to 48 items, three of them with pictures."""
+    return make_study(tmp_path_factory.mktemp("analyzed") / "study.sqlite", pictures=PICTURED)
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Start the page as `streamlit run apps/analyze.py -- STUDY ...` does, at the address ?page=...&class=..."""
+    monkeypatch.syspath_prepend(str(apps_dir()))
+
+    def start(*arguments: Path | str, **parameters: str | list[str]) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["analyze.py", *map(str, arguments)])
+        page = AppTest.from_file(str(apps_dir() / "analyze.py"), default_timeout=60)
+        for name, value in parameters.items():
+            page.query_params[name.rstrip("_")] = value
+        return page.run()
+
+    return start
+
+
+def html(page: AppTest) -> str:
+    assert not page.exception, page.exception
+    return "\n".join(element.proto.body for element in page.get("html")).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def heading(page: AppTest) -> str:
+    return html(page).split('<h2 class="bw-h2">')[1].split("</h2>")[0]
+
+
+def kept(page: AppTest) -> str:
+    return html(page).split('<p class="bw-kept">')[1].split("</p>")[0]
+
+
+def address(page: AppTest) -> dict[str, list[str]]:
+    return {name: value if isinstance(value, list) else [value] for name, value in page.query_params.items()}
+
+
+def errors(page: AppTest) -> str:
+    assert not page.exception, page.exception
+    return "\n".join(element.value for element in page.error).replace("\\", "")
+
+
+def warnings(page: AppTest) -> str:
+    assert not page.exception, page.exception
+    return "\n".join(element.value for element in page.warning).replace("\\", "")
+
+
+def answers(study: Path) -> pd.DataFrame:
+    with StudyStore(study) as store:
+        return store.answers(pseudonymous=True)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_says_its_n_and_that_it_is_simulated(study: Path, open_page: Open, section: str) -> None:
+    page = open_page(study, page=section)
+    text = html(page)
+    assert "240 answers of 24 workers about 48 items" in kept(page)
+    assert 'class="bw-banner"' in text
+    assert "imulated" in text.split('class="bw-banner"')[1].split("</div>")[0]
+    assert "nan" not in text.lower().split()
+    downloads = [button.label for button in page.get("download_button")]
+    assert "CSV" in downloads
+    folds = [fold.label for fold in page.expander]
+    assert "How this was computed" in folds
+
+
+def test_answers_of_people_carry_no_banner(tmp_path: Path, open_page: Open) -> None:
+    text = html(open_page(make_study(tmp_path / "people.sqlite", simulated=False, n_answers=30)))
+    assert 'class="bw-banner"' not in text
+
+
+def test_filters_strike_every_number_and_stand_in_the_address(study: Path, open_page: Open) -> None:
+    table = answers(study)
+    page = open_page(study, page="likert")
+    page.multiselect(key="choose classes").set_value(["tiger"]).run()
+    some = table[table["class_name"] == "tiger"]
+    assert kept(page).startswith(f"{len(some)} answers of {some['worker'].nunique()} workers about 8 items")
+    assert "tiger" in kept(page)
+    assert address(page) == {"page": ["likert"], "class": ["tiger"]}
+    assert heading(page) == heading(open_page(study, page="likert")), "the page stays"
+    page.query_params["tier"] = ["top"]
+    page.query_params["grouping"] = ["label"]
+    page.run()
+    some = some[some["grouping"] == "label"]
+    assert kept(page).startswith(f"{len(some)} answers of {some['worker'].nunique()} workers about 4 items")
+    (reset,) = [button for button in page.button if button.label == "Show the whole study"]
+    reset.click().run()
+    assert kept(page).startswith("240 answers")
+    assert address(page) == {"page": ["likert"]}
+
+
+def test_workers_who_failed_checks_can_be_left_out(study: Path, open_page: Open) -> None:
+    with StudyStore(study) as store:
+        workers = store.workers()
+    passed = workers[workers["checks_passed"] == workers["checks"]]["pseudonym"]
+    assert 0 < len(passed) < 24
+    page = open_page(study)
+    page.toggle(key="choose checks").set_value(True).run()
+    assert kept(page).startswith(f"{answers(study)['worker'].isin(passed).sum()} answers of {len(passed)} workers")
+    assert address(page) == {"checks": ["passed"]}
+
+
+def test_days_and_platforms(study: Path, open_page: Open) -> None:
+    table = answers(study)
+    first = table["submitted_at"].min().date()
+    page = open_page(study, until=first.isoformat(), platform="prolific")
+    some = table[(table["submitted_at"].dt.date <= first) & (table["platform"] == "prolific")]
+    assert 0 < len(some) < 240
+    assert kept(page).startswith(f"{len(some)} answers of {some['worker'].nunique()} workers")
+
+
+def test_a_filter_that_keeps_nothing_says_so(study: Path, open_page: Open) -> None:
+    page = open_page(study, since="2031-01-01")
+    assert "No answer is left with these filters" in page.info[0].value
+    assert not page.exception
+
+
+def test_an_address_that_means_nothing_here(study: Path, open_page: Open) -> None:
+    page = open_page(study, page="unicorns", class_="unicorn", tier="purple", since="yesterday", checks="maybe", vectors="/etc/x")
+    assert "no class called unicorn" in warnings(page)
+    assert "word vectors that this page was not started with" in warnings(page)
+    assert kept(page).startswith("240 answers")
+    assert address(page) == {}
+
+
+def test_an_item_shows_its_pictures_and_answers_as_typed(study: Path, open_page: Open) -> None:
+    text = html(open_page(study, item=ITEM))
+    assert "Feature 1 of tiger, by label" in text
+    assert text.count("<img") == 9
+    rows = answers(study).query("item == @ITEM")
+    for typed in rows["long"]:
+        assert escape(typed) in text
+    agreement = description_agreement(list(rows["long"]), load_vectors())
+    assert f"<dd>{agreement:.4f}</dd>" in text
+    nasty = html(open_page(study, item=FENCE))
+    assert "<script>" not in nasty
+    assert escape(NASTY) in nasty
+    assert "There are no pictures" in nasty
+
+
+def test_from_item_to_item_to_worker_and_back(study: Path, open_page: Open) -> None:
+    page = open_page(study, page="items")
+    assert heading(page) == "All items"
+    order = page.dataframe[0].value["item"].tolist()
+    assert len(order) == ITEMS
+    page.query_params["item"] = order[0]
+    page.run()
+    (following,) = [button for button in page.button if button.label == "Next item"]
+    following.click().run()
+    assert address(page) == {"page": ["items"], "item": [order[1]]}
+    worker = answers(study).query("item == @order[1]")["worker"].iloc[0]
+    page.button(key=f"worker {worker}").click().run()
+    assert heading(page) == f"Worker {worker}"
+    assert address(page) == {"page": ["items"], "worker": [worker]}
+    (back,) = [button for button in page.button if button.label == "← Back to the results"]
+    back.click().run()
+    assert heading(page) == "All items"
+
+
+def test_items_and_workers_that_are_not_there(study: Path, open_page: Open) -> None:
+    assert "has no item 'label:unicorn:1'" in warnings(open_page(study, item="label:unicorn:1"))
+    assert "Nobody called 'w-0' has answered" in warnings(open_page(study, worker="w-0"))
+
+
+def test_pictures_that_somebody_changed_are_not_shown(study: Path, open_page: Open, tmp_path: Path) -> None:
+    copy = tmp_path / "study.sqlite"
+    with StudyStore(study) as store:
+        store.backup(copy)
+    shutil.copytree(panels_folder(study), panels_folder(copy))
+    (panels_folder(copy) / "item-0" / "a_1.png").write_bytes(b"something else")
+    text = html(open_page(copy, item=ITEM))
+    assert "are not what was frozen with the study" in text
+    assert "<img" not in text
+    assert "What people said" in text
+
+
+def test_a_study_that_waits_for_its_first_answer(tmp_path: Path, open_page: Open) -> None:
+    study = make_study(tmp_path / "new.sqlite", n_answers=0)
+    page = open_page(study)
+    assert "48 items wait" in page.info[0].value
+    assert f"barlow study serve {study}" in page.code[0].value
+    assert not page.exception
+
+
+def test_new_answers_are_there_at_the_next_look(tmp_path: Path, open_page: Open) -> None:
+    study = make_study(tmp_path / "running.sqlite", n_answers=0)
+    page = open_page(study)
+    with StudyStore(study) as store:
+        item = store.claim("somebody")
+        assert item is not None
+        store.submit("somebody", item.id, {"short": "fur", "long": "fur of a cat", "ease": 4, "confidence": 4, "useful": "B"})
+    assert kept(page.run()).startswith("1 answer of 1 worker about 1 item")
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_lopsided_studies_say_what_cannot_be_said(n_workers: int, open_page: Open, tmp_path: Path) -> None:
+    page = open_page(make_study(tmp_path / "study.sqlite", n_workers=n_workers, n_answers=6, simulated=False))
+    for section in SECTIONS:
+        page.query_params["page"] = section
+        text = html(page.run())
+        assert kept(page).startswith(f"6 answers of {n_workers} worker")
+        assert not {"nan", "none</dd>", "<na>"} & set(text.lower().split()), section
+
+
+def test_without_a_study(open_page: Open, tmp_path: Path) -> None:
+    assert "streamlit run apps/analyze.py -- STUDY" in errors(open_page())
+    assert "There is no study" in errors(open_page(tmp_path / "nowhere.sqlite"))
+    (tmp_path / "text.sqlite").write_text("not a study", encoding="utf-8")
+    assert "is not a study file" in errors(open_page(tmp_path / "text.sqlite"))
+    assert "--vectors was given without a value" in errors(open_page(tmp_path / "x.sqlite", "--vectors"))
+    assert "it shows one" in errors(open_page("a.sqlite", "b.sqlite"))
+
+
+def test_departures_from_the_paper_are_said(study: Path, open_page: Open) -> None:
+    page = open_page(study, page="agreement")
+    assert "the paper&#x27;s rule" in html(page)
+    page.checkbox(key="choose spelling").check().run()
+    assert "departs from the paper&#x27;s rule: spelling" in html(page)
+    assert address(page) == {"page": ["agreement"], "spelling": ["1"]}
+
+
+def test_vectors_of_ones_own(study: Path, open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARLOW_CACHE", str(tmp_path / "cache"))
+    words = {"striped": "1 0", "fur": "0 1", "glass": "1 1"}
+    own = tmp_path / "own.txt"
+    own.write_text(f"{len(words)} 2\n" + "".join(f"{word} {vector}\n" for word, vector in words.items()), encoding="utf-8")
+    page = open_page(study, "--vectors", own, page="agreement")
+    assert "Google News" in html(page)
+    page.selectbox(key="choose vectors").select(str(own)).run()
+    text = html(page)
+    assert "own.txt" in text.split('class="bw-words"')[1]
+    unknown = [fold.label for fold in page.expander if "unknown word" in fold.label]
+    assert len(unknown) == 1
+    (tmp_path / "own.txt").unlink()
+    missing = open_page(study, "--vectors", own, page="agreement", vectors=str(own), plurals="1")
+    assert "There is no file" in errors(missing)
+
+
+def table_of_elsewhere(path: Path, study: Path, **columns: str) -> Path:
+    """The answers as a CSV with other names of columns."""
+    table = answers(study)[["item", "worker", "short", "long", "ease", "confidence", "useful"]]
+    table.rename(columns=columns).to_csv(path, index=False)
+    return path
+
+
+def test_a_table_of_answers_from_elsewhere(study: Path, open_page: Open, tmp_path: Path) -> None:
+    page = open_page(table_of_elsewhere(tmp_path / "batch.csv", study))
+    assert kept(page).startswith("240 answers of 24 workers about 48 items")
+    assert "There are no pictures" in html(open_page(tmp_path / "batch.csv", item=ITEM))
+
+
+def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> None:
+    strange = table_of_elsewhere(tmp_path / "strange.csv", study, item="q7", worker="q8", ease="q9")
+    page = open_page(strange)
+    assert heading(page) == "Which column is what?"
+    for ours, theirs in (("item", "q7"), ("worker", "q8"), ("ease", "q9")):
+        page.selectbox(key=f"column {ours}").select(theirs)
+    (button,) = [button for button in page.button if button.label == "Open"]
+    button.click().run()
+    assert kept(page).startswith("240 answers of 24 workers about 48 items")
+    assert kept(open_page(strange, "--columns", "item=q7,worker=q8,ease=q9")).startswith("240 answers")
+
+
+def test_a_table_that_is_wrong_says_where(study: Path, open_page: Open, tmp_path: Path) -> None:
+    path = table_of_elsewhere(tmp_path / "wrong.csv", study)
+    table = pd.read_csv(path)
+    table.loc[3, "ease"] = 9
+    table.to_csv(path, index=False)
+    page = open_page(path)
+    assert "9" in warnings(page)
+    assert "ease" in warnings(page)
