@@ -92,11 +92,11 @@ class Figure:
 
     def svg(self) -> bytes:
         """The figure as SVG, on white."""
-        return _vega().vegalite_to_svg(self._on_white()).encode()
+        return _rendered(self, "svg", 1.0)
 
     def png(self, scale: float = 2.0) -> bytes:
         """The figure as PNG, on white; a scale of 2 is about 200 dots per inch at the size of the SVG."""
-        return bytes(_vega().vegalite_to_png(self._on_white(), scale=scale))
+        return _rendered(self, "png", scale)
 
     def csv(self) -> bytes:
         """What is drawn, as CSV; with a column `simulated` where the data are."""
@@ -116,9 +116,6 @@ class Figure:
             value = row.get(self.opens) if isinstance(row, Mapping) and self.opens else None
             found += [str(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
         return list(dict.fromkeys(found))
-
-    def _on_white(self) -> dict[str, Any]:
-        return {**self.spec(), "background": "white", "padding": 12}
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +198,15 @@ def csv_bytes(table: pd.DataFrame, banner: str | None) -> bytes:
 
 def _text(cell: Any) -> str:
     return f"{cell[0]} ({cell[1]})" if isinstance(cell, tuple) and len(cell) == 2 else str(cell)
+
+
+# The files of a report and its two documents show the same pictures.
+@lru_cache(maxsize=64)
+def _rendered(figure: Figure, kind: str, scale: float) -> bytes:
+    spec = {**figure.spec(), "background": "white", "padding": 12}
+    if kind == "svg":
+        return str(_vega().vegalite_to_svg(spec)).encode()
+    return bytes(_vega().vegalite_to_png(spec, scale=scale))
 
 
 @lru_cache(maxsize=1)
