@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from barlow_core.cache import trim
 from barlow_core.errors import ImageError
+from barlow_core.files import atomic_write
 from barlow_core.images import open_image
+from barlow_core.run import digest
 
 # What every browser decodes, with these modes, as `images.open_image` would.
 MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
@@ -26,10 +29,12 @@ class BrowserImage(NamedTuple):
     height: int
 
 
-def for_browser(path: str | Path, *, side: int = 512) -> BrowserImage:
+def for_browser(path: str | Path, *, side: int = 512, cache: Path | None = None) -> BrowserImage:
     """Decide how a browser gets to see an image.
 
     Args:
+        cache: a folder for copies (such as `cache.cache_folder(run) / "copies"`), so that they are served by path, too, and made once;
+            None gives their bytes.
         side: longest side in pixels of the copy that stands for a large file, or for one that browsers cannot read or
             would show otherwise than it is computed with (TIFF, CMYK, 16 bits, transparency).
 
@@ -46,11 +51,33 @@ def for_browser(path: str | Path, *, side: int = 512) -> BrowserImage:
                 return BrowserImage(path, MIME_TYPES[str(image.format)], width, height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path} cannot be shown: {error or type(error).__name__}. Bring the file back.") from error
+    if cache is None:
+        content, mime_type, width, height = _copy(path, side)
+        return BrowserImage(content, mime_type, width, height)
+    # The file of a copy has all that decides it in its name, and its size in pixels, which reading it again would tell as well.
+    stamp = digest(str(path.resolve()), size_on_disk, path.stat().st_mtime_ns, side)
+    for found in cache.glob(f"{stamp}-*"):
+        width, height = (int(part) for part in found.stem.rsplit("-", 1)[1].split("x"))
+        return BrowserImage(found, "image/png" if found.suffix == ".png" else "image/jpeg", width, height)
+    content, mime_type, width, height = _copy(path, side)
+    place = cache / f"{stamp}-{width}x{height}{'.png' if mime_type == 'image/png' else '.jpg'}"
+    try:
+        with atomic_write(place) as temporary:
+            temporary.write_bytes(content)
+        trim(cache)
+    except OSError:  # a full disk: the picture is shown all the same
+        return BrowserImage(content, mime_type, width, height)
+    return BrowserImage(place, mime_type, width, height)
+
+
+def _copy(path: Path, side: int) -> tuple[bytes, str, int, int]:
+    """A small copy of an image: its bytes, type, width and height."""
     copy = open_image(path)
     copy.thumbnail((side, side))
+    kind = "PNG" if max(copy.size) <= 64 else "JPEG"
     buffer = io.BytesIO()
-    copy.save(buffer, "PNG" if max(copy.size) <= 64 else "JPEG", quality=90)
-    return BrowserImage(buffer.getvalue(), "image/png" if max(copy.size) <= 64 else "image/jpeg", *copy.size)
+    copy.save(buffer, kind, quality=90)
+    return buffer.getvalue(), f"image/{kind.lower()}", *copy.size
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

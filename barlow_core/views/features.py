@@ -64,16 +64,18 @@ def values_of_image(run: Run, key: str, position: int, features: Sequence[int]) 
     values = images_at(run, [position], features=features).iloc[0]
     indices = searched_group(run, key).indices
     failure = run.benchmark.failure[indices]
+    wanted = np.array(list(dict.fromkeys(features)), dtype=np.int64)
+    columns = np.asarray(run.features()[np.ix_(indices, wanted)], dtype=np.float64)
     rows = []
-    for feature in dict.fromkeys(features):
-        value, column = float(values[f"feature[{feature}]"]), _column(run, indices, feature)
+    for feature, column in zip(wanted.tolist(), columns.T, strict=True):
+        value = float(values[f"feature[{feature}]"])
         rows.append(
             {
                 "feature": feature,
                 "value": value,
                 "share_below": float((column < value).mean()) if len(column) else np.nan,
-                "lowest": column.min(initial=np.inf) if len(column) else np.nan,
-                "highest": column.max(initial=-np.inf) if len(column) else np.nan,
+                "lowest": float(column.min()) if len(column) else np.nan,
+                "highest": float(column.max()) if len(column) else np.nan,
                 "mean_failures": _mean(column[failure]),
                 "mean_successes": _mean(column[~failure]),
             }

@@ -61,6 +61,30 @@ def test_a_large_file_becomes_a_small_copy(tmp_path: Path, monkeypatch: pytest.M
     assert (copy.mime_type, copy.width, copy.height) == ("image/jpeg", 200, 100)
 
 
+def test_copies_are_kept_as_files_where_there_is_a_folder_for_them(
+    tmp_path: Path, noise: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, cache = tmp_path / "a.tif", tmp_path / "cache"
+    noise.resize((300, 200)).save(source)
+    made = for_browser(source, side=150, cache=cache)
+    assert isinstance(made.content, Path)
+    assert made[1:] == ("image/jpeg", 150, 100)
+    assert made.content.read_bytes() == for_browser(source, side=150).content
+    with monkeypatch.context() as patched:
+        patched.setattr(thumbnails, "open_image", lambda _: pytest.fail("made again"))
+        assert for_browser(source, side=150, cache=cache) == made
+    noise.save(source)
+    assert for_browser(source, side=150, cache=cache)[1:] == ("image/png", 20, 30), "the file has changed"
+    assert for_browser(source, side=10, cache=cache)[2:] == (7, 10)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_copy_that_cannot_be_kept_is_shown_all_the_same(tmp_path: Path, noise: Image.Image) -> None:
+    noise.save(tmp_path / "a.tif")
+    (tmp_path / "cache").write_text("a file in the way")
+    assert isinstance(for_browser(tmp_path / "a.tif", cache=tmp_path / "cache").content, bytes)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not an image"])
 def test_a_missing_or_damaged_file_is_an_image_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
