@@ -47,12 +47,8 @@ def staircase(
         "title": symbol_title or None,
         "legend": _top_legend(),
     }
-    axis_x = {
-        "field": x,
-        "type": "quantitative",
-        "title": x_title,
-        "scale": {"domain": list(domain)} if domain else {"zero": False},
-    }
+    scale_x: Spec = {"domain": list(domain)} if domain else {"zero": False}
+    axis_x = {"field": x, "type": "quantitative", "title": x_title, "scale": scale_x, "axis": {"tickCount": 8}}
     axis_y = {"field": "share", "type": "quantitative", "title": y_title, "axis": PERCENT, "scale": {"domain": [0, 1]}}
     tips = [_tip(column) for column in shown.columns if column not in ("share",)] + [_tip("share", PERCENT["format"])]
     layers: list[Spec] = []
@@ -68,7 +64,7 @@ def staircase(
         },
     ]
     if threshold is not None:
-        layers.append(_rule_x(threshold, title=x_title, scale=axis_x["scale"]))
+        layers.append(_rule_x(threshold, title=x_title, scale=scale_x, axis={"tickCount": 8}))
     return {"data": {"values": records(shown)}, "width": WIDTH, "height": 300, "layer": layers}
 
 

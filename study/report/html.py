@@ -103,10 +103,13 @@ def _table(analysis: Analysis, table: Table) -> Iterator[str]:
         return
     shown = printable(table.shown)
     more = f" The first {ROWS} of {len(table.data):,} rows; the CSV has all." if len(table.data) > ROWS else ""
-    head = "".join(f"<th scope=col>{escape(heading(column))}</th>" for column in shown.columns)
+    right = {column for column in shown.columns if all(is_number(cell) for cell in shown[column])}
+    head = "".join(
+        f"<th scope=col{' class=number' if name in right else ''}>{escape(heading(name))}</th>" for name in shown.columns
+    )
     rows = []
     for _, row in shown.head(ROWS).iterrows():
-        cells = "".join(f"<td{' class=number' if is_number(cell) else ''}>{escape(str(cell))}</td>" for cell in row)
+        cells = "".join(f"<td{' class=number' if name in right else ''}>{escape(str(row[name]))}</td>" for name in shown.columns)
         rows.append(f"<tr>{cells}</tr>")
         if table.pictures and table.items_column:
             rows.append(f"<tr><td colspan={len(shown.columns)}>{_panel(analysis, str(row[table.items_column]))}</td></tr>")

@@ -93,6 +93,7 @@ def _style(kind: str) -> ParagraphStyle:
         "small": {"fontSize": 7.2, "leading": 9.6, "textColor": colors.HexColor(MUTED), "spaceAfter": 2},
         "value": {"fontName": _BOLD, "fontSize": 12, "leading": 15, "spaceAfter": 0},
         "head": {"fontName": _BOLD, "fontSize": 6.6, "leading": 8.2, "spaceAfter": 0},
+        "head_number": {"fontName": _BOLD, "fontSize": 6.6, "leading": 8.2, "spaceAfter": 0, "alignment": TA_RIGHT},
         "cell": {"fontSize": 6.6, "leading": 8.4, "spaceAfter": 0, "splitLongWords": 1},
         "number": {"fontSize": 6.6, "leading": 8.4, "spaceAfter": 0, "alignment": TA_RIGHT},
     }
@@ -115,6 +116,7 @@ def _section(analysis: Analysis, section: Section) -> Iterator[Flowable]:
     yield Paragraph(escape(section.lead), _style("lead"))
     if section.numbers:
         yield _numbers(section)
+        yield Spacer(1, 2.5 * mm)
     for text in section.text:
         yield Paragraph(escape(text), _style("text"))
     for figure in section.figures:
@@ -172,7 +174,9 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
     title.keepWithNext = 1
     title.spaceBefore = 6
     yield Paragraph(name + more, title)
-    rows: list[list[Any]] = [[Paragraph(escape(heading(column)), _style("head")) for column in shown.columns]]
+    right = {column for column in shown.columns if all(is_number(cell) for cell in shown[column])}
+    heads = [Paragraph(escape(heading(column)), _style("head_number" if column in right else "head")) for column in shown.columns]
+    rows: list[list[Any]] = [heads]
     style: list[Any] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), (-1, 0), 0.8, colors.HexColor(MUTED)),
@@ -183,7 +187,7 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
     ]
     for _, row in shown.head(ROWS).iterrows():
-        rows.append([Paragraph(escape(str(cell)), _style("number" if is_number(cell) else "cell")) for cell in row])
+        rows.append([Paragraph(escape(str(row[name])), _style("number" if name in right else "cell")) for name in shown.columns])
         if table.pictures and table.items_column:
             panel = _panel(analysis, str(row[table.items_column]))
             rows.append([panel, *([""] * (len(shown.columns) - 1))])
@@ -193,14 +197,22 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
 
 
 def _widths(shown: Any) -> list[float]:
-    """Widths of columns by the room that their texts need."""
-    longest = [
-        min(max(len(heading(column)) * 1.1, *(len(str(cell)) for cell in shown[column].head(ROWS)), 5), 48) if len(shown) else 8
-        for column in shown.columns
-    ]
-    room = [length * 3.6 + 6 for length in longest]
-    total = sum(room)
-    return [one * min(1.0, WIDTH / total) for one in room]
+    """Widths of columns by the room that their texts need: at least the longest word, at most the longest text, within the page."""
+    least, most = [], []
+    for column in shown.columns:
+        texts = [(heading(column), _BOLD), *((str(cell), _FONT) for cell in shown[column].head(ROWS))]
+        least.append(max(min(_wide(word, font), 30 * mm) for text, font in texts for word in (text.split() or [""])) + 6)
+        most.append(max(min(_wide(text, font), 60 * mm) for text, font in texts) + 6)
+    left = WIDTH - sum(least)
+    if left <= 0:
+        return [one * WIDTH / sum(least) for one in least]
+    wish = [max(large - small, 0.0) for small, large in zip(least, most, strict=True)]
+    share = min(1.0, left / sum(wish)) if sum(wish) else 0.0
+    return [small + share * more for small, more in zip(least, wish, strict=True)]
+
+
+def _wide(text: str, font: str) -> float:
+    return pdfmetrics.stringWidth(text, font, 6.6)
 
 
 def _panel(analysis: Analysis, item: str) -> Flowable | list[Flowable]:

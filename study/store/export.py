@@ -38,7 +38,10 @@ def write_table(path: Path, table: pd.DataFrame, kind: str) -> None:
         return
     with atomic_write(path) as temporary:
         if kind == "csv":
-            safe(table).to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+            # With both characters at the end of a line (RFC 4180), each of them is quoted where it stands in a text.
+            safe(table).to_csv(
+                temporary, index=False, encoding="utf-8", lineterminator="\r\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ"
+            )
         else:
             table.to_json(temporary, orient="records", lines=True, force_ascii=False, date_format="iso", date_unit="ms")
 

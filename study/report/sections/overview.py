@@ -192,13 +192,10 @@ def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
 def _by_day(days: pd.DataFrame) -> charts.Spec:
     rows = [{"day": str(row.day), "answers": int(row.answers), "total": int(row.total)} for row in rows_of(days)]
     tips = [{"field": name, "title": name} for name in ("day", "answers", "total")]
-    x = {
-        "field": "day",
-        "type": "temporal",
-        "timeUnit": "utcyearmonthdate",
-        "title": None,
-        "axis": {"format": "%d %b", "labelOverlap": True},
-    }
+    # A few days are named one by one; months of them need an axis of time.
+    kind = "ordinal" if len(rows) <= 20 else "temporal"
+    axis = {"format": "%d %b", "labelOverlap": True, "labelAngle": 0}
+    x = {"field": "day", "type": kind, "timeUnit": "utcyearmonthdate", "title": None, "axis": axis}
     y = {"field": "answers", "type": "quantitative", "title": "Answers", "axis": {"tickMinStep": 1}}
     return {
         "data": {"values": rows},
