@@ -1,0 +1,195 @@
+"""`barlow study analyze`: all results of a study as files, as text on the terminal, or as a page in the browser."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from barlow_core.cli.shared import example, json_option, quiet_option, serve_options
+from barlow_core.errors import BarlowError
+from study.cli.shared import print_json
+
+if TYPE_CHECKING:
+    from study.analysis import Analysis, StudyData
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command(
+    epilog=example(
+        "barlow study analyze runs/mine/study.sqlite --out results",
+        "barlow study analyze batch.csv --columns item=HITId,worker=WorkerId,ease=Answer.q3 --out results",
+        "barlow study analyze runs/mine --app",
+    )
+)
+@click.argument("study", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write report.html, report.pdf, all figures and all tables into this folder."
+)
+@click.option("--app", is_flag=True, help="Open the results as a page, which follows a running study.")
+@click.option(
+    "--grouping", "groupings", multiple=True, help="Only answers of this grouping (label or prediction); may be repeated."
+)
+@click.option("--class", "classes", multiple=True, help="Only answers about this class; may be repeated.")
+@click.option("--tier", "tiers", multiple=True, help="Only answers of this error tier (top, middle or bottom); may be repeated.")
+@click.option("--platform", "platforms", multiple=True, help="Only answers of workers of this platform; may be repeated.")
+@click.option("--since", type=_DAY, help="Only answers sent on this day (UTC) or later.")
+@click.option("--until", type=_DAY, help="Only answers sent on this day (UTC) or before.")
+@click.option("--checks-passed", is_flag=True, help="Only workers who failed no gold or attention check.")
+@click.option("--exclude", is_flag=True, help="Apply the rule of exclusion to all numbers; without it, only its effect is shown.")
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    help="Word vectors, such as GoogleNews-vectors-negative300.bin.gz. The default ships.",
+)
+@click.option(
+    "--same-spelling", is_flag=True, help="grey and gray, colour and color count as one word. The paper's rule does not."
+)
+@click.option("--hyphens", is_flag=True, help="Look hyphenated words up whole first.")
+@click.option("--plurals", is_flag=True, help="A plural counts as its singular.")
+@click.option("--models", is_flag=True, help="Also fit Dawid and Skene's model and MACE (needs barlow[crowd]).")
+@click.option(
+    "--columns",
+    help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found.",
+)
+@click.option(
+    "--names-to",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Put the names of the features into this run, for its failure modes.",
+)
+@click.option("--replicates", type=click.IntRange(1), default=2000, show_default=True, help="Resamples of the bootstraps.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstraps.")
+@click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
+@json_option
+@quiet_option
+@serve_options
+def analyze(
+    study: Path, out: Path | None, app: bool, names_to: Path | None, pdf: bool, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """What the study found: ease, preferences, agreement, reliability, workers, differences, names.
+
+    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere. Without --out and
+    --app, the findings are printed.
+    """
+    if app:
+        _serve(study, **given)
+        return
+    analysis = _analysis(study, **given)
+    if out is not None:
+        from study.report import write_report
+
+        path = write_report(analysis, out, pdf=pdf, progress=None if quiet else lambda what: click.echo(f"  {what}", err=True))
+        click.echo(f"{analysis.n_text}: {path}")
+        if analysis.banner:
+            click.echo(analysis.banner, err=True)
+    if names_to is not None:
+        from study.analysis.rules import write_names
+
+        names = analysis.names_for_run
+        if names.empty:
+            raise BarlowError(f"{study} does not say which features its items show, so there are no names for {names_to}.")
+        click.echo(f"{len(names):,} names: {write_names(names_to, names)}")
+    if out is None and names_to is None:
+        _print(analysis, as_json)
+
+
+def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
+    from barlow_core.serve import serve_app
+    from study.importing import answers_state
+
+    answers_state(study)  # says what is wrong with the file here, and not in a browser
+    arguments = [str(study.absolute())]
+    if given["vectors"]:
+        arguments += ["--vectors", str(given["vectors"].absolute())]
+    if given["columns"]:
+        arguments += ["--columns", given["columns"]]
+    serve_app("analyze.py", arguments, port=port, address=address, base_path=base_path, open_browser=open_browser)
+
+
+def _analysis(study: Path, **given: Any) -> Analysis:
+    from study.analysis import Analysis, AnalysisOptions, Filters
+    from study.words import Wording
+
+    since, until = (given[name].date() if isinstance(given[name], datetime) else None for name in ("since", "until"))
+    filters = Filters(
+        groupings=given["groupings"],
+        classes=given["classes"],
+        tiers=given["tiers"],
+        platforms=given["platforms"],
+        since=since,
+        until=until,
+        checks="passed" if given["checks_passed"] else "all",
+    )
+    options = AnalysisOptions(
+        replicates=given["replicates"],
+        seed=given["seed"],
+        wording=Wording(spelling=given["same_spelling"], hyphens=given["hyphens"], plurals=given["plurals"]),
+        exclude=given["exclude"],
+        models=given["models"],
+    )
+    if given["vectors"] is not None and not given["vectors"].is_file():
+        raise BarlowError(
+            f"There is no file {str(given['vectors'])!r}. Give a file of word vectors, or none for those that ship."
+        )
+    data = _opened(study, given["columns"])
+    _check_values(filters, data)
+    return Analysis(data, filters=filters, options=options, vectors=given["vectors"])
+
+
+def _opened(study: Path, columns: str | None) -> StudyData:
+    from study.importing import guess_mapping, open_study, parse_mapping
+
+    mapping = parse_mapping(columns) if columns else None
+    if mapping is not None and study.is_file() and study.suffix.lower() == ".csv":
+        # What is said adds to what the names of the columns say, and goes before it.
+        mapping = {what: column for what, column in guess_mapping(study).items() if column not in mapping.values()} | mapping
+    return open_study(study, mapping)
+
+
+def _check_values(filters: Any, data: StudyData) -> None:
+    choices = data.choices()
+    for name in ("groupings", "classes", "tiers", "platforms"):
+        for value in getattr(filters, name):
+            if value not in choices[name]:
+                known = ", ".join(map(str, choices[name][:20])) or "none"
+                raise BarlowError(f"No answer is of {value!r}; the {name} of this study are: {known}.")
+
+
+def _print(analysis: Analysis, as_json: bool) -> None:
+    from study.report import results
+
+    if as_json:
+        print_json(
+            {
+                "study": analysis.study.name,
+                "n": analysis.n_text,
+                "filters": analysis.filters.text,
+                "simulated": analysis.banner or False,
+                "sections": {
+                    section.id: {
+                        "title": section.title,
+                        "lead": section.lead,
+                        "numbers": [
+                            {"label": one.label, "value": one.value, "interval": one.interval, "n": one.n}
+                            for one in section.numbers
+                        ],
+                        "notes": list(section.notes),
+                    }
+                    for section in results(analysis)
+                },
+            }
+        )
+        return
+    if analysis.banner:
+        click.secho(analysis.banner, fg="red", bold=True)
+    for section in results(analysis):
+        click.secho(f"\n{section.title}", bold=True)
+        click.echo(section.lead)
+        for one in section.numbers:
+            aside = "; ".join(part for part in (one.interval, one.n) if part)
+            click.echo(f"  {one.label}: {one.value}{f' ({aside})' if aside else ''}")
+    click.echo("\nAll figures, tables and the text: --out FOLDER. As a page: --app.")
