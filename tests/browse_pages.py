@@ -48,7 +48,7 @@ def address(page: AppTest) -> dict[str, str]:
     return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
 
 
-def move(page: AppTest, **parameters: str) -> AppTest:
+def move(page: AppTest, /, **parameters: str) -> AppTest:
     """Go to another address in the same visit, as the back button and edits of the URL do."""
     for name in list(page.query_params):
         del page.query_params[name]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Mapping
+from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from shared.html import figure
 
 from barlow_core import views
+from barlow_core.export import export_images
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from browsing.data import of_node
@@ -18,6 +24,7 @@ from browsing.place import Place, bound, go, here
 from browsing.pressable import pressable
 
 SIZE = 24  # images at a time
+MOST = 2000  # images in a zip file, which is made in memory
 SHOWN = {"failures": "Failures", "successes": "Successes", "all": "All"}
 SORTS = {
     "any": "in random order",
@@ -57,6 +64,7 @@ def show_images(run: Run, key: str, node: Node, feature: int | None) -> list[int
         on_press=lambda value: go(image=int(value)),
     )
     _pages(page)
+    _take(run, key, found)
     return [int(position) for position in found["position"]]
 
 
@@ -118,6 +126,38 @@ def image_words(row: Mapping[Any, Any]) -> str:
     """What an image is and what it was taken for: "truck → cat (0.90)"."""
     sure = "" if pd.isna(row["confidence"]) else f" ({row['confidence']:.2f})"
     return f"{row['label']} → {row['prediction']}{sure}"
+
+
+def _take(run: Run, key: str, found: pd.DataFrame) -> None:
+    """The images that the filters leave, on all pages, to take away."""
+    name = re.sub(r"\W+", "-", key)
+    positions = found["position"].to_numpy()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            f"Paths of these {len(found):,}",
+            partial(taken, run, positions, "list"),
+            file_name=f"{name}.txt",
+            mime="text/plain",
+            on_click="ignore",
+            key="take list",
+        )
+        if len(found) <= MOST:
+            st.download_button(
+                f"These {len(found):,} as files (zip)",
+                partial(taken, run, positions, "zip"),
+                file_name=f"{name}.zip",
+                mime="application/zip",
+                on_click="ignore",
+                key="take zip",
+            )
+        else:
+            st.caption(f"More than {MOST:,} images go into a folder: barlow export {run.path} --out FOLDER")
+
+
+def taken(run: Run, positions: np.ndarray, how: str) -> bytes:
+    """Images as `export_images` takes them away: a list of paths, or a zip file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return export_images(run, positions, Path(folder) / how, how=how).path.read_bytes()
 
 
 def _pages(page: views.ImagePage) -> None:

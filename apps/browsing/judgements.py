@@ -113,11 +113,12 @@ def _form(run: Run, key: str, feature: int, node: Node, opinions: Opinions) -> N
             "For this class it is",
             VERDICTS,
             default=mine.verdict if mine else None,
+            key=f"verdict {place}",
             help="Necessary: the class cannot be told without it, such as a dog's face. "
             "Spurious: it only goes along with the class, such as grass.",
         )
         left, right = st.columns(2)
-        name = left.text_input("Name", value=mine.name if mine else "", placeholder="what it shows")
+        name = left.text_input("Name", value=mine.name if mine else "", placeholder="what it shows", key=f"name {place}")
         action = right.selectbox(
             "What to do", ACTIONS, index=ACTIONS.index(mine.action) if mine and mine.action else None, placeholder="nothing yet"
         )
@@ -125,7 +126,7 @@ def _form(run: Run, key: str, feature: int, node: Node, opinions: Opinions) -> N
         comment = st.text_area("Comment", value=mine.comment if mine else "", height=68)
         left, right = st.columns(2)
         scope = left.selectbox("This holds", scopes, format_func=SCOPES.__getitem__)
-        who = right.text_input("Your name", value=author, max_chars=80)
+        who = right.text_input("Your name", value=author, max_chars=80, key=f"author {place}")
         sent = st.form_submit_button("Record", type="primary")
     if sent:
         try:

@@ -92,13 +92,12 @@ def _checks(run: Run, key: str, evaluation: Evaluation, node: Node) -> str:
 
 
 def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
-    """Into the basket and out of it; only what the run holds can be taken away, so that the report says what anybody can make again."""
+    """Into the basket and out of it."""
     if not node.conditions:
         return
-    if evaluation.refitted:
-        st.caption("To take this away, explain the run with these settings: a report holds what anybody can make again.")
-        return
-    mark = Kept(key, evaluation.analysis.settings.depth, node.number)
+    settings = evaluation.analysis.settings
+    own = run.require("explain")["settings"]["min_leaf"]
+    mark = Kept(key, settings.depth, node.number, None if settings.min_leaf == own else settings.min_leaf)
     kept = here().kept
     if mark in kept:
         st.button(

@@ -21,22 +21,24 @@ PLACE, WRITTEN = "place", "url as this page wrote it"
 
 
 class Kept(NamedTuple):
-    """A failure mode in the basket: a leaf of the tree of that depth of a group."""
+    """A node in the basket, of the tree of that depth of a group; `min_leaf` where it is not the run's. See `export.Chosen`."""
 
     key: str
     depth: int
-    leaf: int
+    node: int
+    min_leaf: int | None = None
 
     def __str__(self) -> str:
-        return f"{quote(self.key, safe=':')}/{self.depth}/{self.leaf}"
+        numbers = (self.depth, self.node) if self.min_leaf is None else (self.depth, self.node, self.min_leaf)
+        return "/".join([quote(self.key, safe=":"), *map(str, numbers)])
 
     @classmethod
     def read(cls, text: str) -> Kept | None:
         """The inverse of `str`; None where the text means nothing."""
-        parts = text.split("/")
-        if len(parts) != 3 or not parts[1].isdecimal() or not parts[2].isdecimal():
+        key, *numbers = text.split("/")
+        if len(numbers) not in (2, 3) or not all(number.isdecimal() for number in numbers):
             return None
-        return cls(unquote(parts[0]), int(parts[1]), int(parts[2]))
+        return cls(unquote(key), *map(int, numbers))
 
 
 class Place(NamedTuple):

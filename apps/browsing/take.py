@@ -15,12 +15,17 @@ import streamlit as st
 from shared.html import plain
 
 from barlow_core import export, views
+from barlow_core.errors import BarlowError
+from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from browsing.data import of_run
+from barlow_core.wording import percent
+from browsing.data import of_group, of_run
+from browsing.header import depth_of
 from browsing.judgements import Opinions
 from browsing.place import Kept, Place, go, here, unparse
 
 FORMATS = ("csv", "parquet", "json")
+STRONGEST = 5  # failure modes that are offered to an empty basket
 
 
 def show_take(run: Run, opinions: Opinions, usual: Place) -> None:
@@ -43,39 +48,48 @@ def show_take(run: Run, opinions: Opinions, usual: Place) -> None:
 
 def _known(run: Run) -> list[Kept]:
     """What is in the basket and in the run."""
-    modes = of_run(run, Run.failure_modes)
-    known = set(zip(modes["group"], modes["depth"], modes["leaf"], strict=True))
-    kept = [mark for mark in here().kept if (mark.key, mark.depth, mark.leaf) in known]
+    kept = []
+    for mark in here().kept:
+        try:
+            _node(run, mark)
+        except (BarlowError, KeyError):
+            continue
+        kept.append(mark)
     if len(kept) < len(here().kept):
-        st.warning("Some of what was kept is no failure mode of this run (any more), and is left out.")
+        st.warning("Some of what was kept is not in this run (any more), and is left out.")
     return kept
+
+
+def _node(run: Run, mark: Kept) -> Node:
+    """The node that was kept.
+
+    Raises:
+        BarlowError, KeyError: the run has no such group, or its tree no such node.
+    """
+    evaluation = of_group(run, views.re_evaluate, mark.key, depth=mark.depth, min_leaf=mark.min_leaf)
+    return evaluation.analysis.tree.node(mark.node)
 
 
 def _basket(run: Run, kept: list[Kept]) -> None:
     if not kept:
         st.info("Nothing is kept yet. Open a failure mode and press “Keep to take away”, or take the strongest ones:")
-        modes = of_run(run, Run.failure_modes)
-        best = (
-            modes[modes["depth"] == modes["depth"].min()].sort_values("importance_value", ascending=False, kind="stable").head(5)
-        )
-        marks = tuple(Kept(str(row.group), int(row.depth), int(row.leaf)) for row in best.itertuples())
+        best = of_run(run, export.strongest, depth=depth_of(run), top=STRONGEST)
+        marks = tuple(Kept(chosen.group, chosen.depth, chosen.leaf) for chosen in best)
         st.button(f"Keep the {len(marks)} strongest", on_click=go, kwargs={"kept": marks}, disabled=not marks)
         return
-    modes = of_run(run, Run.failure_modes)
-    rules = dict(zip(zip(modes["group"], modes["depth"], modes["leaf"], strict=True), modes["rule"], strict=True))
     for mark in kept:
         grouping, _, name = mark.key.partition(":")
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
+        node = _node(run, mark)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", border=True):
             st.html(
-                f"<strong>{escape(views.group_words(grouping, name).title)}</strong><br><code>{escape(rules[mark.key, mark.depth, mark.leaf])}</code>"
+                f"<strong>{escape(views.group_words(grouping, name).title)}</strong> · ER {percent(node.error_rate)} · "
+                f"{node.n_failures:,} of {node.n_images:,}<br><code>{escape(node.rule)}</code>",
+                width="content",
             )
-            st.button(
-                "Open",
-                key=f"open {mark}",
-                on_click=go,
-                kwargs={"page": "group", "grouping": grouping, "name": name, "depth": mark.depth, "node": mark.leaf},
-            )
-            st.button("Put back", key=f"drop {mark}", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)})
+            with st.container(horizontal=True, width="content"):
+                place = {"grouping": grouping, "name": name, "depth": mark.depth, "node": mark.node, "leaf": mark.min_leaf}
+                st.button("Open", key=f"open {mark}", on_click=go, kwargs={"page": "group", **place})
+                st.button("Put back", key=f"drop {mark}", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)})
 
 
 def _report(run: Run, kept: list[Kept], opinions: Opinions) -> None:
@@ -153,26 +167,22 @@ def _images(run: Run, kept: list[Kept]) -> None:
 
 
 def paths_csv(run: Run, kept: list[Kept]) -> str:
-    """The images of each failure mode with their paths, label, prediction and confidence."""
+    """The images of each node with their paths, label, prediction and confidence."""
     tables = []
     for mark in kept:
-        rows = _images_of(run, mark)
-        tables.append(views.image_page(run, rows, page=1, size=max(len(rows), 1)).rows.assign(group=mark.key, leaf=mark.leaf))
+        rows = views.images_of(run, mark.key, _node(run, mark))
+        shown = views.image_page(run, rows, page=1, size=max(len(rows), 1)).rows
+        tables.append(shown.assign(group=mark.key, rule=_node(run, mark).rule))
     return str(pd.concat(tables).to_csv(index=False))
 
 
 def images_zip(run: Run, kept: list[Kept]) -> bytes:
-    """The files of the images of each failure mode."""
+    """The files of the images of each node, a folder each."""
     with tempfile.TemporaryDirectory() as folder:
         for i, mark in enumerate(kept, 1):
-            positions = _images_of(run, mark)["position"].to_numpy()
-            export.export_images(run, positions, Path(folder) / f"failure-mode-{i}", how="copy")
+            positions = views.images_of(run, mark.key, _node(run, mark))["position"].to_numpy()
+            export.export_images(run, positions, Path(folder) / f"{i}", how="copy")
         return _zip(Path(folder), [path for path in sorted(Path(folder).rglob("*")) if path.is_file()])
-
-
-def _images_of(run: Run, mark: Kept) -> pd.DataFrame:
-    tree = views.re_evaluate(run, mark.key, depth=mark.depth).analysis.tree
-    return views.images_of(run, mark.key, tree.node(mark.leaf))
 
 
 def names(opinions: Opinions) -> dict[tuple[str, int], export.FeatureName]:
