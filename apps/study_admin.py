@@ -1,0 +1,76 @@
+"""The admin page of a study: `barlow study admin STUDY`, or `streamlit run apps/study_admin.py -- STUDY`.
+
+A process of its own on a port of its own, so that a worker's page can never lead here.
+"""
+
+from __future__ import annotations
+
+import sys
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+from administering.door import passes
+from administering.panes import show_copies, show_progress, show_reports, show_what_was_said, show_workers
+from annotating.opening import open_study
+from shared.html import plain, style
+
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+from study.store import StudyStore
+
+EVERY = 30  # seconds between two looks at the progress
+
+
+def main() -> None:
+    """The page, for those who may see it."""
+    st.set_page_config("Study admin", layout="wide", menu_items={})
+    style()
+    try:
+        store = open_study(study_argument())
+        if passes(store):
+            show(store)
+    except BarlowError as error:
+        st.error(plain(str(error)))
+
+
+def study_argument() -> Path:
+    """The study file that the page was started with.
+
+    Raises:
+        BarlowError: there is none.
+    """
+    if len(sys.argv) < 2:
+        raise BarlowError(
+            "This page was started without a study. "
+            "Start it with: barlow study admin STUDY, or: streamlit run apps/study_admin.py -- STUDY"
+        )
+    return Path(sys.argv[1])
+
+
+def show(store: StudyStore) -> None:
+    """Everything that the page has."""
+    st.html(f'<header class="bw-title"><h1>{escape(store.settings.title)}</h1><p>{escape(store.path.name)}</p></header>')
+    with st.container():  # always there, so that the tabs below keep their place
+        show_what_was_said()
+    progress(store)
+    reports = len(store.reports())
+    workers, problems, copies = st.tabs(["Workers", f"Problems ({reports})" if reports else "Problems", "Answers and backups"])
+    with workers:
+        show_workers(store)
+    with problems:
+        show_reports(store)
+    with copies:
+        show_copies(store)
+
+
+@st.fragment(run_every=EVERY)
+def progress(store: StudyStore) -> None:
+    """Where the study stands, looked at again by itself."""
+    done = store.progress()
+    if done.answers_simulated:
+        st.warning(f"{count(done.answers_simulated, 'answer')} of {done.answers:,} come from simulated workers, not from people.")
+    show_progress(done)
+
+
+main()
