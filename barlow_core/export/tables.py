@@ -147,7 +147,7 @@ def _write(table: pd.DataFrame, path: Path, form: str) -> None:
     if form == "parquet":
         table.to_parquet(path, index=False)
     elif form == "json":
-        table.to_json(path, orient="records", indent=1, force_ascii=False)
+        table.to_json(path, orient="records", indent=1, force_ascii=False, double_precision=15)
         path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     else:
         lists = {column: table[column].map(_spaced) for column in _lists(table)}
