@@ -7,6 +7,7 @@ whole or not at all, so ending the process harms nothing.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -218,6 +219,7 @@ class PanelJobs:
     def _extractor(self, run: Run, job: Job) -> Extractor:
         job.message = "loading the extractor"
         extractor = self._load(run)
+        _leave_a_core_to_the_pages()
         job.step(0, 1)
         return extractor
 
@@ -235,6 +237,13 @@ class _Loaded:
         if self._last is None or self._last[0] != fingerprint:
             self._last = (fingerprint, run.extractor(device=default_device()))
         return self._last[1]
+
+
+def _leave_a_core_to_the_pages() -> None:
+    """All cores but one for this thread. OpenMP's threads spin while they wait, and beside a busy page both would crawl."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
 def _when_free(job: Job, make: Callable[[], object]) -> None:
