@@ -162,9 +162,7 @@ def with_checks(
     for number, (group, feature) in enumerate(spare):
         about = {name: value for name, value in _item(table, group, feature, None, None).items() if value is not None}
         if number < practice:
-            found.append(
-                about | {"id": f"practice:{number + 1}", "kind": "practice", "feedback": FEEDBACK[number % len(FEEDBACK)]}
-            )
+            found.append(about | {"id": f"practice:{number + 1}", "kind": "practice", "feedback": _feedback(number, practice)})
         elif number - practice < len(expected):
             wanted, notice = expected[number - practice]
             about |= {"id": f"attention:{number - practice + 1}", "kind": "attention", "expected": wanted, "notice": notice}

@@ -149,7 +149,7 @@ def simulate(
         start = time.time() - 1.35 * left * float(averages.get("speed", 110.0)) / at_once - STRAGGLERS
     clock = SimulatedClock(start)
     with StudyStore(store.path, clock=clock) as own:
-        crowd = _Crowd(own, clock, rng, seed, source, f"simulated-{seed}-{uuid.uuid4().hex[:6]}")
+        crowd = _Crowd(own, clock, rng, seed, source, len(people))
         with tqdm(total=own.progress().answers_wanted, desc="simulate", unit="answer", disable=not progress) as bar:
             crowd.work(at_once, bar)
         return Simulation(crowd.n_workers, crowd.n_answers, timestamp(start), clock.now().utc)
@@ -159,9 +159,9 @@ class _Crowd:
     """Participants at work: what happens next, and when."""
 
     def __init__(
-        self, store: StudyStore, clock: SimulatedClock, rng: random.Random, seed: int, source: Iterator[Participant], prefix: str
+        self, store: StudyStore, clock: SimulatedClock, rng: random.Random, seed: int, source: Iterator[Participant], known: int
     ):
-        self.store, self.clock, self.rng, self.seed, self.source, self.prefix = store, clock, rng, seed, source, prefix
+        self.store, self.clock, self.rng, self.seed, self.source, self.known = store, clock, rng, seed, source, known
         self.expected = {str(item["id"]): item.get("expected") for item in store.item_list()}
         self.n_workers = self.n_answers = 0
         self._order = 0
@@ -186,7 +186,7 @@ class _Crowd:
         if person is None or self.n_workers >= MOST_WORKERS:
             return
         self.n_workers += 1
-        worker = f"{self.prefix}-{self.n_workers:04d}"
+        worker = f"simulated-{self.known + self.n_workers:05d}"
 
         def join() -> None:
             self.store.register(worker, simulated=True, platform="simulated")

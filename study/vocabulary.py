@@ -21,7 +21,7 @@ ocean water, waves in water, blue water, sea waves
 red fruit, red berries, round red fruit, ripe fruit
 glass windows, building windows, rows of windows, square windows
 brick wall, red bricks, wall of bricks, stone wall
-yellow flowers, yellow petal, flower blossom, bright yellow flower
+yellow flowers, flower blossom, bright yellow blossom
 dark fur, black fur, dark animal coat, black hair
 pointed ears, triangle ears, ears of animal, sharp ears
 dog nose, black nose, nose and mouth, dog face
@@ -37,7 +37,7 @@ leather straps, belt buckle, brown leather strap, strap with buckle
 dog collar, neck with collar, collar around neck, pet collar
 bright light, glowing lamp, light bulb, white bright spots
 dark background, black background, dark shadow, shadow behind object
-white snow, snow and ice, snowy mountain, cold white ground
+white snow, snow and ice, white mountain, cold white ground
 sand beach, brown sand, dry desert sand, sandy ground
 fish fins, fish scales, shiny fish body, fins and tail
 small spots, black dots, dotted pattern, round spots
