@@ -2,67 +2,24 @@
 
 from __future__ import annotations
 
-from json import JSONDecodeError
 from pathlib import Path
 
 import streamlit as st
-from browsing.compare import show_compare
-from browsing.group import show_group
-from browsing.header import settle, show_header
-from browsing.judgements import opinions
-from browsing.notes import show_notes
-from browsing.overview import show_overview
-from browsing.place import adopt_url, here, write_url
-from browsing.started import open_chosen, started
-from browsing.take import show_take
-from pyarrow import ArrowInvalid
-from shared.html import plain, style
-
-from barlow_core.errors import BarlowError
+from shared.html import style
 
 STYLE = Path(__file__).parent / "browsing" / "style.css"
 
 
 def main() -> None:
-    """The page, from top to bottom."""
+    """Paint at once, then show the page."""
     st.set_page_config("Failure modes", layout="wide")
     style()
     st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
-    try:
-        _show()
-    except BarlowError as error:
-        st.error(plain(str(error)))
-    except OSError as error:
-        st.error(plain(f"A file of this run cannot be read: {error}. Bring it back, or make the run again."))
-    except (ArrowInvalid, JSONDecodeError) as error:
-        st.error(
-            plain(
-                f"A file of this run cannot be read, it is cut off or damaged: {error}. Where a command is writing the run, "
-                "wait until it has ended and reload; else make the run again."
-            )
-        )
+    first = st.empty()
+    first.html('<header class="bw-title"><h1>Failure modes</h1><p role="status">Opening …</p></header>')
+    from browsing.pages import show  # Tables, charts and trees take a second or two to import, once after the start.
 
-
-def _show() -> None:
-    adopt_url()
-    chosen = started()
-    name, run = open_chosen(chosen, here().run)
-    if not show_header(chosen, name, run):
-        return
-    usual = settle(chosen, name, run)
-    said = opinions(run, read_only=chosen.read_only)
-    page = here().page
-    if page == "group":
-        show_group(run, said, usual)
-    elif page == "compare":
-        show_compare(chosen, name, run)
-    elif page == "notes":
-        show_notes(run, said)
-    elif page == "take":
-        show_take(run, said, usual)
-    else:
-        show_overview(run, said)
-    write_url(usual)
+    show(first)
 
 
 main()

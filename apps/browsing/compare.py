@@ -13,6 +13,9 @@ from barlow_core import views
 from barlow_core.compare import Comparison
 from barlow_core.run import Run
 from barlow_core.wording import percent, points, points_interval
+from browsing.columns import in_percent
+from browsing.columns import percent as percent_
+from browsing.columns import points as points_
 from browsing.data import comparison, of_run
 from browsing.place import bound, go, here
 from browsing.side_by_side import show_side_by_side
@@ -90,8 +93,9 @@ def _groups(found: Comparison, first: str, second: str) -> None:
             )
 
     number = st.column_config.NumberColumn
+    shares = ["ber_first", "ber_second", "ber_difference", "ber_difference_low", "ber_difference_high"]
     st.dataframe(
-        table,
+        in_percent(table, shares),
         column_order=[
             "group",
             "ber_first",
@@ -106,11 +110,11 @@ def _groups(found: Comparison, first: str, second: str) -> None:
         ],
         column_config={
             "group": st.column_config.TextColumn("Group", pinned=True),
-            "ber_first": number(f"BER {first}", format="percent"),
-            "ber_second": number(f"BER {second}", format="percent"),
-            "ber_difference": number("Difference", format="percent"),
-            "ber_difference_low": number("from", format="percent"),
-            "ber_difference_high": number("to", format="percent"),
+            "ber_first": percent_(f"BER {first}"),
+            "ber_second": percent_(f"BER {second}"),
+            "ber_difference": points_("Difference"),
+            "ber_difference_low": points_("from"),
+            "ber_difference_high": points_("to"),
             "failure_modes_first": number("Failure modes, first"),
             "failure_modes_second": number("second"),
             "n_images_first": number("Images, first"),
@@ -136,7 +140,7 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
     if table.empty:
         st.info("Neither run has a failure mode at this depth.")
         return
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    text = st.column_config.TextColumn
     shown = [
         "group",
         "rule",
@@ -151,8 +155,9 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
         "overlap",
         "match_rule",
     ]
+    shares = ["error_rate_first", "error_rate_second", "difference", "difference_low", "difference_high", "overlap"]
     picked = st.dataframe(
-        table,
+        in_percent(table, shares),
         column_order=[column for column in shown if table[column].notna().any()],
         column_config={
             "group": text("Group", pinned=True),
@@ -160,12 +165,12 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
             "found_in": text("Found in"),
             "verdict": text("Verdict"),
             "held_out_verdict": text("Held out"),
-            "error_rate_first": number("ER, first", format="percent"),
-            "error_rate_second": number("second", format="percent"),
-            "difference": number("Difference", format="percent"),
-            "difference_low": number("from", format="percent"),
-            "difference_high": number("to", format="percent"),
-            "overlap": number("Images shared", format="percent"),
+            "error_rate_first": percent_("ER, first"),
+            "error_rate_second": percent_("second"),
+            "difference": points_("Difference"),
+            "difference_low": points_("from"),
+            "difference_high": points_("to"),
+            "overlap": percent_("Images shared"),
             "match_rule": text("Nearest rule of the other"),
         },
         hide_index=True,

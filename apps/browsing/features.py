@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -40,29 +41,13 @@ def show_features(run: Run, key: str, analysis: FailureAnalysis, node: Node, opi
     feature = place.feature if place.feature is not None and place.feature < run.features().shape[1] else offered[0]
     if feature not in offered:
         offered.append(feature)
-    words = views.condition_words(node.conditions)
-    st.html('<h2 class="bw-h2">What the feature is</h2>')
-    if len(offered) > 1:
-        names = opinions.names(key, set(offered))
-
-        def label(one: int) -> str:
-            said = f": {names[one]}" if one in names else ""
-            return plain(f"feature {one}{said}")
-
-        st.segmented_control(
-            "Feature",
-            offered,
-            wrap=True,
-            format_func=label,
-            label_visibility="collapsed",
-            **bound("feature", feature, change=lambda value: {"feature": here().feature if value is None else value}),
-        )
-    asked = words.get(feature)
+    asked = views.condition_words(node.conditions).get(feature)
     lead = f"In this rule it is {asked}." if asked else "It has no part in this rule."
-    st.html(
-        f'<h3 class="bw-h3">Feature {feature} <span class="bw-lead">{escape(lead)}</span></h3>'
-        f"{opinions.chips(key, feature, node.rule)}"
-    )
+    title = f'<h2 class="bw-h2">Feature {feature} <span class="bw-lead">{escape(lead)}</span></h2>'
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="feature"):
+        st.html(f"{title}{opinions.chips(key, feature, node.rule)}", width="content")
+        if len(offered) > 1:
+            _choose(offered, feature, opinions.names(key, set(offered)))
     _panel(run, key, feature, opinions.read_only)
     left, right = st.columns([6, 5], gap="medium")
     with left:
@@ -70,6 +55,23 @@ def show_features(run: Run, key: str, analysis: FailureAnalysis, node: Node, opi
     with right, st.container(border=True):
         show_form(run, key, feature, node, opinions)
     return feature
+
+
+def _choose(offered: list[int], feature: int, names: Mapping[int, str]) -> None:
+    """Another feature of the rule."""
+
+    def label(one: int) -> str:
+        said = f": {names[one]}" if one in names else ""
+        return plain(f"feature {one}{said}")
+
+    st.segmented_control(
+        "Feature",
+        offered,
+        wrap=True,
+        format_func=label,
+        label_visibility="collapsed",
+        **bound("feature", feature, change=lambda value: {"feature": here().feature if value is None else value}),
+    )
 
 
 def _panel(run: Run, key: str, feature: int, read_only: bool) -> None:

@@ -18,7 +18,7 @@ from browsing.full_size import show_full_size
 from browsing.header import DEEPEST, USUAL_DEPTH
 from browsing.images import show_images
 from browsing.judgements import Opinions
-from browsing.node import show_node
+from browsing.node import show_node, show_suggestions
 from browsing.place import Place, bound, go, here
 from browsing.tree import show_tree
 
@@ -72,8 +72,9 @@ def show_group(run: Run, opinions: Opinions, usual: Place) -> None:
             st.info(plain(reason))
     row = nodes.iloc[chosen]
     with right, st.container(border=True):
-        show_node(run, key, evaluation, node, row, opinions)
+        show_node(run, key, evaluation, node, row)
     feature = show_features(run, key, analysis, node, opinions)
+    show_suggestions(run, key, evaluation, node, opinions)
     order = show_images(run, key, node, feature)
     if here().image is not None:
         show_full_size(run, key, node, feature, order, opinions, usual)

@@ -6,6 +6,7 @@ from html import escape
 
 import streamlit as st
 from shared.html import TERMS, plain
+from streamlit.delta_generator import DeltaGenerator
 
 from barlow_core import views
 from barlow_core.errors import BarlowError
@@ -20,8 +21,12 @@ DEEPEST = 6
 TITLES = {"benchmark": "Benchmark", "group": "Group", "compare": "Compare", "notes": "Notes", "take": "Take away"}
 
 
-def show_header(started: Started, name: str, run: Run) -> bool:
-    """The run and the way to the pages. False where the run has nothing to show yet: then it says which commands are missing."""
+def show_header(first: DeltaGenerator, started: Started, name: str, run: Run) -> bool:
+    """The run and the way to the pages. False where the run has nothing to show yet: then it says which commands are missing.
+
+    Args:
+        first: where the title goes.
+    """
     summary = of_run(run, views.summary)
     facts = [f"{summary.n_images:,} images", f"{summary.n_classes:,} classes"]
     if summary.n_failures is not None and summary.error_rate is not None:
@@ -31,7 +36,7 @@ def show_header(started: Started, name: str, run: Run) -> bool:
     if started.read_only:
         facts.append("read-only")
     title = f'<header class="bw-title"><h1>{escape(summary.name)}</h1><p>{escape(" · ".join(facts))}</p></header>'
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="top"):
+    with first.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="top"):
         st.html(title, width="content")
         if len(started.paths) > 1:
             _choose_run(started, name)

@@ -22,7 +22,7 @@ from browsing.place import Kept, go, here
 SHOWN = 12  # images of a suggestion
 
 
-def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series, opinions: Opinions) -> None:
+def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series) -> None:
     """Everything about a node but its pictures."""
     badge = f' <span class="bw-badge">failure mode {row["rank"]}</span>' if pd.notna(row["rank"]) else ""
     st.html(
@@ -31,7 +31,6 @@ def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Se
         f"{_numbers(run, key, evaluation, node, row)}"
     )
     _keep(run, key, evaluation, node)
-    _suggestions(run, key, evaluation, node, opinions)
 
 
 def _numbers(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series) -> str:
@@ -107,7 +106,8 @@ def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
         st.button("Keep to take away", on_click=go, kwargs={"kept": (*kept, mark)}, key="keep")
 
 
-def _suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:
+def show_suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:
+    """What follows from the numbers of a node: facts, and the images that they are about."""
     if not node.conditions:
         return
     settings = evaluation.analysis.settings
@@ -122,11 +122,11 @@ def _suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinion
     if not found:
         return
     items = "".join(
-        f'<li><span class="bw-kind">{escape(suggestion.kind)}</span> {escape(suggestion.text)}'
+        f'<li><span class="bw-kind">{escape(suggestion.kind.capitalize())}</span> {escape(suggestion.text)}'
         f"<small> {escape(suggestion.measured_on)}</small></li>"
         for suggestion in found
     )
-    st.html(f'<h4 class="bw-h4">What could be done</h4><ul class="bw-suggestions">{items}</ul>')
+    st.html(f'<h2 class="bw-h2">What could be done</h2><ul class="bw-suggestions">{items}</ul>')
     shown = [(suggestion.kind, suggestion.images) for suggestion in found if suggestion.images is not None]
     with st.container(horizontal=True):
         for kind, images in shown:

@@ -13,6 +13,9 @@ from barlow_core import views
 from barlow_core.run import Run
 from barlow_core.wording import percent, points
 from browsing import charts
+from browsing.columns import PERCENT, in_percent
+from browsing.columns import percent as percent_
+from browsing.columns import points as points_
 from browsing.data import of_group, of_run
 from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
@@ -213,7 +216,8 @@ def _groups(table: pd.DataFrame) -> None:
             go(page="group", grouping=row["grouping"], name=row["class_name"])
 
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    highest = max(float(found["ber"].max()), 0.01)
+    found = in_percent(found, ("ber", "increase", "held_out_increase", "covered", "aler"))
+    highest = max(float(found["ber"].max()), 1.0)
     shown = [
         "class_name",
         "n_images",
@@ -233,13 +237,13 @@ def _groups(table: pd.DataFrame) -> None:
             "class_name": text("Class", pinned=True),
             "n_images": number("Images", format="localized"),
             "n_failures": number("Failures", format="localized"),
-            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], format="percent", min_value=0, max_value=highest),
+            "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], format=PERCENT, min_value=0, max_value=highest),
             "failure_modes": number("Failure modes"),
-            "increase": number("Largest increase", help=TERMS["Increase"], format="percent"),
-            "held_out_increase": number("Held out", help=TERMS["Held-out increase"], format="percent"),
-            "covered": number("Failures inside", help=TERMS["Failures inside"], format="percent"),
+            "increase": points_("Largest increase", help=TERMS["Increase"]),
+            "held_out_increase": points_("Held out", help=TERMS["Held-out increase"]),
+            "covered": percent_("Failures inside", help=TERMS["Failures inside"]),
             "importance_value": number("Highest IV", help=TERMS["IV"], format="%.3f"),
-            "aler": number("ALER", help=TERMS["ALER"], format="percent"),
+            "aler": percent_("ALER", help=TERMS["ALER"]),
         },
         hide_index=True,
         placeholder="–",
@@ -260,7 +264,7 @@ def _pairs(run: Run) -> None:
     if pairs.empty:
         st.info("Every prediction is right: there is no confusion to show.")
         return
-    pairs = pairs.head(PAIRS)
+    pairs = in_percent(pairs.head(PAIRS), ("share_of_label", "share_of_failures"))
 
     def open_ticked() -> None:
         rows = st.session_state["pairs"]["selection"]["rows"]
@@ -276,8 +280,8 @@ def _pairs(run: Run) -> None:
             "label": text("Label"),
             "prediction": text("Taken for"),
             "n_failures": number("Failures", format="localized"),
-            "share_of_label": number("Of the label's images", format="percent"),
-            "share_of_failures": number("Of all failures", format="percent"),
+            "share_of_label": percent_("Of the label's images"),
+            "share_of_failures": percent_("Of all failures"),
             "confidence": number("Mean confidence", format="%.2f"),
         },
         hide_index=True,

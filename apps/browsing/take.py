@@ -195,6 +195,6 @@ def _link(usual: Place) -> None:
         '<h3 class="bw-h3">Link</h3><p class="bw-lead">The address holds everything that you chose, here and on every page: '
         "copy it from the address bar, or from here, to show somebody exactly this.</p>"
     )
-    query = urlencode(unparse(here(), usual))
+    query = urlencode(unparse(here(), usual), safe="/,:")
     st.code(f"{st.context.url or ''}{'?' if query else ''}{query}", language=None)
     st.caption(plain("In Python: FiftyOne and Renumics Spotlight take barlow_core.export.images_frame(run)."))
