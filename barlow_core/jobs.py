@@ -6,14 +6,16 @@ whole or not at all, so ending the process harms nothing.
 
 from __future__ import annotations
 
+import atexit
 import logging
-import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from barlow_core.engine import cores
 from barlow_core.errors import BarlowError, BusyError
 from barlow_core.run import Run, digest
 
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 SECONDS_FOR_LOCK = 600  # how long a job waits for another command that writes to the same run
+SECONDS_TO_END = 5  # how long the end of the program waits for a step that is under way
 KEPT = 200  # finished jobs that are remembered
 
 
@@ -110,6 +113,8 @@ class PanelJobs:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        # A thread that is inside of torch while the interpreter ends would abort the process.
+        atexit.register(_close, weakref.ref(self))
 
     def panel(self, run: Run, group: str, feature: int, **settings: Any) -> Job:
         """Make the panel of a feature in a group; see `panels.make_panels` for the settings."""
@@ -243,7 +248,13 @@ def _leave_a_core_to_the_pages() -> None:
     """All cores but one for this thread. OpenMP's threads spin while they wait, and beside a busy page both would crawl."""
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    torch.set_num_threads(max(1, cores() - 1))
+
+
+def _close(queue: weakref.ref[PanelJobs]) -> None:
+    alive = queue()
+    if alive is not None:
+        alive.close(timeout=SECONDS_TO_END)
 
 
 def _when_free(job: Job, make: Callable[[], object]) -> None:

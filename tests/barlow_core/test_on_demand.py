@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -286,3 +288,28 @@ def test_closing_ends_what_runs(run: Run, extractor: Extractor) -> None:
         time.sleep(0.005)
     queue.close(timeout=60)
     assert job.state == "cancelled"
+
+
+ENDS = """
+import sys, time
+from barlow_core import jobs
+from barlow_core.extractors import Extractor
+from barlow_core.run import Run
+from torch import nn
+import torch
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(3, 12, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+extractor = Extractor.from_model(model, image_size=32, mean=[0.5] * 3, std=[0.25] * 3, name="tiny")
+job = jobs.PanelJobs(lambda _: extractor).panel(Run(sys.argv[1]), "label:truck", 3, k=1, steps=1_000_000)
+while job.progress == 0:
+    assert not job.done, job.error
+    time.sleep(0.005)
+"""
+
+
+def test_a_program_ends_cleanly_while_a_picture_is_made(run: Run) -> None:
+    """An interpreter that ends under a thread in torch aborts with "terminate called without an active exception"."""
+    ended = subprocess.run([sys.executable, "-c", ENDS, str(run.path)], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert load_panel(run, "label:truck", 3) is None
+    assert not list(run.panels_path.glob(".*"))
