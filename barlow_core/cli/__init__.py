@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from barlow_core.cli import browse, pipeline, results
+from barlow_core.cli import browse, export, pipeline, results
 from barlow_core.cli.shared import PluggableGroup
 
 __all__ = ["cli", "main"]
@@ -31,6 +31,7 @@ for _command in (
     results.show,
     results.compare,
     results.evaluate,
+    export.export,
     browse.browse,
     pipeline.run,
     pipeline.demo,
