@@ -139,7 +139,7 @@ def draw_panel(folder: Path, item: dict[str, Any], rng: np.random.Generator, n: 
             pixels = heat if kind == "heatmap" else colours // (2 if kind == "overlay" else 1)
             Image.fromarray(pixels).save(folder / file)
         shown = {"index": number, "name": f"{number:03d}.png", "label": item["class_name"], "prediction": "other"}
-        columns.append(shown | {"activation": 1.0 - number / 10, "attacked": 2.0} | files)
+        columns.append(shown | {"activation": 0.5 + item["rank"] / 4 - number / 10, "attacked": 2.0} | files)
     plan = {"format": 1, "key": "drawn", "group": item["group"], "feature": item["feature"], "k": n, "source": "group"}
     plan |= {"range": [0.0, 1.0], "attack": {"steps": 5, "step_size": 1.0, "epsilon": 50.0}, "image_size": side, "display": {}}
     write_json(folder / "panel.json", plan | {"images": columns})

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from analyzing.place import go
-from study.report import Figure
+from study.report import Figure, style
 
 # What the page draws itself, so that a chart is readable on light and on dark ground.
 INK = {
@@ -50,7 +50,20 @@ def themed(figure: Figure) -> dict[str, Any]:
     height = spec.get("height")
     if isinstance(height, int):
         spec["height"] = height + ROOM  # title, legend and axes are counted in on a page
+    spec = _inked(spec, {style.INK: ink, style.MUTED: quiet, style.LINE: line})
     return {**spec, "title": _title(figure, colours), "background": "transparent", "config": config}
+
+
+def _inked(node: Any, colours: dict[str, str]) -> Any:
+    """A part of a specification with other colours for lines and dots; texts keep theirs, they stand on coloured bars."""
+    if isinstance(node, list):
+        return [_inked(part, colours) for part in node]
+    if not isinstance(node, dict):
+        return colours.get(node, node) if isinstance(node, str) else node
+    mark = node.get("mark")
+    if mark == "text" or (isinstance(mark, dict) and mark.get("type") == "text"):
+        return node
+    return {name: part if name in ("data", "config") else _inked(part, colours) for name, part in node.items()}
 
 
 def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:

@@ -21,7 +21,9 @@ def columns_of(start: Started) -> tuple[tuple[str, str], ...]:
     chosen: tuple[tuple[str, str], ...] | None = st.session_state.get(CHOSEN)
     if chosen is not None:
         return chosen
-    return tuple((guess_mapping(start.path) | dict(start.columns)).items())
+    named = dict(start.columns)
+    guessed = {name: column for name, column in guess_mapping(start.path).items() if column not in named.values()}
+    return tuple((guessed | named).items())
 
 
 def open_table(start: Started, state: str) -> StudyData | None:

@@ -7,7 +7,7 @@ import streamlit as st
 from analyzing.opening import Started, state_of
 from barlow_core.errors import BarlowError
 
-LOOK_EVERY = 10  # seconds
+LOOK_EVERY = 5  # seconds
 
 
 def follow(start: Started, state: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
+from pathlib import Path
 
 import streamlit as st
-from shared.html import plain
 
 from analyzing.opening import Started
 from analyzing.results import heading
@@ -18,52 +19,54 @@ def show_report(analysis: Analysis, start: Started) -> None:
     if analysis.data.answers.empty:
         st.info("There is no answer to report on yet.")
         return
-    name = analysis.data.name.rsplit(".", 1)[0]
-    left, right = st.columns(2)
-    with left.container(border=True, height="stretch"):
-        st.html(
-            '<h3 class="bw-h3">One page</h3><p class="bw-caption">HTML with everything inside it: opens in any browser, prints, '
-            "and needs no connection.</p>"
-        )
-        st.download_button(
+    name = Path(analysis.study.name).stem
+    cards = (
+        (
             "Report (HTML)",
-            lambda: _page(analysis),
-            f"{name}-report.html",
+            "report.html",
             "text/html",
-            key="download report html",
-            on_click="ignore",
-            icon=":material/download:",
-            type="primary",
-        )
-    with right.container(border=True, height="stretch"):
-        st.html(
-            '<h3 class="bw-h3">All files</h3><p class="bw-caption">The report, and every figure as PNG and SVG and every table as CSV '
-            "beside it, zipped.</p>"
-        )
-        st.download_button(
+            _page,
+            "One page with everything inside it: opens in any browser, without a connection.",
+        ),
+        ("Report (PDF)", "report.pdf", "application/pdf", _print, "The same on paper, with all figures."),
+        (
             "Everything (ZIP)",
-            lambda: _files(analysis),
-            f"{name}-report.zip",
+            "report.zip",
             "application/zip",
-            key="download report zip",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+            _files,
+            "The reports, every figure as PNG and SVG, every table as CSV.",
+        ),
+    )
+    for column, (label, file, kind, make, text) in zip(st.columns(3), cards, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.download_button(
+                label,
+                partial(make, analysis),  # made when it is asked for
+                f"{name}-{file}",
+                kind,
+                key=f"download {file}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+            st.html(f'<p class="bw-caption">{text} It takes some seconds to make.</p>')
     st.html(
         '<p class="bw-prose">The same study file and the same filters give the same files, to the byte. Without this page:</p>'
     )
-    st.code(f"barlow study analyze {start.path} --out REPORT", language="bash")
-    st.html(
-        f'<p class="bw-note">{escape(analysis.data.source)} SHA-256 of what was analysed: <code>{analysis.data.digest}</code></p>'
-    )
-    if analysis.data.path is not None:
-        st.caption(f"The answers themselves: barlow study export {plain(str(start.path))} answers.csv")
+    st.code(f"barlow study analyze {start.path} --out results", language="bash")
+    digest = f"SHA-256 of what was analysed: <code>{analysis.data.digest}</code>"
+    st.html(f'<p class="bw-note">{escape(analysis.study.source)} {digest}</p>')
 
 
 def _page(analysis: Analysis) -> bytes:
     from study.report import report_html  # templates and fonts, which looking does without
 
     return report_html(analysis)
+
+
+def _print(analysis: Analysis) -> bytes:
+    from study.report import report_pdf
+
+    return report_pdf(analysis)
 
 
 def _files(analysis: Analysis) -> bytes:

@@ -24,7 +24,7 @@ def show_coverage(analysis: Analysis) -> None:
     n = len(found.unknown)
     if not n:
         return
-    with st.expander(f"{n:,} unknown word{'s' if n > 1 else ''}"):
+    with st.expander(f"{n:,} unknown word{'s' if n > 1 else ''}", type="compact"):
         listed = found.unknown.head(MOST)
         words = ", ".join(f"{word} ({n_times})" for word, n_times in zip(listed["word"], listed["occurrences"], strict=True))
         more = f" … and {n - MOST:,} more." if n > MOST else ""
