@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from barlow_core.cli import browse, export, pipeline, results
+from barlow_core.cli import browse, export, pipeline, results, training
 from barlow_core.cli.shared import PluggableGroup
 
 __all__ = ["cli", "main"]
@@ -35,6 +35,7 @@ for _command in (
     browse.browse,
     pipeline.run,
     pipeline.demo,
+    training.train_robust,
     pipeline.convert_checkpoint,
 ):
     cli.add_command(_command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,20 +12,10 @@ from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS
 from barlow_core.information import ESTIMATORS
 
-if TYPE_CHECKING:
-    pass
-
-
-import_options = options(
+images_options = options(
     click.argument("images", type=click.Path(path_type=Path)),
     click.option("--metadata", type=click.Path(path_type=Path), help="CSV with Filenames, Labels and (optional) Predictions."),
-    click.option(
-        "--predictions",
-        type=click.Path(path_type=Path),
-        help="For a class-per-folder tree: predictions as CSV (Filenames, Predictions) or .npy in the order of sorted paths.",
-    ),
     click.option("--classes", help='Names of the classes: a file with one a line, or "imagenet".'),
-    click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
     click.option("--skip-bad", is_flag=True, help="Leave out bad rows and unreadable images; they are listed and counted."),
     click.option(
         "--check",
@@ -35,6 +24,16 @@ import_options = options(
         show_default=True,
         help="Decode every image now, or only look at its header (much faster, finds less).",
     ),
+)
+
+import_options = options(
+    images_options,
+    click.option(
+        "--predictions",
+        type=click.Path(path_type=Path),
+        help="For a class-per-folder tree: predictions as CSV (Filenames, Predictions) or .npy in the order of sorted paths.",
+    ),
+    click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
 )
 
 network_options = options(

@@ -177,11 +177,7 @@ def convert_checkpoint(source: Path, target: Path) -> None:
 def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Run:
     from barlow_core.run import Run
 
-    benchmark = _read_benchmark(progress=progress, **arguments)
-    if len(benchmark.skipped):
-        click.echo(f"Skipped {len(benchmark.skipped):,} bad rows or images:", err=True)
-        for row in benchmark.skipped.head(10).itertuples():
-            click.echo(f"  {row.file} (row {row.row}): {row.reason}", err=True)
+    benchmark = read_benchmark(progress=progress, **{name: value for name, value in arguments.items() if name != "run_path"})
     record = {name: str(value) for name, value in arguments.items() if value not in (None, False)}
     created = Run.create(arguments["run_path"], benchmark, arguments=record, overwrite=overwrite)
     if len(benchmark.skipped):
@@ -191,24 +187,30 @@ def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Ru
     return created
 
 
-def _read_benchmark(
+def read_benchmark(
     images: Path,
     metadata: Path | None,
-    predictions: Path | None,
     classes: str | None,
     skip_bad: bool,
     check: str,
     progress: bool,
-    run_path: Path,
+    predictions: Path | None = None,
 ) -> Benchmark:
+    """The images and labels that `images_options` name; what was skipped is told."""
     from barlow_core.benchmark import Benchmark
 
     if metadata is not None and predictions is not None:
         raise BarlowError("Give --metadata or --predictions, not both: with --metadata the CSV holds the predictions.")
     common: dict[str, Any] = {"class_names": classes, "skip_bad": skip_bad, "check": check, "progress": progress}
     if metadata is not None:
-        return Benchmark.from_csv(images, metadata, **common)
-    return Benchmark.from_folder(images, predictions=predictions, **common)
+        benchmark = Benchmark.from_csv(images, metadata, **common)
+    else:
+        benchmark = Benchmark.from_folder(images, predictions=predictions, **common)
+    if len(benchmark.skipped):
+        click.echo(f"Skipped {len(benchmark.skipped):,} bad rows or images:", err=True)
+        for row in benchmark.skipped.head(10).itertuples():
+            click.echo(f"  {row.file} (row {row.row}): {row.reason}", err=True)
+    return benchmark
 
 
 def _load_network(name: str, *, device: str | None = None, **options: Any) -> Extractor:

@@ -1,0 +1,70 @@
+"""The verb that trains a robust network on images of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from barlow_core.cli.options import images_options
+from barlow_core.cli.pipeline import read_benchmark
+from barlow_core.cli.shared import example, options, quiet_option
+
+recipe_options = options(
+    click.option(
+        "--arch", default="small_resnet", show_default=True, help="small_resnet (for small images), or a torchvision name."
+    ),
+    click.option(
+        "--image-size", type=click.IntRange(1), help="Side of the square it sees; the default is 32, or 224 with --arch."
+    ),
+    click.option("--start", type=click.Path(path_type=Path), help="A checkpoint to start from, for the same classes."),
+    click.option("--split", default="train", show_default=True, help="Learn from these, where the CSV has a column Split."),
+    click.option("--epochs", type=click.IntRange(1), default=20, show_default=True),
+    click.option("--rate", "peak_rate", type=float, default=0.2, show_default=True, help="Largest learning rate of one cycle."),
+    click.option("--rho", type=float, help="l2 radius of the adversary, for pixels in [0, 1]; the default is 3 at 224 pixels."),
+    click.option("--steps", type=click.IntRange(0), default=3, show_default=True, help="Steps of the adversary."),
+    click.option("--step-size", type=float, help="l2 length of a step; the default is 2/3 of rho."),
+    click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
+    click.option("--overwrite", is_flag=True, help="Train anew where OUT is there already."),
+)
+
+
+@click.command(
+    "train-robust",
+    epilog=example(
+        "barlow train-robust photos robust.pt --metadata labels.csv --arch resnet18 --start resnet18_of_mine.pt",
+        "barlow train-robust small_images/train robust.pt --epochs 30",
+        "barlow extract runs/mine --extractor robust.pt",
+    ),
+)
+@images_options
+@click.argument("out", type=click.Path(path_type=Path))
+@recipe_options
+@quiet_option
+def train_robust(
+    images: Path,
+    out: Path,
+    metadata: Path | None,
+    classes: str | None,
+    skip_bad: bool,
+    check: str,
+    device: str | None,
+    quiet: bool,
+    **recipe: Any,
+) -> None:
+    """Train a robust network on labelled IMAGES (l2 adversarial training) and write it to OUT, for use as an extractor.
+
+    IMAGES is a folder: with --metadata, of images that the CSV names; without, of one folder a class. An interrupted training goes on
+    after its last finished epoch.
+    """
+    from barlow_core import extractors
+    from barlow_core.train_robust import check_out
+    from barlow_core.train_robust import train_robust as train_robust_
+
+    check_out(out, overwrite=recipe["overwrite"])  # before every image is decoded
+    benchmark = read_benchmark(images, metadata, classes, skip_bad, check, progress=not quiet)
+    trained = train_robust_(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **recipe)
+    click.echo(trained)
