@@ -135,13 +135,17 @@ def test_no_worker_survives(number: signal.Signals, consumer: str, tmp_path: Pat
     """Only the parent gets the signal, as from `kill`; Ctrl-C in a terminal reaches the workers as well."""
     script = tmp_path / "work.py"
     script.write_text(SCRIPT.format(consumer=consumer), encoding="utf-8")
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+    errors = tmp_path / "stderr.txt"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=stderr, text=True) as parent,
+    ):
         assert parent.stdout is not None
         workers: set[int] = set()
         while len(workers) < 2:
             workers.add(int(parent.stdout.readline()))
         time.sleep(0.2)
-        assert all(running(pid) for pid in workers)
+        assert {pid: running(pid) for pid in workers} == dict.fromkeys(workers, True), (parent.poll(), errors.read_text())
         parent.send_signal(number)
         parent.wait(20)
         assert parent.returncode != 0
