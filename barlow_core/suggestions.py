@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses import searched_group
+from barlow_core.analyses import load_result, searched_group
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Condition, Node
 from barlow_core.groups import parse
@@ -47,7 +47,8 @@ class Gap(NamedTuple):
     Attributes:
         images: as of `views.images_at`, with path, violation (by how far the image misses the rule, in standard deviations of the
             features, summed over the conditions; 0 where it holds) and distance (to the mean of the node's failures over the
-            features of the rule, in standard deviations); the closest first, by violation and then distance.
+            features of the rule and those selected for the group, in standard deviations); the closest first, by violation and
+            then distance.
         source: "pool", "other splits" or "outside", see `gap_images`.
         n_candidates: among how many they were looked for.
         n_inside: for how many of these the rule holds.
@@ -138,25 +139,23 @@ def gap_images(
     else:
         what = f"the {whole:,} {what}"
     failure = run.benchmark.failure[own]
-    features, others = run.features(), place.features()
-    violation, square = np.zeros(len(candidates)), np.zeros(len(candidates))
-    inside = np.ones(len(own), dtype=bool)
-    within = {feature: np.asarray(features[own, feature], dtype=np.float64) for feature in node.features}
+    used = list(dict.fromkeys([*node.features, *(feature for feature, _ in load_result(run, key)["features"])]))
+    within, values = run.features()[np.ix_(own, used)], place.features()[np.ix_(candidates, used)]
+    inside, holds = np.ones(len(own), dtype=bool), np.ones(len(candidates), dtype=bool)
     for condition in node.conditions:
-        inside &= condition._replace(feature=0).holds(within[condition.feature][:, None])
-    holds = np.ones(len(candidates), dtype=bool)
-    for feature, column in within.items():
-        values = np.asarray(others[candidates, feature])
-        deviation = column.std() or 1.0
-        centre = column[inside & failure].mean() if (inside & failure).any() else column[inside].mean()
-        square += ((values.astype(np.float64) - centre) / deviation) ** 2
-        for condition in node.conditions:
-            if condition.feature == feature:
-                holds &= condition._replace(feature=0).holds(values[:, None])
-                violation += _missed(condition, values) / deviation
+        column = condition._replace(feature=used.index(condition.feature))
+        inside &= column.holds(within)
+        holds &= column.holds(values)
+    centre = within[inside & failure if (inside & failure).any() else inside].mean(axis=0, dtype=np.float64)
+    deviation = within.std(axis=0, dtype=np.float64)
+    deviation[deviation == 0] = 1.0
+    distance = np.sqrt((((values - centre) / deviation) ** 2).sum(axis=1))
+    violation = np.zeros(len(candidates))
+    for condition in node.conditions:
+        at = used.index(condition.feature)
+        violation += _missed(condition, values[:, at]) / deviation[at]
     # An image that misses by less than rounding can tell apart does not follow the rule all the same.
     violation[holds], violation[~holds] = 0.0, np.maximum(violation[~holds], np.finfo(np.float64).tiny)
-    distance = np.sqrt(square)
     closest = np.lexsort((distance, violation))[:n]
     table = with_paths(place, images_at(place, candidates[closest], features=node.features))
     table = table.assign(violation=violation[closest], distance=distance[closest])

@@ -174,6 +174,14 @@ def test_a_pool_of_other_images(run: Run, tmp_path: Path) -> None:
     assert gap.images["position"].tolist() == [7, 8, 6, 9], "2, 1, 3 and 0 of feature 0, around 1.5; equal ones by position"
     assert (gap.images["violation"] == 0).all()
     assert gap.images["path"].iloc[0] == folder / "images" / "7.png"
+    # Feature 1 is not in the rule, but was selected for the group: who differs there is less like the failures.
+    changed = FEATURES[::-1].copy()
+    changed[7, 1] = 3
+    np.save(other.features_path, changed)
+    again = gap_images(run, "label:cat", leaf((0, "<", 4.0)), n=4, pool=other).images
+    assert again["position"].tolist() == [8, 6, 9, 7]
+    expected = np.hypot(0.5 / np.std(FEATURES[:8, 0]), 2 / np.std(FEATURES[:8, 1]))
+    assert again["distance"].iloc[-1] == pytest.approx(expected, rel=1e-5)
     other.info["stages"]["extract"]["extractor"]["fingerprint"] = "another"
     with pytest.raises(BarlowError, match="another extractor"):
         gap_images(run, "label:cat", leaf((0, "<", 4.0)), pool=other)
