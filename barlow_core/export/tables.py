@@ -72,8 +72,9 @@ def frames(
         images: as in images.parquet, with failure.
         groups: as in groups.parquet.
         failure_modes: as in failure_modes.parquet, of every depth, with the rule in words (rule_words); judgement_name,
-            judgement_verdict, judgement_action and judgement_author, the newest on the feature that decides it; worker_name,
-            worker_support, worker_n. Columns that nobody filled are left out.
+            judgement_verdict, judgement_action, judgement_author and judgement_group (that it was said about), the one closest to
+            the feature that decides it (`Judgements.latest`); worker_name, worker_support, worker_n. Columns that nobody filled
+            are left out.
         failure_mode_images: one row an image of a failure mode: group, depth, leaf, rule, and the columns of `views.images_at`, with
             the activation of the deciding feature.
         judgements: as `Judgements.history`, where there are any.
@@ -105,6 +106,7 @@ def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None)
                 "judgement_verdict": getattr(judgement, "verdict", None),
                 "judgement_action": getattr(judgement, "action", None),
                 "judgement_author": getattr(judgement, "author", None),
+                "judgement_group": getattr(judgement, "group", None),
                 "worker_name": getattr(name, "name", None),
                 "worker_support": getattr(name, "support", None),
                 "worker_n": getattr(name, "n", None),
