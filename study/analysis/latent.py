@@ -7,6 +7,7 @@ majority vote and on workers, not as the truth.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from study.likert import votes
 
 MISSING = "Models of workers need crowd-kit, which is not installed. Install it: pip install 'barlow[crowd]'"
 NOTHING = "nobody answered question 5"
-RESTARTS = 5
+RESTARTS = 3
 ONE_EACH = "no item has two answers to question 5, so workers cannot be compared"
 
 
@@ -51,7 +52,7 @@ def installed() -> bool:
     return find_spec("crowdkit") is not None
 
 
-def latent_votes(answers: pd.DataFrame, *, seed: int = 0, iterations: int = 100) -> LatentVotes:
+def latent_votes(answers: pd.DataFrame, *, seed: int = 0, iterations: int = 50) -> LatentVotes:
     """Fit both models to the answers to question 5.
 
     Args:
@@ -77,11 +78,12 @@ def latent_votes(answers: pd.DataFrame, *, seed: int = 0, iterations: int = 100)
     worker, worker_names = pd.factorize(table["worker"])
     label, labels = pd.factorize(table["useful"])
     data = pd.DataFrame({"task": task, "worker": worker, "label": label})
-    dawid_skene = DawidSkene(n_iter=iterations).fit(data)
     # The generator, and not a seed: with a seed all restarts would start at the same point.
-    mace = MACE(n_restarts=RESTARTS, n_iter=iterations, method="vb", random_state=cast("Any", np.random.RandomState(seed))).fit(
-        data
-    )
+    start = cast("Any", np.random.RandomState(seed))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="crowdkit")  # what pandas will change one day
+        dawid_skene = DawidSkene(n_iter=iterations).fit(data)
+        mace = MACE(n_restarts=RESTARTS, n_iter=iterations, method="vb", random_state=start).fit(data)
     workers = workers.reindex(worker_names)
     workers["dawid_skene"] = _chance_of_right(
         cast("pd.DataFrame", dawid_skene.errors_), cast("pd.Series", dawid_skene.priors_), len(workers)

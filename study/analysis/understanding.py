@@ -53,7 +53,7 @@ def correlations(
     classes = class_of_items(items)
     known = [name for name in (*causes, *outcomes) if name in items]
     of_items = pd.DataFrame({name: _numbers(items[name]) for name in known}, index=items.index)
-    of_classes = of_items.groupby(classes).mean()
+    of_classes = of_items.groupby(classes).mean().round(9)
     found: dict[tuple[str, str], dict[str, object]] = {}
     for unit, table, codes in (("classes", of_classes, np.arange(len(of_classes))), ("items", of_items, classes)):
         asked = [(cause, outcome) for cause in causes for outcome in outcomes if (cause in OF_CLASSES) == (unit == "classes")]
