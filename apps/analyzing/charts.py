@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ INK = {
     "dark": {"ink": "#fafafa", "quiet": "#b6b8c0", "line": "#3d404b", "warning": "#ffc861"},
 }
 ROOM = 70  # pixels
+LINE = 46  # characters of a title's line, so that it fits on a phone
 
 
 def show_chart(figure: Figure) -> None:
@@ -75,7 +77,7 @@ def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:
     title: dict[str, Any] = {"anchor": "start", "offset": 10}
     for name, (text, colour, weight) in zip(("", "subtitle"), lines, strict=False):
         title |= {
-            name or "text": text,
+            name or "text": wrap(text, LINE),
             _named(name, "color"): colour,
             _named(name, "fontWeight"): weight,
             _named(name, "fontSize"): 11,

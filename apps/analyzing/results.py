@@ -112,12 +112,12 @@ def _show_examples(table: Table, analysis: Analysis) -> None:
         return
     with fold:
         for item in map(str, table.shown[table.items_column]):
-            answers = analysis.item(item).answers
+            view = analysis.item(item)
             said = "".join(
                 f"<li>{escape(str(short))}: <span>{escape(str(long))}</span></li>"
-                for short, long in zip(answers["short"], answers["long"], strict=True)
+                for short, long in zip(view.answers["short"], view.answers["long"], strict=True)
             )
-            st.html(f'<h4 class="bw-h4">{escape(item)}</h4><ul class="bw-said">{said}</ul>')
+            st.html(f'<h4 class="bw-h4">{escape(view.title)}</h4><ul class="bw-said">{said}</ul>')
             try:
                 st.html(panel_html(item_panel(analysis.study, item)))
             except BarlowError as error:
