@@ -17,7 +17,7 @@ from browsing.columns import in_percent
 from browsing.columns import percent as percent_
 from browsing.columns import points as points_
 from browsing.data import comparison, of_run
-from browsing.place import bound, go, here
+from browsing.place import bound, go, here, stay
 from browsing.side_by_side import show_side_by_side
 from browsing.started import Started
 
@@ -176,7 +176,7 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
         hide_index=True,
         placeholder="–",
         height=360,
-        on_select="rerun",
+        on_select=stay,
         selection_mode="single-row",
         key="compared modes",
         alt="Failure modes of both runs",

@@ -9,6 +9,7 @@ from shared.html import plain
 
 from barlow_core.jobs import Job, PanelJobs
 from barlow_core.run import Run
+from browsing.place import stay
 
 OFTEN = 0.7  # seconds between two looks at a job
 
@@ -79,6 +80,7 @@ def show_job(job: Job | None, begin: Callable[[], Job], *, label: str, hint: str
         return
 
     def pressed() -> None:
+        stay()
         begin()
 
     st.button(label if job is None or job.state != "failed" else "Try again", key=f"start {key}", on_click=pressed)

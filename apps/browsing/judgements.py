@@ -16,6 +16,7 @@ from barlow_core.failure_tree import Node
 from barlow_core.judgements import ACTIONS, VERDICTS, Judgement, Judgements
 from barlow_core.run import Run
 from browsing.crowd import Crowd, crowd, study_stamp
+from browsing.place import stay
 
 AUTHOR = "author of judgements"
 SCOPES = {"rule": "in this rule", "group": "in this group", "feature": "everywhere"}
@@ -127,7 +128,7 @@ def _form(run: Run, key: str, feature: int, node: Node, opinions: Opinions) -> N
         left, right = st.columns(2)
         scope = left.selectbox("This holds", scopes, format_func=SCOPES.__getitem__)
         who = right.text_input("Your name", value=author, max_chars=80, key=f"author {place}")
-        sent = st.form_submit_button("Record", type="primary")
+        sent = st.form_submit_button("Record", type="primary", on_click=stay)
     if sent:
         try:
             opinions.judgements.record(
@@ -161,12 +162,14 @@ def show_undo(opinions: Opinions) -> None:
 
 
 def _take_back(opinions: Opinions, author: str) -> None:
+    stay()
     undone = opinions.judgements.undo(author=author)
     if undone is not None:
         st.toast(plain(f"Taken back: {kept.judgement_words(undone)}"))
 
 
 def _bring_back(opinions: Opinions, author: str) -> None:
+    stay()
     again = opinions.judgements.redo(author=author)
     if again is not None:
         st.toast(plain(f"Recorded again: {kept.judgement_words(again)}"))

@@ -17,7 +17,7 @@ SHOWN = ("failures", "successes", "all")
 SORTS = ("any", "highest", "lowest", "sure", "unsure")
 ONLY = ("all", "modes")
 MORE = ("values", "extremes", "stages", "similar")
-PLACE, WRITTEN = "place", "url as this page wrote it"
+PLACE, WRITTEN, MOVED = "place", "url as this page wrote it", "moved by a widget of this page"
 
 
 class Kept(NamedTuple):
@@ -97,11 +97,16 @@ def here() -> Place:
 
 
 def adopt_url() -> None:
-    """Go to what the URL says, unless this page wrote it there itself."""
+    """Go to what the URL says, unless this page wrote it there itself.
+
+    A click may come with the URL of before, as the browser had it when the page was about to write a new one. What the click
+    means counts then; only a visit that begins, a reload and the back button come without a click.
+    """
     found = st.query_params.to_dict()
-    if PLACE not in st.session_state or found != st.session_state.get(WRITTEN):
+    moved = st.session_state.pop(MOVED, False)
+    if PLACE not in st.session_state or (found != st.session_state.get(WRITTEN) and not moved):
         st.session_state[PLACE] = parse(found)
-        st.session_state[WRITTEN] = found
+    st.session_state[WRITTEN] = found
 
 
 def write_url(usual: Place) -> None:
@@ -110,6 +115,7 @@ def write_url(usual: Place) -> None:
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
     st.session_state[WRITTEN] = wanted
+    st.session_state[MOVED] = False
 
 
 def parse(query: dict[str, str]) -> Place:
@@ -159,6 +165,12 @@ def go(**changes: Any) -> None:
         for below in BELOW.get(field, ())
     }
     st.session_state[PLACE] = place._replace(**reset | changes)
+    stay()
+
+
+def stay() -> None:
+    """Stay at this place whatever the URL says; for callbacks of what is clicked without going anywhere."""
+    st.session_state[MOVED] = True
 
 
 def put(**changes: Any) -> None:

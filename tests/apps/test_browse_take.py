@@ -94,7 +94,8 @@ def test_a_judgement_is_recorded_undone_and_shown_wherever_the_feature_is(explai
     (kept,) = Judgements(explained_run).of_feature(PLANTED)
     assert (kept.name, kept.verdict, kept.author, kept.group) == ("dark <b>wheels</b>", "spurious", "Ada", "label:truck")
     text = html(page)
-    assert "dark &lt;b&gt;wheels" in text.split("<h2")[1], "beside the tree"
+    assert 'class="bw-named">dark &lt;b&gt;wheels' in text, "in the tree"
+    assert "“dark &lt;b&gt;wheels”: spurious" in text, "beside the feature"
     assert "<b>wheels" not in text
     assert "dark &lt;b&gt;wheels" in html(move(page)), "on the overview"
     page = move(page, page="notes")

@@ -99,9 +99,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(command: list[str], port: int, cwd: Path) -> Iterator[str]:
+def served(command: list[str], port: int, cwd: Path, *, base_path: str = "") -> Iterator[str]:
     """Run a command that serves a page until the block ends; yields the address."""
-    url = f"http://localhost:{port}"
+    url = f"http://localhost:{port}{base_path and '/'}{base_path}"
     process = subprocess.Popen([sys.executable, "-m", *command], cwd=cwd, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

@@ -1,25 +1,61 @@
-"""The page in a real browser: what only a browser can tell."""
+"""The browse app in a real browser: the tasks of a researcher, one after the other, and what only a browser can tell.
+
+With $BARLOW_SCREENSHOTS set to a folder, every stop leaves a picture there to look at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from barlow_core import views
+from barlow_core.analyses import explain_run
 from barlow_core.paths import apps_dir
 from barlow_core.run import Run
 from browser.conftest import DESKTOP, PHONE, free_port, served
 
+expect.set_options(timeout=15_000)  # a machine that does other things, too
 Open = Callable[..., Page]
+PATIENCE = 150_000  # ms for a picture that is made on a busy machine
 LOAD_ALL = """() => {
   const images = [...document.images], app = document.querySelector(".stApp");
   images.forEach(image => { image.loading = "eager"; });
   return app.dataset.testScriptState === "notRunning" && images.every(image => image.complete && image.naturalWidth > 0);
 }"""
+
+
+@pytest.fixture(scope="session")
+def second_run(real_run: Run) -> Run:
+    """The same images and features with a better model's predictions, explained."""
+    benchmark = real_run.benchmark
+    path = real_run.path.parent / "better"
+    shutil.copytree(real_run.path, path)
+    right = np.random.default_rng(0).random(len(benchmark)) < 0.4
+    predictions = np.where(right, benchmark.labels, np.asarray(benchmark.predictions))
+    run = Run.create(path, benchmark.with_predictions(predictions), overwrite=True)
+    explain_run(run, workers=1)
+    return run
+
+
+@pytest.fixture(scope="session")
+def url(real_run: Run, second_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`barlow browse RUN RUN`, started from some other folder."""
+    port = free_port()
+    command = ["barlow_core", "browse", str(real_run.path), str(second_run.path), "--no-open", "--port", str(port)]
+    with served(command, port, tmp_path_factory.mktemp("elsewhere")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -29,87 +65,183 @@ def struck(real_run: Run) -> str:
     return str(modes["class_name"].iloc[modes["n_failures"].argmax()])
 
 
-def load_all_images(page: Page) -> None:
-    """Wait until every image of the page is there, also those that load when one scrolls to them."""
-    page.wait_for_function(LOAD_ALL, timeout=15_000)
+def settled(page: Page, name: str = "") -> None:
+    """Wait until the page has answered and every image of it is there; leave a picture where one is wanted."""
+    page.wait_for_timeout(150)  # until a click has reached the server
+    page.wait_for_function(LOAD_ALL, timeout=30_000)
+    folder = os.environ.get("BARLOW_SCREENSHOTS")
+    if folder and name:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-def test_overview_shows_where_it_fails(browse_url: str, real_run: Run, open_page: Open) -> None:
-    page = open_page(browse_url)
+def heading(page: Page, text: str) -> None:
+    expect(page.get_by_role("heading", name=text, level=2)).to_be_visible()
+
+
+def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, open_page: Open) -> None:
+    page = open_page(url)
     expect(page.get_by_role("heading", level=1)).to_have_text("run")
     expect(page.get_by_text("200 images · 4 classes")).to_be_visible()
-    expect(page.locator(".bw-card").first).to_be_in_viewport()
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    load_all_images(page)
+    settled(page, "1-benchmark")
+    heading(page, "Classes by error")
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    heading(page, "What is taken for what")
     images = page.locator("figure img").all()
     assert len(images) >= 6
     assert all(image.get_attribute("alt") for image in images)
     addresses = [str(image.get_attribute("src")) for image in images]
     assert all(address.startswith("media/") for address in addresses), "relative, for a proxy that adds a prefix"
-
-
-def test_a_class_is_reached_by_keyboard_and_kept_by_reload_and_back(browse_url: str, struck: str, open_page: Open) -> None:
-    page = open_page(browse_url)
-    choice = page.get_by_role("combobox")
-    choice.focus()
-    choice.press_sequentially(struck)
-    expect(page.get_by_role("option").first).to_contain_text(struck)
-    page.keyboard.press("Enter")
-    heading = page.get_by_role("heading", name=f"Images labelled {struck}", level=2)
-    expect(heading).to_be_visible()
-    expect(page.locator(".bw-mode").first).to_be_visible()
-    expect(page.get_by_role("heading", name="failure mode 1")).to_be_visible()
-    load_all_images(page)
-    page.get_by_role("radiogroup").last.get_by_text("2", exact=True).click()
-    expect(page).to_have_url(f"{browse_url}/?class={quote(struck)}&depth=2")
-    expect(page.locator(".bw-tree ul ul ul").first).to_be_visible()
-    page.reload()
-    expect(heading).to_be_visible()
-    expect(page.locator(".bw-tree ul ul ul").first).to_be_visible()
-    page.go_back()
-    expect(page.locator(".bw-tree ul ul ul")).to_have_count(0)
-    expect(heading).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("heading", name="Where the classifier fails")).to_be_visible()
-
-
-def test_a_missing_panel_is_made_on_demand(browse_url: str, struck: str, open_page: Open) -> None:
-    page = open_page(browse_url)
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("nothing is called so")
+    search.press("Enter")
+    expect(page.get_by_text("No group fits")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"find=nothing"))
     page.get_by_role("button", name=f"Open {struck}").first.click()
+    heading(page, f"Images labelled {struck}")
+    page.get_by_text("← All groups").click()
+    heading(page, "Classes by error")
+
+
+def test_task_2_a_tree_is_walked_by_keyboard_and_the_way_back_leads_back(url: str, struck: str, open_page: Open) -> None:
+    page = open_page(f"{url}/?class={quote(struck)}&depth=2")
+    settled(page, "2-group")
+    nodes = page.get_by_role("treeitem")
+    chosen = page.locator("[role=treeitem][aria-selected=true]")
+    expect(chosen).to_have_count(1)
+    nodes.first.click()
+    expect(nodes.first).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("node=0"))
+    settled(page)
+    expect(nodes.first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(nodes.nth(1)).to_be_focused()
+    assert nodes.nth(1).evaluate("e => getComputedStyle(e).outlineStyle") == "solid", "what has the focus can be seen"
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(nodes.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("node=1"))
+    settled(page)
+    assert "failures of" in str(chosen.get_attribute("aria-label"))
+    page.go_back()
+    expect(nodes.first).to_have_attribute("aria-selected", "true")
+    page.reload()
+    page.get_by_role("tree").wait_for()
+    expect(nodes.first).to_have_attribute("aria-selected", "true")
+    page.get_by_role("spinbutton", name="δ (ER over BER)").fill("0.9")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No leaf of this tree fails more than 90 points")).to_be_visible()
+    page.get_by_role("button", name="As the run has it").click()
+    expect(page.get_by_text("No leaf of this tree")).to_have_count(0)
+
+
+def test_task_3_images_and_features_of_a_node(url: str, struck: str, open_page: Open) -> None:
+    page = open_page(f"{url}/?class={quote(struck)}")
+    settled(page)
     page.get_by_role("button", name="Make this panel").first.click()
     panel = page.locator(".bw-panel").first
-    panel.wait_for(timeout=60_000)
+    panel.wait_for(timeout=PATIENCE)
     expect(panel.get_by_role("heading")).to_have_text(["A Most activating images", "B Where it is seen", "C Feature attack"])
     expect(panel).to_contain_text("changed in 2 steps")  # as `visualize` was asked for before
-    load_all_images(page)
+    settled(page, "3-feature")
     boxes = [image.bounding_box() for image in panel.locator("img").all()]
     columns = len(boxes) // 3
     lefts = [round(box["x"]) for box in boxes if box]
     assert lefts[:columns] == lefts[columns : 2 * columns] == lefts[2 * columns :], "a column is one image"
-    page.reload()
-    expect(page.locator(".bw-panel").first).to_be_visible()
-    page.get_by_role("button", name="← All groups").click()
-    expect(page.locator(".bw-strips h5", has_text="strongest")).to_have_count(1)
+    page.get_by_text("Attack in stages").click()
+    page.get_by_role("button", name="Show the attack in stages").click()
+    expect(page.locator("figcaption", has_text="step 0")).to_be_visible(timeout=PATIENCE)
+
+    page.get_by_role("radio", name=re.compile("^All ")).or_(page.get_by_role("button", name=re.compile("^All "))).first.click()
+    expect(page).to_have_url(re.compile("show=all"))
+    settled(page)
+    cells = page.locator(".bw-cell")
+    cells.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(cells.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_alt_text(re.compile("^Heatmap of feature"))).to_be_visible(timeout=PATIENCE)
+    expect(dialog.get_by_role("columnheader", name="Mean of failures")).to_be_visible()
+    settled(page, "3-full-size")
+    before = page.url
+    dialog.get_by_role("button", name="Next →").click()
+    expect(dialog.get_by_text("3 of ")).to_be_visible()
+    expect(page).not_to_have_url(before)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("image="))
+
+
+def test_task_4_what_one_thinks_is_kept(url: str, struck: str, open_page: Open) -> None:
+    page = open_page(f"{url}/?class={quote(struck)}")
+    settled(page)
+    page.get_by_label("Name", exact=True).fill("dark fur")
+    page.get_by_test_id("stForm").get_by_text("spurious", exact=True).click()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Record").click()
+    chip = page.locator(".bw-chip", has_text="dark fur")
+    expect(chip).to_be_visible()
+    expect(page.locator(".bw-named", has_text="dark fur").first).to_be_visible()
+    settled(page, "4-judged")
+    page.get_by_test_id("stButtonGroup").first.get_by_text("Benchmark").click()
+    expect(page.locator(".bw-chip", has_text="dark fur").first).to_be_visible()
+    page.get_by_test_id("stButtonGroup").first.get_by_text("Notes").click()
+    heading(page, "Notes about features")
+    settled(page, "4-notes")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Nobody has recorded anything yet")).to_be_visible()
+
+
+def test_task_5_two_models_side_by_side(url: str, open_page: Open) -> None:
+    page = open_page(f"{url}/?page=compare")
+    expect(page.get_by_text("run and better: the same images, other failures, the same extractor")).to_be_visible()
+    expect(page.get_by_text("The same images, as predicted here.").or_(page.get_by_text("Failures here")).first).to_be_visible()
+    settled(page, "5-compare")
+
+
+def test_task_6_results_are_taken_away(url: str, struck: str, open_page: Open, tmp_path: Path) -> None:
+    page = open_page(f"{url}/?class={quote(struck)}")
+    page.get_by_role("button", name="Keep to take away").click()
+    page.get_by_text("Take away (1)").click()
+    heading(page, "Take away")
+    settled(page, "6-take")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (HTML)").click()
+    report = tmp_path / download.value.suggested_filename
+    download.value.save_as(report)
+    link = page.get_by_test_id("stCode").inner_text().strip()
+    assert link.startswith(url)
+    again = open_page(link)
+    expect(again.get_by_text(f"Images labelled {struck}")).to_be_visible()
+    again.context.set_offline(True)
+    again.goto(report.as_uri())
+    expect(again.get_by_text(re.compile("feature")).first).to_be_visible()
+    assert again.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert again.evaluate("document.images.length") > 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["", "?class={}&depth=3", "?grouping=prediction&class={}"])
-def test_phone_needs_no_sideways_scrolling(browse_url: str, struck: str, open_page: Open, theme: str, place: str) -> None:
-    page = open_page(f"{browse_url}/{place.format(quote(struck))}", viewport=PHONE, theme=theme)
-    load_all_images(page)
-    widths = page.evaluate(
-        "[document.documentElement, document.querySelector('.stMain')].map(e => [e.scrollWidth, e.clientWidth])"
-    )
-    assert all(scroll <= client for scroll, client in widths)
-    outside = """[...document.querySelectorAll(".bw-h2, .bw-node, .bw-figure, .bw-stats div, .bw-card, code.bw-code")]
+def test_phone_needs_no_sideways_scrolling(url: str, struck: str, open_page: Open, theme: str) -> None:
+    outside = """[...document.querySelectorAll(".bw-h2, .bw-node, .bw-figure, .bw-stats div, .bw-card, .bw-numbers, code.bw-code")]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.className)"""
-    assert page.evaluate(outside) == []
+    wide = "[document.documentElement, document.querySelector('.stMain')].every(e => e.scrollWidth <= e.clientWidth)"
+    page = open_page(url, viewport=PHONE, theme=theme)
+    mark = f"label:{quote(struck)}/1/1"
+    for place in ("", f"?class={quote(struck)}&depth=3", "?page=compare", "?page=notes", f"?page=take&kept={mark}"):
+        page.goto(f"{url}/{place}")
+        page.locator(".bw-h2").first.wait_for()
+        settled(page, f"phone-{theme}-{re.sub('[^a-z]+', '-', place) or 'benchmark'}")
+        assert page.evaluate(wide), place
+        assert page.evaluate(outside) == [], place
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(browse_url: str, struck: str, open_page: Open, theme: str) -> None:
+def test_text_stands_out_from_its_ground(url: str, struck: str, open_page: Open, theme: str) -> None:
     """WCAG's contrast of 4.5 to 1, for the smallest and palest text that the page brings itself."""
-    page = open_page(f"{browse_url}/?class={quote(struck)}", viewport=DESKTOP, theme=theme)
+    page = open_page(f"{url}/?class={quote(struck)}", viewport=DESKTOP, theme=theme)
     contrast = """() => {
       const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
       const paint = colours => { canvas.clearRect(0, 0, 1, 1);
@@ -119,18 +251,74 @@ def test_text_stands_out_from_its_ground(browse_url: str, struck: str, open_page
       const light = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
       const grounds = e => { const found = []; for (; e; e = e.parentElement) found.unshift(getComputedStyle(e).backgroundColor);
         return ["white", ...found]; };
-      return [".bw-lead", ".bw-stats dt", ".bw-section p", "figcaption", ".bw-badge", ".bw-mode .bw-number"].map(name => {
+      const names = [".bw-lead", ".bw-stats dt", ".bw-badge", ".bw-mode .bw-number", "[aria-selected=true] small", ".bw-number small",
+        ".bw-cell span", ".bw-cell small", ".bw-suggestions small", ".bw-quiet", ".bw-numbers thead th"];
+      return names.map(name => {
         const e = document.querySelector(name), ground = grounds(e);
-        const [a, b] = [light(paint(ground)), light(paint([...ground, getComputedStyle(e).color]))].sort();
+        const [a, b] = [light(paint(ground)), light(paint([...ground, getComputedStyle(e).color]))].sort((x, y) => x - y);
         return [name, (b + 0.05) / (a + 0.05)]; });
     }"""
-    page.locator("figcaption").first.wait_for()
+    page.locator(".bw-suggestions").first.wait_for()
+    page.locator(".bw-cell").first.wait_for()
     assert {name: round(ratio, 1) for name, ratio in page.evaluate(contrast) if ratio < 4.5} == {}
+
+
+@contextmanager
+def forwarded(port: int) -> Iterator[int]:
+    """Another port whose traffic goes to `port`, as a proxy on a remote host would send it on."""
+    listener = socket.create_server(("localhost", 0))
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, target):
+                end.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("localhost", port))
+            except OSError:  # the app has ended, and the browser still asks
+                client.close()
+                continue
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        listener.close()
+
+
+def test_behind_a_proxy_with_a_base_path_and_read_only(real_run: Run, struck: str, open_page: Open, tmp_path: Path) -> None:
+    port = free_port()
+    command = ["barlow_core", "browse", str(real_run.path), "--no-open", "--port", str(port), "--base-path", "/tools/barlow/"]
+    with served([*command, "--read-only"], port, tmp_path, base_path="tools/barlow"), forwarded(port) as outside:
+        page = open_page(f"http://localhost:{outside}/tools/barlow/?class={quote(struck)}")
+        expect(page.get_by_text("read-only").first).to_be_visible()
+        settled(page)
+        expect(page.get_by_role("button", name="Record")).to_have_count(0)
+        expect(page.get_by_role("button", name="Make this panel")).to_have_count(0)
+        page.get_by_role("treeitem").last.click()
+        expect(page.get_by_role("treeitem").last).to_have_attribute("aria-selected", "true")
+        assert page.url.startswith(f"http://localhost:{outside}/tools/barlow/?")
+        settled(page)
 
 
 def test_the_app_runs_by_itself(real_run: Run, open_page: Open, tmp_path: Path) -> None:
     port = free_port()
     command = ["streamlit", "run", str(apps_dir() / "browse.py"), "--server.headless=true", f"--server.port={port}"]
-    with served([*command, "--", str(real_run.path)], port, tmp_path) as url:
-        page = open_page(url)
-        expect(page.get_by_role("heading", name="Where the classifier fails")).to_be_visible()
+    with served([*command, "--", str(real_run.path)], port, tmp_path) as address:
+        started = time.monotonic()
+        page = open_page(address)
+        heading(page, "Where the classifier fails")
+        assert time.monotonic() - started < 60
