@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from analysis_study import make_study
+from click.testing import CliRunner, Result
+
+from barlow_core.cli import cli
+
+FAST = ["--replicates", "50"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that holds a small study."""
+    made = tmp_path_factory.mktemp("run")
+    make_study(made / "study.sqlite", n_answers=60, n_workers=8)
+    (made / "run.json").write_text("{}")
+    return made
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(cli, ["study", "analyze", *map(str, arguments)])
+
+
+def test_findings_on_the_terminal(folder: Path) -> None:
+    result = run(folder, *FAST)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Simulated data: none of these answers is a person's.")
+    for title in ("The study", "Ease and confidence", "Does understanding matter?"):
+        assert f"\n{title}\n" in result.output
+
+
+def test_filters_and_json(folder: Path) -> None:
+    result = run(folder, *FAST, "--tier", "top", "--checks-passed", "--since", "2020-01-01", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["filters"].startswith("Kept: error tier top; answers from 2020-01-01 (UTC); workers who failed no")
+    assert found["simulated"].startswith("Simulated data")
+    assert set(found["sections"]) >= {"overview", "likert", "names"}
+
+
+def test_names_into_the_run_only_when_asked(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
+    result = run(folder, *FAST, "--names-to", folder)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in folder.iterdir()} - before == {"feature_names.csv"}
+    assert len(pd.read_csv(folder / "feature_names.csv")) > 0
+    (folder / "feature_names.csv").unlink()
+
+
+def test_a_csv_of_answers_with_columns_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "batch.csv"
+    path.write_text("HITId,WorkerId,Answer.clear\nH1,W1,4\nH1,W2,5\n")
+    assert "No column" in run(path, *FAST).output
+    result = run(path, *FAST, "--columns", "ease=Answer.clear")
+    assert result.exit_code == 0, result.output
+    assert "2 answers of 2 workers about 1 item" in result.output
+    assert "Simulated" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.sqlite"], "There is no study"),
+        (["STUDY", "--class", "unicorn"], "No answer is of 'unicorn'; the classes of this study are: "),
+        (["STUDY", "--since", "2026-02-02", "--until", "2026-01-01"], "Swap them"),
+        (["STUDY", "--vectors", "missing.bin"], "There is no file 'missing.bin'"),
+        (["STUDY", "--columns", "nonsense"], "maps nothing"),
+        (["STUDY", "--out", "STUDY"], "no empty folder"),
+        (["STUDY", "--names-to", "missing"], "is no run folder"),
+        (["missing", "--app"], "There is no study"),
+    ],
+)
+def test_mistakes_are_one_message_and_status_2(folder: Path, arguments: list[str], message: str) -> None:
+    given = [str(folder / "study.sqlite") if one == "STUDY" else one for one in arguments]
+    result = run(*given, *FAST)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_the_app_is_told_what_it_needs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "barlow_core.serve.serve_app",
+        lambda script, arguments, **given: called.update(script=script, arguments=arguments, **given),
+    )
+    result = run(folder, "--app", "--port", 8123, "--no-open", "--columns", "ease=q3")
+    assert result.exit_code == 0, result.output
+    assert called["script"] == "analyze.py"
+    assert called["arguments"] == [str(folder), "--columns", "ease=q3"]
+    assert (called["port"], called["open_browser"]) == (8123, False)
+
+
+def test_help_has_an_example() -> None:
+    assert "Example:" in run("--help").output
