@@ -38,7 +38,7 @@ def make_worker_study(
         if kind == "attention":
             item |= {"expected": {"ease": 2}, "notice": NOTICE}
         if pictures:
-            about = {"class_name": "tiger", "group": "label:tiger", "feature": number}
+            about = {"class_name": "tiger", "group": "label:tiger", "feature": number, "rank": 1}
             panel = draw_panel(path.parent / f"{path.name}.drawn-{number}", about, rng)
             item |= freeze(panel, panels_folder(path), f"panel-{number}")
         items.append(item)

@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from worker_study import ANSWERS, make_worker_study
 
 from browser.conftest import DESKTOP, PHONE, free_port, served
-from browser.worker_page import Worker, annotate, no_dialogs, person, prepared, sent
+from browser.worker_page import Worker, no_dialogs, person, prepared, sent
 from study.questionnaire import PAPER, words
+from study.secret import hashed
 from study.store import StudyStore
 
+SECRET = "a secret that nobody guesses"
 Visit = Callable[..., Worker]
 OVERFLOW = """() => [document.documentElement, document.querySelector('.stMain')].filter(e => e.scrollWidth > e.clientWidth + 1)
   .map(e => [e.scrollWidth, e.clientWidth])"""
@@ -24,14 +26,21 @@ OVERFLOW = """() => [document.documentElement, document.querySelector('.stMain')
 
 @pytest.fixture(scope="module")
 def store(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyStore]:
-    with make_worker_study(tmp_path_factory.mktemp("study") / "study.sqlite", tasks=4) as made:
+    with make_worker_study(tmp_path_factory.mktemp("study") / "study.sqlite", tasks=4, admin_hash=hashed(SECRET)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def url(store: StudyStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def admin_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def url(store: StudyStore, admin_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`barlow study serve STUDY`, as the public gets to see it, from some other folder."""
     port = free_port()
-    with served(annotate(store.path, port), port, tmp_path_factory.mktemp("elsewhere")) as found:
+    command = ["barlow_core", "study", "serve", str(store.path), f"--port={port}", f"--admin-port={admin_port}"]
+    with served(command, port, tmp_path_factory.mktemp("elsewhere")) as found:
         yield found
 
 
@@ -112,9 +121,8 @@ def test_nothing_of_streamlit_is_around_it(at_work: Visit) -> None:
         expect(page.get_by_text(word)).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone(store: StudyStore, visit: Visit, theme: str) -> None:
-    worker = visit(viewport=PHONE, has_touch=True, is_mobile=True, color_scheme=theme)
+def test_a_phone_in_the_dark(store: StudyStore, visit: Visit) -> None:
+    worker = visit(viewport=PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
     assert worker.page.evaluate(OVERFLOW) == []
     worker.to_the_tasks()
     assert worker.page.evaluate(OVERFLOW) == []
@@ -216,18 +224,20 @@ def test_a_draft_survives_a_reload_and_waits_on_other_devices(store: StudyStore,
     assert sent(store, person(worker)) == [ANSWERS]
 
 
-@pytest.mark.parametrize("pause", [0, 150, 300])
-def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit, pause: int) -> None:
-    worker = at_work().answer()
-    box = worker.send_button.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    worker.page.mouse.click(x, y)
-    worker.page.wait_for_timeout(pause)
-    worker.page.mouse.click(x, y)
-    worker.at("Task 2")
-    worker.page.wait_for_timeout(300)
-    assert sent(store, person(worker)) == [ANSWERS]
+def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> None:
+    worker = at_work()
+    for number, pause in enumerate((0, 150, 300), 1):
+        worker.at(f"Task {number}").answer(short=f"fur {number}")
+        worker.send_button.scroll_into_view_if_needed()
+        box = worker.send_button.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        worker.page.mouse.click(x, y)
+        worker.page.wait_for_timeout(pause)
+        worker.page.mouse.click(x, y)
+        worker.at(f"Task {number + 1}")
+        worker.page.wait_for_timeout(200)
+        assert [answer["short"] for answer in sent(store, person(worker))] == [f"fur {n}" for n in range(1, number + 1)]
 
 
 def test_two_tabs_send_one_answer(store: StudyStore, at_work: Visit) -> None:
@@ -235,6 +245,7 @@ def test_two_tabs_send_one_answer(store: StudyStore, at_work: Visit) -> None:
     second = Worker(worker.page.context.new_page())
     second.page.goto(worker.page.url)
     second.at("Task 1").answer(short="other words")
+    expect(second.page.get_by_text("Draft saved.")).to_be_visible()
     worker.send_button.click()
     worker.at("Task 2")
     second.send_button.click()
@@ -336,6 +347,22 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
     assert posted == [{"assignmentId": ["3ASSIGNMENT"], "worker": ["A1WORKER"], "outcome": ["stopped"]}]
     assert sent(store, "A1WORKER") == [ANSWERS]
     site.shutdown()
+
+
+def test_the_admin_page_is_elsewhere_and_asks_for_the_secret(url: str, admin_port: int, visit: Visit, at_work: Visit) -> None:
+    page = at_work().page
+    page.goto(f"{url}/study_admin")
+    expect(page.get_by_text("Secret")).to_have_count(0)
+    admin = visit(f"http://localhost:{admin_port}").page
+    admin.get_by_role("textbox", name="Secret").fill("a guess")
+    admin.get_by_role("button", name="Enter").click()
+    expect(admin.get_by_text("This is not the secret of this study.")).to_be_visible()
+    expect(admin.get_by_text("answers")).to_have_count(0)
+    admin.get_by_role("textbox", name="Secret").fill(SECRET)
+    admin.get_by_role("button", name="Enter").click()
+    expect(admin.get_by_text("Tasks complete")).to_be_visible()
+    admin.get_by_role("tab", name="Problems").click()
+    expect(admin.get_by_test_id("stDataFrame").or_(admin.get_by_text("No problems have been reported.")).last).to_be_visible()
 
 
 TEXTS = [

@@ -16,6 +16,7 @@ from barlow_core.paths import apps_dir
 from study.platforms import new_guest
 from study.store import StudyStore
 
+expect.set_options(timeout=15_000)  # a busy machine is no mistake of the page
 CHOICES = {"B": "Section B", "C": "Section C", "both": "Both", "none": "Neither"}
 SERVER = [
     "--server.headless=true",
