@@ -16,14 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from study.errors import RefusedError
 from study.store import StudyStore
 
-WANTED = {"a": 1, "b": 2, "c": 2}
+WANTED = {"a": 1, "b": 1, "c": 2}
 TIMEOUT = 1800.0
-PEOPLE = ("ann", "bob", "cy", "dee")
+PEOPLE = ("ann", "bob", "cy")
 ANSWERED = ("accepted", "surplus", "discarded")
 
 workers = st.sampled_from(PEOPLE)
 items = st.sampled_from([*WANTED, "none such"])
-texts = st.sampled_from(["fur", "two words", "<b>bold</b>"])
+texts = st.sampled_from(["fur", "<b>two words</b>"])
+picks = st.integers(0, 11)
 
 
 def answer(text: str) -> dict[str, Any]:
@@ -90,6 +91,9 @@ class Crowd(RuleBasedStateMachine):
 
     @rule(worker=workers)
     def claim(self, worker: str) -> None:
+        self.do_claim(worker)
+
+    def do_claim(self, worker: str) -> None:
         if self.people.get(worker, "active") != "active":
             self.refused(lambda: self.store.claim(worker))
             return
@@ -126,6 +130,9 @@ class Crowd(RuleBasedStateMachine):
 
     @rule(worker=workers, item=items, text=texts)
     def submit(self, worker: str, item: str, text: str) -> None:
+        self.do_submit(worker, item, text)
+
+    def do_submit(self, worker: str, item: str, text: str) -> None:
         key = (worker, item)
 
         def call() -> Any:
@@ -150,6 +157,23 @@ class Crowd(RuleBasedStateMachine):
             self.answers[key] = text
             self.drafts.pop(key, None)
 
+    @precondition(lambda self: self.given)
+    @rule(pick=picks, text=texts)
+    def submit_what_was_given(self, pick: int, text: str) -> None:
+        """Late, after giving it back, once more: more often than by chance."""
+        self.do_submit(*list(self.given)[pick % len(self.given)], text)
+
+    @precondition(lambda self: self.given)
+    @rule(pick=picks)
+    def give_back_what_was_given(self, pick: int) -> None:
+        self.do_give_back(*list(self.given)[pick % len(self.given)])
+
+    @rule()
+    def everybody_claims_and_falls_asleep(self) -> None:
+        for worker in PEOPLE:
+            self.do_claim(worker)
+        self.clock.advance(TIMEOUT)
+
     @rule(worker=workers, item=items, text=texts)
     def edit(self, worker: str, item: str, text: str) -> None:
         key = (worker, item)
@@ -173,6 +197,9 @@ class Crowd(RuleBasedStateMachine):
 
     @rule(worker=workers, item=items)
     def give_back(self, worker: str, item: str) -> None:
+        self.do_give_back(worker, item)
+
+    def do_give_back(self, worker: str, item: str) -> None:
         state = self.given.get((worker, item), {"state": "never"})["state"]
         if state in ("never", "withdrawn", *ANSWERED):
             self.refused(lambda: self.store.give_back(worker, item))
@@ -289,6 +316,6 @@ class Crowd(RuleBasedStateMachine):
 
 
 Crowd.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=30, stateful_step_count=45, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 TestCrowd = Crowd.TestCase
