@@ -34,6 +34,18 @@ EXAMPLES = (
         "poor": "nice animals",
         "why": "Name what the bright regions show, not the whole photograph.",
     },
+    {
+        "shows": "A dog, a cat and a handbag; in each picture a band around the neck or the handle is bright in section B.",
+        "good": "collar or strap",
+        "poor": "dog, cat and bag",
+        "why": "The things differ; what the bright regions share is the band. Say that, even if it is the smaller part of the picture.",
+    },
+    {
+        "shows": "Boats, birds and a beach; the bright regions are the water around them, and section C turns everything into waves.",
+        "good": "blue water, waves",
+        "poor": "summer",
+        "why": "Backgrounds, patterns and colours count as much as things. A mood or a season is nothing that can be pointed at.",
+    },
 )
 MONEY = ("pay_per_item", "base_pay", "bonus")
 PLATFORMS = ("link", "prolific", "mturk")
