@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,14 @@ _ATTRIBUTES = ("class_name", "grouping", "tier")
 
 
 def easy_items(
-    answers: pd.DataFrame, vectors: KeyedVectors, *, k: int = 5, difficult: bool = False, min_answers: int = 3, **rule: Any
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    k: int = 5,
+    difficult: bool = False,
+    min_answers: int = 3,
+    agreement: Mapping[str, pd.Series] | None = None,
+    **rule: Any,
 ) -> pd.DataFrame:
     """Tables 6 and 7: the items that people found easiest to describe, or hardest. `EASY` and `DIFFICULT` state the criteria.
 
@@ -30,6 +38,7 @@ def easy_items(
 
     Args:
         k: how many.
+        agreement: of all items by kind of description, where it is known already.
         rule: `stop_words` and `wording` of the agreement.
 
     Returns:
@@ -41,7 +50,8 @@ def easy_items(
     groups = table.groupby("item", sort=False)
     items = pd.DataFrame({**{name: groups[name].mean().astype("Float64") for name in RATINGS}, "n": groups["ease"].count()})
     items = items[items["n"] >= max(min_answers, 1)]
-    long = item_agreement(table, vectors, kind="long", **rule)["agreement"]
+    known = dict(agreement or {})
+    long = known["long"] if "long" in known else item_agreement(table, vectors, kind="long", **rule)["agreement"]
     sign = 1 if difficult else -1
     keys = [
         (sign * column.reindex(items.index)).to_numpy(dtype=np.float64, na_value=np.inf)
@@ -52,7 +62,8 @@ def easy_items(
     rows = table[table["item"].isin(chosen.index)]
     result = _attributes(rows, chosen)
     for kind in (*DESCRIPTIONS, CONCATENATED):
-        result[kind] = item_agreement(rows, vectors, kind=kind, **rule)["agreement"].reindex(result.index).astype("Float64")
+        values = known[kind] if kind in known else item_agreement(rows, vectors, kind=kind, **rule)["agreement"]
+        result[kind] = values.reindex(result.index).astype("Float64")
     return _with_descriptions(rows, result)
 
 

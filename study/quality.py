@@ -184,12 +184,14 @@ def effect_of_exclusions(
     threshold: float = 3.0,
     vectors: KeyedVectors | None = None,
     wording: Wording = AS_THE_PAPER,
+    agreement: Mapping[str, pd.Series] | None = None,
     **bootstrap: Any,
 ) -> pd.DataFrame:
     """Every headline number with all workers, and without the excluded ones.
 
     Args:
         vectors: for the agreement of descriptions; None leaves it out.
+        agreement: that of all workers by kind of description, where it is known already.
         bootstrap: `confidence`, `replicates` and `seed` of the intervals.
 
     Returns:
@@ -198,10 +200,20 @@ def effect_of_exclusions(
     """
     table = checked(answers, [*_ANSWERS, *(DESCRIPTIONS if vectors is not None else ())])
     result = pd.DataFrame()
-    for side, part in (("all", table), ("kept", table[~table["worker"].isin(list(excluded))])):
-        numbers = _headlines(part, threshold, bootstrap)
-        if vectors is not None:
-            numbers |= _agreements(part, vectors, wording, bootstrap)
+    out = table["worker"].isin(list(excluded))
+    values: dict[str, pd.Series] = {}
+    if vectors is not None:
+        values = dict(agreement or {kind: _agreement(table, vectors, kind, wording) for kind in KINDS})
+    numbers: dict[str, _Three] = {}
+    for side, part in (("all", table), ("kept", table[~out])):
+        if side == "kept" and vectors is not None and out.any():
+            # The agreement of an item without an excluded worker stays what it is.
+            touched = part[part["item"].isin(table.loc[out, "item"])]
+            for kind in KINDS:
+                again = _agreement(touched, vectors, kind, wording)
+                values[kind] = pd.concat([values[kind].drop(table.loc[out, "item"].unique()), again])
+        if side == "all" or out.any():
+            numbers = _headlines(part, threshold, bootstrap) | _mean_agreements(values, bootstrap)
         for place, column in enumerate((side, f"{side}_low", f"{side}_high")):
             result[column] = pd.Series({name: three[place] for name, three in numbers.items()}, dtype="Float64")
     result["change"] = result["kept"] - result["all"]
@@ -233,14 +245,17 @@ def _headlines(table: pd.DataFrame, threshold: float, bootstrap: Mapping[str, An
     return numbers
 
 
-def _agreements(table: pd.DataFrame, vectors: KeyedVectors, wording: Wording, bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
-    numbers = {}
-    for kind in KINDS:
-        values = item_agreement(table, vectors, kind=kind, wording=wording)["agreement"].to_numpy(
-            dtype=np.float64, na_value=np.nan
+def _agreement(table: pd.DataFrame, vectors: KeyedVectors, kind: str, wording: Wording) -> pd.Series:
+    return item_agreement(table, vectors, kind=kind, wording=wording)["agreement"]
+
+
+def _mean_agreements(values: Mapping[str, pd.Series], bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
+    return {
+        f"mean agreement of {kind} descriptions": _three(
+            uncertainty.item_mean(found.to_numpy(dtype=np.float64, na_value=np.nan), **bootstrap)
         )
-        numbers[f"mean agreement of {kind} descriptions"] = _three(uncertainty.item_mean(values, **bootstrap))
-    return numbers
+        for kind, found in values.items()
+    }
 
 
 def _three(estimate: uncertainty.Estimate | Alpha) -> _Three:

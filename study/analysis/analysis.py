@@ -240,6 +240,7 @@ class Analysis:
             k=options.k_examples,
             difficult=difficult,
             min_answers=options.min_answers,
+            agreement=self._agreements,
             wording=options.wording,
         )
 
@@ -270,6 +271,7 @@ class Analysis:
             threshold=self.options.threshold,
             vectors=self.vectors,
             wording=self.options.wording,
+            agreement=None if self.options.exclude else self._agreements,
             **self._bootstrap,
         )
 
