@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -38,6 +39,7 @@ def load_batches(
     batches: Sequence[Span],
     preprocess: Callable[[Image.Image], Tensor],
     *,
+    digests: Sequence[str] | np.ndarray | None = None,
     workers: int | None = None,
 ) -> Iterator[tuple[Span, Tensor]]:
     """Yield ((start, stop), (n, 3, H, W) float32 images in [0, 1]) for every span of `batches`, in their order.
@@ -45,13 +47,16 @@ def load_batches(
     Threads, not processes: Pillow decodes and resizes outside of the interpreter's lock, and threads start alike on
     every system.
 
+    Args:
+        digests: one a path, from the import; None takes the files as they are.
+
     Raises:
-        ImageError: an image that cannot be read; the message names it.
+        ImageError: an image that cannot be read, or is not what it was; the message names it.
     """
     workers = workers or default_workers()
 
     def load(span: Span) -> Tensor:
-        return torch.stack([preprocess(_open(path)) for path in paths[span[0] : span[1]]])
+        return torch.stack([preprocess(_open(paths[i], digests[i] if digests is not None else None)) for i in range(*span)])
 
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         ahead: deque[tuple[Span, Future[Tensor]]] = deque()
@@ -69,8 +74,8 @@ def load_batches(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, digest: str | None) -> Image.Image:
     try:
-        return open_image(path)
+        return open_image(path, digest=digest)
     except ImageError as error:
         raise ImageError(f"{error} To leave such images out, import again with --skip-bad.") from error

@@ -22,7 +22,7 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.files import atomic_write
 from barlow_core.paths import data_dir
-from barlow_core.run import Run
+from barlow_core.run import Run, check_run_folder
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
@@ -108,6 +108,7 @@ def run_example(
     from barlow_core.panels import visualize
 
     path = Path(path)
+    check_run_folder(path)
     example = prepare(name, path.parent / "examples", extractor=extractor, device=device, progress=progress)
     benchmark = Benchmark.from_csv(example.images_dir, example.metadata_csv, progress=progress)
     run = Run.create(path, benchmark, arguments={"example": name})

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from barlow_core.batches import load_batches, spans
+from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.run import Run, digest
@@ -71,7 +72,7 @@ def extract(
                 return run.features()
             fill(
                 array,
-                benchmark.paths,
+                benchmark,
                 extractor,
                 lambda images, paths: _finite_features(extractor, images, paths, dtype),
                 batch_size=batch_size,
@@ -99,7 +100,7 @@ def describe(network: Classifier) -> dict[str, Any]:
 
 def fill(
     array: ShardedArray,
-    paths: list[Path],
+    benchmark: Benchmark,
     network: Classifier,
     compute: Callable[[Tensor, list[Path]], np.ndarray],
     *,
@@ -108,12 +109,17 @@ def fill(
     description: str,
     progress: bool,
 ) -> None:
-    """Compute the rows of every pending shard of `array` from the images, in batches of fixed composition."""
+    """Compute the rows of every pending shard of `array` from the images, in batches of fixed composition.
+
+    Raises:
+        ImageError: a file that cannot be read, or has changed since the import: the run would say that its rows are of the old one.
+    """
+    paths = benchmark.paths
     batches = spans(array.pending(), batch_size)
     rows: list[np.ndarray] = []
     bar = tqdm(total=len(paths), initial=array.n_done, desc=description, unit="image", disable=not progress)
     with bar, _enough_memory(network, batch_size):
-        for (start, stop), images in load_batches(paths, batches, network.preprocess, workers=workers):
+        for (start, stop), images in load_batches(paths, batches, network.preprocess, digests=benchmark.digests, workers=workers):
             rows.append(compute(images, paths[start:stop]))
             bar.update(stop - start)
             if stop % array.shard_size == 0 or stop == len(paths):

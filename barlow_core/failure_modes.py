@@ -16,6 +16,8 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.information import ESTIMATORS, check_inputs, mutual_information
 
+DEEPEST = 10
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -46,6 +48,10 @@ class Settings:
         for name, low in (("k", 1), ("depth", 1), ("n_neighbors", 1), ("min_leaf", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {low}.")
+        if self.depth > DEEPEST:
+            raise BarlowError(
+                f"depth is {self.depth}. Expected at most {DEEPEST}: nobody reads a rule of more conditions, and the paper's have 1 to 3."
+            )
         for name in ("delta", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BarlowError(f"{name} is {getattr(self, name)}. Expected a share between 0 and 1.")

@@ -162,8 +162,12 @@ def _class_index(benchmark: Benchmark, class_name: str) -> int:
         return benchmark.class_names.index(class_name)
     except ValueError:
         close = get_close_matches(class_name, benchmark.class_names, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"The classes are: {', '.join(benchmark.class_names[:8])} …"
+        hint = f"Did you mean {' or '.join(close)}?" if close else _few_classes(benchmark.class_names)
         raise BarlowError(f"No class is called {class_name!r}. {hint}") from None
+
+
+def _few_classes(names: list[str], most: int = 8) -> str:
+    return f"The classes are: {', '.join(names[:most])}{f' and {len(names) - most:,} more' if len(names) > most else ''}."
 
 
 def _split_pair(benchmark: Benchmark, name: str) -> tuple[str, str]:

@@ -55,18 +55,24 @@ class _UnreadableError(Exception):
     """Why one file cannot be used, in a few words and without its name."""
 
 
-def open_image(path: str | Path) -> Image.Image:
+def open_image(path: str | Path, *, digest: str | None = None) -> Image.Image:
     """Open an image file as upright 8-bit RGB, by the rules at the top of this module.
+
+    Args:
+        digest: what `check_image` returned earlier; the file must still have these bytes.
 
     Returns:
         A PIL image of mode RGB, fully decoded; the file is closed.
 
     Raises:
         ImageError: the file is missing, empty, truncated, damaged, not an image, too large to be decoded safely
-            (Pillow's limit of about 179 million pixels), or has values without a known scale.
+            (Pillow's limit of about 179 million pixels), or has values without a known scale; or it has changed.
     """
     with _reported(path):
-        return _decode(_read(Path(path)))
+        data = _read(Path(path))
+        if digest is not None and _digest(data) != digest:
+            raise ImageError(f"{path} has changed since it was imported. Put the old file back, or import the images again.")
+        return _decode(data)
 
 
 def check_image(path: str | Path, mode: CheckMode = "full") -> str:
@@ -159,6 +165,10 @@ def _check(path: Path, mode: CheckMode) -> str:
             pass
     else:
         _decode(data, draft=True)
+    return _digest(data)
+
+
+def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 

@@ -68,7 +68,7 @@ def predict(
         ) as array:
             fill(
                 array,
-                benchmark.paths,
+                benchmark,
                 network,
                 lambda images, paths: _predictions(network, images, columns, paths),
                 batch_size=batch_size,

@@ -42,6 +42,18 @@ UPSTREAM = {"predict": ("images",), "extract": ("images",), "explain": ("extract
 PACKAGES = ("barlow", "numpy", "pandas", "pillow", "scikit-learn", "torch", "torchvision")
 
 
+def check_run_folder(path: Path) -> None:
+    """Refuse a path that can hold no new run.
+
+    Raises:
+        BarlowError: it is a file, or a folder with other things than a run in it.
+    """
+    if (path / "run.json").is_file():
+        return
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BarlowError(f"{path} exists and is not a run folder. Choose a new or an empty folder.")
+
+
 def digest(*parts: object) -> str:
     """Return 32 hex digits that stand for `parts` (anything JSON can hold; paths and numpy scalars by their text)."""
     text = json.dumps(parts, sort_keys=True, default=str)
@@ -103,8 +115,7 @@ class Run:
                     )
                 run.save_benchmark(benchmark)
             return run
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise BarlowError(f"{path} exists and is not a run folder. Choose a new or an empty folder.")
+        check_run_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls.__new__(cls)
         run.path = path
@@ -136,7 +147,11 @@ class Run:
     def _read_info(self) -> dict[str, Any]:
         try:
             info: dict[str, Any] = json.loads(self._info_path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            if not isinstance(info, dict):
+                raise ValueError(f"it holds a {type(info).__name__}, not an object")
+            if info.get("format") == FORMAT and not (isinstance(info.get("stages"), dict) and isinstance(info.get("data"), dict)):
+                raise ValueError("its entries stages and data are missing")
+        except ValueError as error:  # JSON's and Unicode's errors are such
             raise BarlowError(f"{self._info_path} is damaged ({error}). Import the benchmark again into a new folder.") from error
         if info.get("format") != FORMAT:
             raise BarlowError(
@@ -161,7 +176,7 @@ class Run:
     @cached_property
     def benchmark(self) -> Benchmark:
         """The images, labels and predictions of this run."""
-        table = pd.read_parquet(self.path / "images.parquet")
+        table = self._table("images.parquet", f"Import the benchmark again: barlow import IMAGES --run {self.path} --overwrite")
         return Benchmark.from_table(self._images_dir(), table, self.info["class_names"])
 
     def _images_dir(self) -> Path:
@@ -256,7 +271,12 @@ class Run:
     def features(self) -> np.ndarray:
         """The features, (N, D) float32 or float16, memory-mapped read-only; row i belongs to image i of the benchmark."""
         self.require("extract")
-        features: np.ndarray = np.load(self.features_path, mmap_mode="r")
+        try:
+            features: np.ndarray = np.load(self.features_path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise BarlowError(
+                f"{self.features_path} is missing or damaged ({error}). Run again: barlow extract {self.path} --overwrite"
+            ) from error
         return features
 
     def extractor(self, *, device: str = "cpu") -> Extractor:
@@ -284,15 +304,25 @@ class Run:
     def groups(self) -> pd.DataFrame:
         """groups.parquet: one row a group (key, grouping, class_name, n_images, n_failures, ber, aler by depth, reason)."""
         self.require("explain")
-        return pd.read_parquet(self.path / "groups.parquet")
+        return self._table("groups.parquet", f"Run again: barlow explain {self.path}")
 
     def failure_modes(self) -> pd.DataFrame:
         """failure_modes.parquet: one row a leaf that passes delta and tau, best importance value first within a group."""
         self.require("explain")
-        return pd.read_parquet(self.path / "failure_modes.parquet")
+        return self._table("failure_modes.parquet", f"Run again: barlow explain {self.path}")
 
     def trees(self) -> dict[str, dict[str, Any]]:
         """trees.json: group key -> its selected features with their information, and its tree of every depth as nested nodes."""
         self.require("explain")
-        trees: dict[str, dict[str, Any]] = json.loads((self.path / "trees.json").read_text(encoding="utf-8"))["groups"]
+        path = self.path / "trees.json"
+        try:
+            trees: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["groups"]
+        except (OSError, ValueError, KeyError) as error:
+            raise BarlowError(f"{path} is missing or damaged ({error}). Run again: barlow explain {self.path}") from error
         return trees
+
+    def _table(self, name: str, advice: str) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(self.path / name)
+        except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+            raise BarlowError(f"{self.path / name} is missing or damaged ({error}). {advice}") from error

@@ -115,15 +115,25 @@ SHOWN = {
 def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     """The failure modes of the trees of one depth (None: the deepest), largest importance value first."""
     modes = run.failure_modes()
-    chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
+    chosen = _depth(run, depth)
     found = modes[modes["depth"] == chosen]
     return found.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+
+
+def _depth(run: Run, depth: int | None) -> int:
+    deepest: int = run.require("explain")["settings"]["depth"]
+    if depth is not None and not 1 <= depth <= deepest:
+        raise BarlowError(
+            f"{run.path} has no trees of depth {depth}. Expected 1 to {deepest}; deeper ones come from: "
+            f"barlow explain {run.path} --depth {depth if depth > deepest else deepest}"
+        )
+    return deepest if depth is None else depth
 
 
 def groups(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     """The groups with their error rates and ALER, and how many failure modes each has at `depth` (None: the deepest)."""
     table, modes = run.groups(), run.failure_modes()
-    chosen = depth if depth is not None else run.require("explain")["settings"]["depth"]
+    chosen = _depth(run, depth)
     counts = modes.loc[modes["depth"] == chosen, "group"].value_counts()
     table["failure_modes"] = table["group"].map(counts).fillna(0).astype(int)
     table["reason"] = table["reason"].fillna("")

@@ -232,7 +232,9 @@ def _pixels(benchmark: Benchmark, network: Network, path: Path, made_from: str, 
     rows: list[np.ndarray] = []
 
     with tqdm(total=len(benchmark), initial=array.n_done, desc="pixels", unit="image", disable=not progress) as bar:
-        for (start, stop), images in load_batches(benchmark.paths, spans(array.pending(), 64), preprocess):
+        for (start, stop), images in load_batches(
+            benchmark.paths, spans(array.pending(), 64), preprocess, digests=benchmark.digests
+        ):
             rows.append(images.mul(255).round().to(torch.uint8).numpy())
             bar.update(stop - start)
             if stop % array.shard_size == 0 or stop == len(benchmark):

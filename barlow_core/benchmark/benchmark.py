@@ -82,6 +82,7 @@ class Benchmark:
         table, problems = read_metadata(metadata_csv)
         if class_names is None:
             sound = table[~problems.bad(len(table))]
+            sound = sound if len(sound) else table  # where no row is sound, a list of no names would only add to the complaints
             classes = infer_class_names({what: sound[what] for what in ("label", "prediction") if what in sound})
         else:
             classes = read_class_names(class_names)

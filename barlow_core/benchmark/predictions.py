@@ -34,10 +34,10 @@ def load_array(predictions: Predictions) -> np.ndarray:
             array = np.load(predictions, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise BarlowError(f"{predictions}: no such file. Expected predictions as .npy or CSV.") from None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError):  # what numpy says of these is advice to load pickled code
             raise BarlowError(
-                f"{predictions} is not a plain .npy array ({error}). Expected class indices (N,) or scores (N, K), "
-                "saved with numpy.save."
+                f"{predictions} is not a plain .npy array, or it is damaged. Expected class indices (N,) or scores (N, K) as "
+                "numbers or text, saved with numpy.save."
             ) from None
     else:
         array = np.asarray(predictions)

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.typing import NAType
 
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 
 SHOWN = 10
 
@@ -70,7 +71,9 @@ class Problems:
         if len(listed) > SHOWN:
             lines.append(f"  … and {len(listed) - SHOWN:,} more")
         return BarlowError(
-            f"{source}: {len(listed):,} rows or images (of {n_rows:,}) cannot be used.\n" + "\n".join(lines) + "\n"
+            f"{source}: {count(len(listed), 'row or image', 'rows or images')} (of {n_rows:,}) cannot be used.\n"
+            + "\n".join(lines)
+            + "\n"
             "Expected every image to be readable and to have a label (and a prediction, where there are any) with a "
             f"name. Correct these{', or leave them out with --skip-bad (skip_bad=True)' if can_skip else ''}."
         )

@@ -175,8 +175,9 @@ def convert_checkpoint(source: Path, target: Path) -> None:
 
 
 def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Run:
-    from barlow_core.run import Run
+    from barlow_core.run import Run, check_run_folder
 
+    check_run_folder(arguments["run_path"])  # the cheaper complaint first: checking images can take long
     benchmark = read_benchmark(progress=progress, **{name: value for name, value in arguments.items() if name != "run_path"})
     record = {name: str(value) for name, value in arguments.items() if value not in (None, False)}
     created = Run.create(arguments["run_path"], benchmark, arguments=record, overwrite=overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from barlow_core.run import Run
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
+# What a person meets who names the wrong place: no room, not allowed, a file where a folder should be, or the other way round.
+MENDABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+}  # fmt: skip
 # Packages above barlow_core add verbs to `barlow` by entry points of this group; barlow_core does not know them.
 PLUGINS = "barlow.commands"
 
@@ -33,6 +38,14 @@ class BarlowGroup(click.Group):
             return super().invoke(ctx)
         except BarlowError as error:
             raise UserError(str(error)) from error
+        except OSError as error:
+            if error.errno not in MENDABLE:
+                raise
+            place = error.filename2 or error.filename or "A file"
+            raise UserError(
+                f"{place} cannot be written or read: {error.strerror}. Expected a place that this account may use, with room on the "
+                "disk. Choose another one, or make room; what is finished is kept."
+            ) from error
         except KeyboardInterrupt:
             click.echo("\nStopped. What is finished is kept: the same command goes on from here.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
