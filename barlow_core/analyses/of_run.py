@@ -74,7 +74,7 @@ def explain_run(
     memory = information_folder(run, chosen, checks)
     trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks))
     key = digest(trees_key, asdict(chosen), [group.key for group in groups])
-    if run.is_current("explain") and run.require("explain")["key"] == key:
+    if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
 
     with run.lock():
@@ -154,11 +154,15 @@ def load_result(run: Run, key: str) -> dict[str, Any]:
     """
     run.require("explain")
     lead = json.dumps(key, ensure_ascii=False).encode() + b": "
-    with (run.path / "trees.json").open("rb") as file:
-        for line in file:
-            if line.startswith(lead):
-                found: dict[str, Any] = json.loads(line[len(lead) :].rstrip().rstrip(b","))
-                return found
+    path = run.path / "trees.json"
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.startswith(lead):
+                    found: dict[str, Any] = json.loads(line[len(lead) :].rstrip().rstrip(b","))
+                    return found
+    except (OSError, ValueError) as error:
+        raise BarlowError(f"{path} is missing or damaged ({error}). Run again: barlow explain {run.path}") from error
     raise BarlowError(
         f"{key} is not among the {len(run.groups())} groups explained in {run.path}. See them with: barlow show {run.path} groups"
     )
@@ -182,6 +186,16 @@ def searched_group(run: Run, key: str) -> Group:
     checks = run.require("explain")["settings"]["checks"]
     searched = Checks(**checks).searched(run.benchmark)
     return group if searched is None else Group(group.grouping, group.name, group.indices[searched[group.indices]])
+
+
+def _complete(run: Run) -> bool:
+    """Whether all that stands for a finished search is there; what somebody deleted or damaged is made again."""
+    try:
+        run.groups()
+        run.failure_modes()
+    except BarlowError:
+        return False
+    return (run.path / "trees.json").is_file()
 
 
 def _without_filters(settings: Settings) -> dict[str, Any]:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import with_features
 
-from barlow_core.analyses import explain_run
+from barlow_core.analyses import explain_run, load_result
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.files import atomic_write
@@ -118,3 +119,36 @@ def test_digest_depends_on_everything() -> None:
 def test_extractor_of_a_python_object_cannot_be_loaded_again(explained_run: Run) -> None:
     with pytest.raises(BarlowError, match="handed over in Python"):
         explained_run.extractor()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "empty", "cut"])
+@pytest.mark.parametrize(
+    ("name", "read", "advice"),
+    [
+        ("images.parquet", lambda run: run.benchmark, "barlow import"),
+        ("features.npy", lambda run: run.features(), "barlow extract"),
+        ("groups.parquet", lambda run: run.groups(), "barlow explain"),
+        ("failure_modes.parquet", lambda run: run.failure_modes(), "barlow explain"),
+        ("trees.json", lambda run: run.trees(), "barlow explain"),
+        ("trees.json", lambda run: load_result(run, "prediction:truck"), "barlow explain"),
+    ],
+)
+def test_a_file_that_is_gone_or_damaged_is_named_with_what_makes_it_again(
+    explained_run: Run, name: str, read: Callable[[Run], object], advice: str, damage: str
+) -> None:
+    path = explained_run.path / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "deleted":
+        path.write_bytes(content[: len(content) // 3 if damage == "cut" else 0])
+    with pytest.raises(BarlowError, match=f"{name.split('.')[0]}.*{advice}|prediction:truck is not among"):
+        read(Run(explained_run.path))
+
+
+@pytest.mark.parametrize("name", ["groups.parquet", "failure_modes.parquet", "trees.json"])
+def test_explain_makes_again_what_is_gone(explained_run: Run, name: str) -> None:
+    path = explained_run.path / name
+    content = path.read_bytes()
+    path.unlink()
+    explain_run(Run(explained_run.path), workers=1)
+    assert path.read_bytes() == content
