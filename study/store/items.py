@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from barlow_core.errors import BarlowError
-from study.questionnaire import Questionnaire, cannot_be_kept, dumps, shown
+from study.questionnaire import MAX_LENGTH, Questionnaire, cannot_be_kept, dumps, shown
 from study.store.schema import ITEM_KINDS
 
 MAX_ID = 200
@@ -82,6 +82,16 @@ def check_id(name: object, what: str) -> str:
     if cannot_be_kept(name) or any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise BarlowError(f"{what}: the id {shown(name)} contains a character that cannot be printed.")
     return str(name)
+
+
+def check_note(text: object, what: str) -> None:
+    """Raise a BarlowError unless `text` is something that a person wrote and the file can hold; `what` begins the message."""
+    if not isinstance(text, str) or not text.strip():
+        raise BarlowError(f"{what} must be a text that is not empty, not {shown(text)}.")
+    if len(text) > MAX_LENGTH:
+        raise BarlowError(f"{what} has {len(text):,} characters; please shorten it to {MAX_LENGTH:,}.")
+    if reason := cannot_be_kept(text):
+        raise BarlowError(f"{what} contains {reason}.")
 
 
 def storable_json(value: object, what: str) -> str:

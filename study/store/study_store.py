@@ -14,13 +14,13 @@ from barlow_core.errors import BarlowError
 from study import assignment
 from study.assignment import ClaimedItem
 from study.clock import Clock, Moment
-from study.questionnaire import MAX_LENGTH, cannot_be_kept, dumps, shown
+from study.questionnaire import dumps, shown
 from study.secret import matches
 from study.store import answering, checks, creation, export, maintenance, progress, tables, workers
 from study.store.answering import StoredAnswer
 from study.store.connections import library_advice
 from study.store.file import StudyFile
-from study.store.items import check_id
+from study.store.items import check_id, check_note
 from study.store.maintenance import Withdrawal
 from study.store.progress import Progress, Standing
 from study.store.settings import SECRET, Settings
@@ -253,7 +253,7 @@ class StudyStore:
             BarlowError: no text, or one that cannot be kept.
             RefusedError: the item was not given to this worker; they are blocked or have withdrawn.
         """
-        _check_note(text, "The report")
+        check_note(text, "The report")
         with self._file.writing() as (tx, now):
             answering.sign_of_life(tx, worker_id, item_id, "reported", now, self.settings, {"text": text})
 
@@ -320,7 +320,7 @@ class StudyStore:
             RefusedError: nobody of that id takes part, or they have withdrawn.
         """
         if reason:
-            _check_note(reason, "The reason")
+            check_note(reason, "The reason")
         with self._file.writing() as (tx, now):
             workers.block(tx, worker_id, reason, discard, now)
 
@@ -496,12 +496,3 @@ class StudyStore:
         clock = clock or Clock()
         maintenance.restore(Path(backup_path), Path(path), patience=patience, clock=clock)
         return cls(path, patience=patience, clock=clock)
-
-
-def _check_note(text: object, what: str) -> None:
-    if not isinstance(text, str) or not text.strip():
-        raise BarlowError(f"{what} must be a text that is not empty, not {shown(text)}.")
-    if len(text) > MAX_LENGTH:
-        raise BarlowError(f"{what} has {len(text):,} characters; please shorten it to {MAX_LENGTH:,}.")
-    if reason := cannot_be_kept(text):
-        raise BarlowError(f"{what} contains {reason}.")
