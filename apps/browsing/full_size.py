@@ -82,7 +82,8 @@ def _overlay(run: Run, position: int, feature: int, row: Mapping[Any, Any], read
 
     if found is None:
         job = find(run, name)
-        if job is None and not read_only:
+        # Without a press only once pictures were made: until then the network is not in memory, and looking does not need it.
+        if job is None and not read_only and jobs().all():
             job = begin()
         show_job(
             job,
