@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,7 @@ def report(
     ]
     about = summary(run)
     settings = run.require("explain")["settings"]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("barlow_core.export", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.undefined = jinja2.StrictUndefined
-    environment.filters |= {"percent": percent, "points": points}
-    return environment.get_template("report.html.jinja").render(
+    return _template().render(
         title=title or f"Failure modes of {about.name}",
         about=about,
         run=run.path.resolve().name,
@@ -97,6 +93,19 @@ def report(
         left_out=embed.left_out,
         count=count,
     )
+
+
+@lru_cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("barlow_core.export", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": percent, "points": points}
+    return environment.get_template("report.html.jinja")
 
 
 def measured_words(run: Run) -> list[str]:
