@@ -181,6 +181,10 @@ def handle(visit: Visit, message: object) -> None:
         receipt = {"ok": False, "text": _refused(visit, message), "gone": True}
     except BarlowError as error:
         receipt = {"ok": False, "text": str(error)}
+    except Exception:
+        # A mistake of ours. What was typed must stay on the screen, so the form has to hear of it like of any other failure.
+        _log.exception("A message of kind %r failed", message.get("kind"))
+        receipt = {"ok": False, "text": "Something went wrong on our side. Please try again in a minute, or report it."}
     visit.receipts[message["id"]] = receipt
     while len(visit.receipts) > RECEIPTS:
         visit.receipts.popitem(last=False)

@@ -227,6 +227,19 @@ def test_a_full_disk_is_said_without_paths(store: StudyStore, monkeypatch: pytes
     assert str(store.path) not in receipt["text"]
 
 
+def test_a_mistake_of_ours_leaves_the_text_on_the_screen(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = at_work(store)
+
+    def broken(*arguments: Any, **named: Any) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(store, "submit", broken)
+    item = at.item
+    receipt = send(at, "submit", answers=ANSWERS)
+    assert receipt == {"ok": False, "text": "Something went wrong on our side. Please try again in a minute, or report it."}
+    assert (at.page, at.item) == ("task", item)
+
+
 def test_a_worker_who_is_blocked_meanwhile(store: StudyStore) -> None:
     at = at_work(store)
     store.block("guest")
@@ -275,6 +288,7 @@ def test_forged_messages_are_answered_and_keep_nothing(store: StudyStore, messag
     before = n_answers(store)
     visit.handle(at, message)
     assert n_answers(store) == before
+    assert not any("on our side" in receipt["text"] for receipt in at.receipts.values())
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Form {
     this.status.textContent = "";
     this.element.scrollIntoView({ block: "start" });
     // On a phone the keyboard would cover the pictures.
-    if (matchMedia("(hover: hover) and (pointer: fine)").matches && data.mode !== "feedback") this.fields[0].focus({ preventScroll: true });
+    if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(data.mode)) this.fields[0].focus({ preventScroll: true });
     else if (!first) (this.primary ?? this.title).focus({ preventScroll: true });
     if (!first) this.spoken.textContent = data.title;
   }

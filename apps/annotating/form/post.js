@@ -42,6 +42,7 @@ class Post {
 
   launch() {
     const { message, wait } = this.flying;
+    this.launched = Date.now();
     this.deliver?.(message);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
@@ -53,7 +54,7 @@ class Post {
 
   /** The connection may be back: do not wait any longer. */
   hurry() {
-    if (!this.flying) return;
+    if (!this.flying || Date.now() - this.launched < 1000) return;
     this.flying.wait = FIRST_WAIT;
     this.launch();
   }
