@@ -13,6 +13,7 @@ import click
 
 from barlow_core.cli.shared import example, serve_options
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.cli.shared import open_study, say_advice, study_argument, study_path
 
 PORT, ADMIN_PORT = 8501, 8502
@@ -143,6 +144,12 @@ def say_links(study: Path, url: str) -> None:
             click.echo(f"{link.audience}: {link.url}\n    {link.advice}")
             if link.audience == "Mechanical Turk":
                 click.echo(f"    {external_question(link.url)}")
+        if n := int(store.workers()["simulated"].sum()):
+            click.echo(
+                f"{count(n, 'simulated participant')} took part in this study; answers of people would stand beside theirs. Make a "
+                "study of its own for people: barlow study create RUN --study NEW.sqlite",
+                err=True,
+            )
         if not store.settings.has_admin_secret:
             click.echo(f"The admin page has no secret yet: barlow study admin {store.path} --new-secret", err=True)
     if not url.startswith("https://"):

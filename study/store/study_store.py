@@ -465,8 +465,8 @@ class StudyStore:
     def withdraw(self, worker_id: str, *, forget: bool = False) -> Withdrawal:
         """Delete everything that a worker wrote and did, from the file, its log and its backups.
 
-        The places on the items become free again. What stays: that this id has withdrawn (it gets no more items) and how many items
-        they are paid for. Deleted text is overwritten, the file is rebuilt, the log is emptied and every known backup is written
+        The places on the items become free again. What stays: that this id has withdrawn (it gets no more items), how many items
+        they are paid for and which visits were sent in. Deleted text is overwritten, the file is rebuilt, the log is emptied and every known backup is written
         anew, so that none of these files holds the text any more. What the disk itself keeps of old blocks, and copies that
         nobody told the study about (exports among them), are out of reach. Doing it twice does no harm; do it again when it
         was interrupted.

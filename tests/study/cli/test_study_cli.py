@@ -245,10 +245,14 @@ def test_export_with_a_codebook_and_never_over_a_file(study: Path, answers: dict
     assert "none of csv, jsonl, parquet" in refused("export", study, tmp_path / "answers.doc")
 
 
-def test_simulate_fills_a_trial_and_refuses_where_people_are(study: Path, run_path: Path, answers: dict) -> None:
+def test_simulate_fills_a_trial_and_refuses_where_people_are(
+    study: Path, run_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = fine("simulate", study, "--at-once", "4", "--quiet")
     assert "the study has 18 of 18" in text
     assert "SIMULATED" in fine("status", study)
+    monkeypatch.setattr("barlow_core.serve.serve_app", lambda *_, **__: None)
+    assert "simulated participants took part in this study" in barlow("serve", study, "--no-admin").stderr
     fine("create", run_path, "--study", run_path / "other.sqlite", *SMALL, *PANELS)
     with StudyStore(run_path / "other.sqlite") as store:
         store.claim("a person")
