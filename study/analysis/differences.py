@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import kruskal, mannwhitneyu, t
-from statsmodels.stats.multitest import multipletests
 
 from study import uncertainty
 from study.analysis.data import TIERS
@@ -187,11 +186,15 @@ def omnibus(answers: pd.DataFrame, agreement: Mapping[str, pd.Series] | None = N
 
 
 def holm(p: pd.Series) -> pd.Series:
-    """Holm's correction of the p-values that are there (Float64), by statsmodels."""
+    """Holm's (1979) correction of the p-values that are there (Float64).
+
+    The same numbers as `statsmodels.stats.multitest.multipletests`, without the collection of garbage there, which takes longer than all
+    of the tests.
+    """
     corrected = pd.Series(pd.NA, index=p.index, dtype="Float64")
-    given = p.notna()
-    if given.any():
-        corrected[given] = multipletests(p[given].to_numpy(dtype=np.float64), method="holm")[1]
+    given = p[p.notna()].astype("float64").sort_values(kind="stable")
+    steps = given.to_numpy() * np.arange(len(given), 0, -1)
+    corrected[given.index] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
 
 
