@@ -199,3 +199,19 @@ def test_reports_come_last_first(make_store: Make, clock: FakeClock) -> None:
         store.report("w", item.id, text)
     assert store.reports()["text"].tolist() == ["<b>second</b>", "first"]
     assert list(store.reports().columns) == ["item", "worker", "at", "text"]
+
+
+def test_who_withdraws_is_paid_what_was_earned_and_not_twice(make_store: Make, answers: dict) -> None:
+    store = make_store(items=["a", "b", "c"], base_pay="0.50")
+    store.register(PID, platform="prolific")
+    work(store, PID, answers, visit="s1")
+    store.finish(PID, "complete", visit="s1")
+    store.withdraw(PID)
+    store.finish(PID, "refused", visit="s2")  # the page that was still open: nothing more is kept
+    row = store.payments().iloc[0]
+    assert [str(row[name]) for name in ("state", "items", "amount", "base", "due")] == ["withdrawn", "3", "1.50", "0.50", "1.00"]
+    assert set(store.events()["kind"]) == {"finished", "withdrawn"}
+    store.withdraw(PID, forget=True)
+    assert set(store.events()["kind"]) == {"withdrawn"}
+    assert store.payments()["last_visit"].isna().all()
+    assert store.check() == []
