@@ -75,6 +75,7 @@ def choose_rule() -> None:
             else:
                 columns[number % 3].number_input(
                     label,
+                    value=None,  # so that it can be emptied
                     min_value=0.0,
                     max_value=1.0,
                     step=0.05,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core.paths import apps_dir
 from study.agreement import description_agreement, load_vectors
+from study.analysis import Analysis
 from study.frozen import panels_folder
 from study.store import StudyStore
 
@@ -297,3 +299,45 @@ def test_a_table_that_is_wrong_says_where(study: Path, open_page: Open, tmp_path
     page = open_page(path)
     assert "9" in warnings(page)
     assert "ease" in warnings(page)
+
+
+def test_the_rule_of_exclusion_can_be_changed(study: Path, open_page: Open) -> None:
+    page = open_page(study, page="quality")
+    assert "The rule would leave out 2 of 24 workers" in html(page)
+    for name in ("checks_passed", "fast", "copied"):
+        page.number_input(key=f"choose {name}").set_value(None)
+        page.run()
+    page.number_input(key="choose same_rating").set_value(1.0).run()
+    assert address(page) == {"page": ["quality"], "rule": ["-,-,1,-,5,2"]}
+    page.number_input(key="choose signals").set_value(1).run()
+    page.toggle(key="choose exclude").set_value(True).run()
+    counted = answers(study)
+    sloppy = counted.groupby("worker")["seconds"].median().nsmallest(2).index
+    assert kept(page).startswith(f"{(~counted['worker'].isin(sloppy)).sum()} answers of 22 workers")
+    assert "Without excluded workers." in kept(page)
+    assert kept(open_page(study, rule="-,-,1,-,5,1", exclude="1")) == kept(page), "the address says it all"
+    assert kept(open_page(study, rule="nonsense")).startswith("240 answers")
+
+
+def test_what_comes_from_the_study_stays_text_in_markdown(study: Path, open_page: Open) -> None:
+    name = "<b>fence</b> *x*"
+    page = open_page(study, page="likert", class_=name)
+    assert escape(name) in kept(page)
+    (fold, *_) = [element.value for element in page.markdown if "Formula" in element.value]
+    assert r"\<b\>fence\</b\> \*x\*" in fold
+
+
+def test_the_other_sections_are_computed_ahead(study: Path, open_page: Open) -> None:
+    open_page(study)
+    from analyzing import opening
+
+    _, busy = opening._warmed()
+    with busy:  # held as long as sections are computed, perhaps those of another page
+        pass
+    open_page(study, tier="middle")
+    with busy:
+        pass
+    found = [
+        analysis for analysis in gc.get_objects() if isinstance(analysis, Analysis) and analysis.filters.tiers == ("middle",)
+    ]
+    assert any("differences" in vars(analysis) for analysis in found)

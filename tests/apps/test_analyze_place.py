@@ -1,0 +1,75 @@
+"""The address of the analyst's page: what it says, and what becomes of what means nothing."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barlow_core.paths import apps_dir
+
+
+def place_module() -> ModuleType:
+    if str(apps_dir()) not in sys.path:
+        sys.path.append(str(apps_dir()))
+    from analyzing import place
+
+    return place
+
+
+NAMES = st.lists(st.text(min_size=1), unique=True, max_size=3).map(tuple)
+TEXTS = st.none() | st.text(min_size=1)
+DAYS = st.none() | st.dates()
+
+
+@given(
+    page=st.text(min_size=1),
+    item=TEXTS,
+    worker=TEXTS,
+    classes=NAMES,
+    tiers=NAMES,
+    days=st.tuples(DAYS, DAYS).filter(lambda days: None in days or days[0] <= days[1]),
+    checks=st.sampled_from(["all", "passed"]),
+    switches=st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_a_place_survives_its_address(
+    page: str,
+    item: str | None,
+    worker: str | None,
+    classes: tuple[str, ...],
+    tiers: tuple[str, ...],
+    days: tuple[date | None, date | None],
+    checks: str,
+    switches: list[bool],
+) -> None:
+    module = place_module()
+    place = module.Place(page, item, worker, classes=classes, tiers=tiers, since=days[0], until=days[1], checks=checks)
+    place = place._replace(**dict(zip(module.SWITCHES, switches, strict=True)))
+    query = module.unparse(place)
+    assert module.parse(query) == place
+    assert all(isinstance(value, str) for values in query.values() for value in values)
+
+
+def test_the_usual_place_has_an_empty_address() -> None:
+    module = place_module()
+    assert module.unparse(module.Place()) == {}
+    assert module.parse({}) == module.Place()
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "value"),
+    [
+        ({"since": ["yesterday"]}, "since", None),
+        ({"checks": ["maybe"]}, "checks", "all"),
+        ({"exclude": ["yes"]}, "exclude", False),
+        ({"class": ["a", "a", "b"]}, "classes", ("a", "b")),
+        ({"since": ["2026-02-02"], "until": ["2026-01-01"]}, "since", date(2026, 1, 1)),
+        ({"page": []}, "page", "overview"),
+    ],
+)
+def test_what_means_nothing_is_left_out(query: dict[str, list[str]], field: str, value: object) -> None:
+    assert getattr(place_module().parse(query), field) == value
