@@ -121,7 +121,7 @@ class ShardedArray:
             n_flags = len(np.load(self._done_path, mmap_mode="r"))
             whole = list(data.shape) == found["shape"] and _described(data.dtype) == found["dtype"]
             return found if whole and n_flags == _n_shards(len(data), int(found["shard_size"])) else None
-        except (ValueError, KeyError, TypeError, OSError):
+        except (ValueError, KeyError, TypeError, OSError, EOFError):
             return None
 
     def _create(self, made_from: dict[str, Any], dtype: np.dtype[Any]) -> None:

@@ -29,7 +29,7 @@ class InformationMemory:
         try:
             with np.load(path) as stored:
                 self._known = dict(stored)
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             pass  # None there, or a damaged one: it is only a shortcut.
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:

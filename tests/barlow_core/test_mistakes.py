@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from barlow_core import extractors
+from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
 from barlow_core.errors import ImageError
@@ -99,3 +101,21 @@ def test_an_image_that_changed_after_the_import_is_refused(planted_folder: Path,
         extract(run, robust)
     shutil.copy(planted_folder / "images" / "004.png", folder / "images" / "004.png")
     assert len(extract(run, robust)) == 120
+
+
+def test_files_of_no_bytes_are_made_again(explained_run: Run) -> None:
+    """As a full disk leaves them where something else than barlow copied the folder."""
+    before = explained_run.failure_modes()
+    emptied = list(explained_run.path.glob("information/**/*.npz"))
+    assert emptied
+    for path in emptied:
+        path.write_bytes(b"")
+    assert CliRunner().invoke(cli, ["explain", str(explained_run.path), "--k", "3", "--workers", "1"]).exit_code == 0
+    pd.testing.assert_frame_equal(explain_run(Run(explained_run.path), workers=1), before)
+
+
+def test_flags_of_no_bytes_count_for_nothing(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    run, robust = Run.create(tmp_path / "run", planted_benchmark), extractors.load("robust_resnet_cifar10")
+    whole = np.array(extract(run, robust))
+    (run.path / "features.done.npy").write_bytes(b"")
+    np.testing.assert_array_equal(extract(run, robust), whole)
