@@ -202,7 +202,7 @@ def _widths(shown: Any) -> list[float]:
     for column in shown.columns:
         texts = [(heading(column), _BOLD), *((str(cell), _FONT) for cell in shown[column].head(ROWS))]
         least.append(max(min(_wide(word, font), 30 * mm) for text, font in texts for word in (text.split() or [""])) + 6)
-        most.append(max(min(_wide(text, font), 60 * mm) for text, font in texts) + 6)
+        most.append(max(min(_wide(text, font), 95 * mm) for text, font in texts) + 6)
     left = WIDTH - sum(least)
     if left <= 0:
         return [one * WIDTH / sum(least) for one in least]

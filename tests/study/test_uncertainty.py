@@ -234,3 +234,51 @@ def test_settings_that_make_no_sense_are_errors(options: dict[str, float], says:
 def test_arrays_of_different_lengths_are_an_error() -> None:
     with pytest.raises(BarlowError, match="3 values, 2 items and 2 workers"):
         uncertainty.mean([1.0, 2.0, 3.0], ["a", "b"], [1, 2])
+
+
+def test_several_differences_at_once_are_those_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    item, worker = rng.integers(30, size=200), rng.integers(12, size=200)
+    first = item % 2 == 0
+    values = np.column_stack([rng.random(200), rng.random(200), np.where(rng.random(200) < 0.2, np.nan, rng.random(200))])
+    together = uncertainty.mean_differences(values, first, ~first, item, worker, replicates=200)
+    for k, estimate in enumerate(together):
+        assert estimate == uncertainty.mean_difference(values[:, k], first, ~first, item, worker, replicates=200)
+        given = ~np.isnan(values[:, k])
+        assert estimate.value == pytest.approx(values[given & first, k].mean() - values[given & ~first, k].mean())
+        assert estimate.n == given.sum()
+
+
+def test_one_value_an_item_resamples_items() -> None:
+    rng = np.random.default_rng(1)
+    values = np.append(rng.normal(5, 2, 400), np.nan)
+    found = uncertainty.item_mean(values, replicates=4000)
+    expected = bootstrap(
+        (values[:-1],), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(5)
+    ).confidence_interval
+    assert (found.value, found.n, found.n_items, found.n_workers) == (pytest.approx(np.nanmean(values)), 400, 400, 0)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.03)
+    other = rng.normal(4, 1, 100)
+    difference = uncertainty.item_difference(values, other, replicates=4000)
+    spread = 1.96 * np.sqrt(np.nanvar(values) / 400 + other.var() / 100)
+    assert difference.value == pytest.approx(np.nanmean(values) - other.mean())
+    assert (difference.low, difference.high) == pytest.approx((difference.value - spread, difference.value + spread), abs=0.05)
+
+
+def test_a_share_of_items_has_wilsons_interval() -> None:
+    """Wilson's interval for 11 of 1,200, by the formula."""
+    found = uncertainty.item_share(np.arange(1200) < 11)
+    p, n, z = 11 / 1200, 1200, 1.959964
+    middle, half = (p + z**2 / (2 * n)) / (1 + z**2 / n), z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half), abs=1e-6)
+
+
+def test_values_of_items_where_there_is_little_to_say() -> None:
+    assert uncertainty.item_mean([]).reason == uncertainty.NO_ITEMS
+    assert uncertainty.item_mean([np.nan]).value is None
+    assert (uncertainty.item_mean([3.0]).value, uncertainty.item_mean([3.0]).reason) == (3.0, uncertainty.ONE_VALUE)
+    assert uncertainty.item_mean([3.0, 3.0]).reason == uncertainty.ALL_THE_SAME
+    assert uncertainty.item_difference([1.0, 2.0], []).reason == "no items on the second side"
+    assert uncertainty.item_difference([], [1.0]).reason == "no items on the first side"
+    assert uncertainty.item_difference([1.0], [2.0, 3.0]).reason == uncertainty.ONE_VALUE
+    assert uncertainty.item_share([]).reason == uncertainty.NO_ITEMS

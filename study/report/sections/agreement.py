@@ -11,7 +11,7 @@ from study.analysis import Analysis
 from study.examples import DIFFICULT, EASY
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, rows_of, table
 from study.report.style import KINDS as COLOURS
 from study.report.style import label, scale
 from study.report.wording import MISSING, decimal, how, interval, listed, markdown, share, with_interval
@@ -183,7 +183,9 @@ def _examples(analysis: Analysis) -> list[Table]:
         (analysis.difficult, "Table 7", DIFFICULT, "difficult_items", "Features that are difficult to describe"),
     ):
         data = rows.reset_index()
-        columns = [column for column in data.columns if column not in ("short_descriptions", "long_descriptions")]
+        hidden = ("item", "class_name", "grouping", "tier", "short_descriptions", "long_descriptions")
+        columns = ["item", *attributes_to_show(data, ("class_name", "grouping", "tier"))]
+        columns += [column for column in data.columns if column not in hidden]
         shown = as_text(data[[*columns, "short_descriptions", "long_descriptions"]], **dict.fromkeys(KINDS, "fine"))
         tables.append(
             table(

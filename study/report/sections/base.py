@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,6 +47,16 @@ def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
         kind = kinds.get(str(column))
         made[str(column)] = [_cell(value, kind) for value in data[column]]
     return pd.DataFrame(made, columns=[str(column) for column in data.columns], dtype=object)
+
+
+def attributes_to_show(data: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Those of the columns that say more than the items' ids, which often are grouping:class:feature."""
+    shown = [name for name in names if name in data]
+    if {"grouping", "class_name"} <= set(shown) and len(data):
+        start = data["grouping"].astype(str) + ":" + data["class_name"].astype(str) + ":"
+        told = all(str(item).startswith(begin) for item, begin in zip(data["item"], start, strict=True))
+        shown = [name for name in shown if not told or name not in ("grouping", "class_name", "feature")]
+    return shown
 
 
 def merged(data: pd.DataFrame, value: str, low: str, high: str, *, as_share: bool = False, digits: int = 2) -> list[str]:

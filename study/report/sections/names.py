@@ -8,7 +8,7 @@ from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, table
+from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, table
 from study.report.style import BLUE
 from study.report.wording import how, markdown, share
 
@@ -98,7 +98,7 @@ def _table(analysis: Analysis) -> Table:
         caption="name: the description nearest to all others; similarity: its mean cosine to them; words: those that several descriptions have, with their number. "
         "Best supported first.",
         computed=_how(analysis),
-        shown=as_text(rows, feature="whole"),
+        shown=as_text(rows[["item", *attributes_to_show(rows, columns), *rows.columns[len(columns) + 1 :]]], feature="whole"),
         items_column="item",
         reason=None if len(rows) else NO_ANSWERS,
     )

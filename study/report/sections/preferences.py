@@ -12,7 +12,7 @@ from study.answer_table import PREFERENCES
 from study.examples import MOST_VOTES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, merged, rows_of, table
 from study.report.style import CHOICES, label, scale
 from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, share
 
@@ -289,7 +289,7 @@ def _examples(analysis: Analysis) -> list[Table]:
     for choice, place, name in (("C", "Section G.3", "most_votes_c"), ("both", "Section G.4", "most_votes_both")):
         rows = analysis.most_votes[choice].reset_index()
         rows["winners"] = rows["winners"].map(lambda names: listed(list(names)))
-        columns = [name for name in ("item", "class_name", "grouping", "tier", *PREFERENCES, "n") if name in rows]
+        columns = ["item", *attributes_to_show(rows, ("class_name", "grouping", "tier")), *PREFERENCES, "n"]
         tables.append(
             table(
                 analysis,
