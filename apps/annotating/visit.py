@@ -70,10 +70,17 @@ def begin(store: StudyStore, identity: Identity) -> Visit:
         return visit
     if known.state != "active":
         end(visit, "refused")
-    elif known.details.get(READ):
-        advance(visit)
-    else:
+        return visit
+
+    def go_on() -> None:
+        if any(known.details.get(name) != value for name, value in identity.details.items()):
+            # Another session or HIT of the same person: the platform pays by it.
+            store.register(identity.worker_id, platform=identity.platform, details=identity.details)
         visit.page = "instructions"
+        if known.details.get(READ):
+            advance(visit)
+
+    _at_peace(visit, go_on)
     return visit
 
 

@@ -185,6 +185,17 @@ def test_the_end_of_a_hit_is_a_form_to_amazon(tmp_path: Path, open_page: Open) -
     assert '<input type="hidden" name="assignmentId" value="3ABCDEF">' in text
 
 
+def test_the_next_hit_of_the_same_person(tmp_path: Path, open_page: Open) -> None:
+    """One item a HIT: after it the form to Amazon, and with another HIT the next item, without consent or instructions again."""
+    store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=2, items_per_visit=1)
+    first = form(to_the_tasks(open_page(store, **MTURK)))["item"]
+    store.submit("A1WORKER", first, ANSWERS)
+    assert "3ABCDEF" in html(open_page(store, **MTURK))
+    second = form(open_page(store, **{**MTURK, "assignmentId": "3SECOND"}))["item"]
+    assert second != first
+    assert store.worker("A1WORKER").details["assignment"] == "3SECOND"  # type: ignore[union-attr]
+
+
 def test_a_blocked_worker_hears_it(store: StudyStore, open_page: Open) -> None:
     page = to_the_tasks(open_page(store, **PROLIFIC))
     store.block(PERSON)
