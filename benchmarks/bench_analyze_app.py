@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,11 +48,11 @@ def made_up_file(folder: Path, answers: pd.DataFrame) -> Path:
         answers.to_csv(folder / "answers.csv", index=False)
         return folder / "answers.csv"
     data = ["grouping", "class_name", "tier", "feature", "mutual_information", "ber", "activation", "salience"]
-    items = [
-        {"id": item, "group": f"{row['grouping']}:{row['class_name']}", **row}
+    items: list[dict[str, Any]] = [
+        {"id": item, "group": f"{row['grouping']}:{row['class_name']}", **{str(name): value for name, value in row.items()}}
         for item, row in answers.groupby("item", sort=False)[data].first().to_dict("index").items()
     ]
-    said = answers[["short", "long", "ease", "confidence", "useful"]].to_dict("records")
+    said: Any = answers[["short", "long", "ease", "confidence", "useful"]].to_dict("records")
     n_workers = answers["worker"].nunique()
     with StudyStore.create(folder / "study.sqlite", items=items, answers_per_item=PER_ITEM) as store:
         for number, answer in enumerate(said):

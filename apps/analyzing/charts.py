@@ -70,8 +70,8 @@ def _inked(node: Any, colours: dict[str, str]) -> Any:
 
 def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:
     """The banner of simulated data and what the figure is about."""
-    lines = [(figure.banner, colours["warning"], "bold"), (figure.subtitle, colours["quiet"], "normal")]
-    lines = [line for line in lines if line[0]]
+    given = ((figure.banner, colours["warning"], "bold"), (figure.subtitle, colours["quiet"], "normal"))
+    lines = [(text, colour, weight) for text, colour, weight in given if text]
     if not lines:
         return None
     title: dict[str, Any] = {"anchor": "start", "offset": 10}
