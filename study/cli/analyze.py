@@ -10,11 +10,13 @@ import click
 
 from barlow_core.cli.shared import example, json_option, quiet_option, serve_options
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.cli.shared import print_json
 
 if TYPE_CHECKING:
     from study.analysis import Analysis, StudyData
 
+_RULES = 10
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -87,14 +89,28 @@ def analyze(
         if analysis.banner:
             click.echo(analysis.banner, err=True)
     if names_to is not None:
-        from study.analysis.rules import write_names
-
-        names = analysis.names_for_run
-        if names.empty:
-            raise BarlowError(f"{study} does not say which features its items show, so there are no names for {names_to}.")
-        click.echo(f"{len(names):,} names: {write_names(names_to, names)}")
+        _names(analysis, study, names_to)
     if out is None and names_to is None:
         _print(analysis, as_json)
+
+
+def _names(analysis: Analysis, study: Path, run: Path) -> None:
+    """Put the names into a run, and say what its failure modes are called now."""
+    from study.analysis.rules import rules_in_words, write_names
+
+    names = analysis.names_for_run
+    if names.empty:
+        raise BarlowError(f"{study} does not say which features its items show, so there are no names for {run}.")
+    click.echo(f"{count(len(names), 'name')}: {write_names(run, names)}")
+    modes = run / "failure_modes.parquet"
+    if modes.is_file():
+        import pandas as pd
+
+        rules = rules_in_words(pd.read_parquet(modes), names)
+        for row in rules.head(_RULES).to_dict("records"):
+            click.echo(f"  {row['group']}: {row['words']}")
+        if len(rules) > _RULES:
+            click.echo(f"  ... and {len(rules) - _RULES:,} more failure modes with names")
 
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:

@@ -53,6 +53,25 @@ def test_names_into_the_run_only_when_asked(folder: Path) -> None:
     (folder / "feature_names.csv").unlink()
 
 
+def test_rules_of_the_run_in_words(folder: Path) -> None:
+    names = run(folder, *FAST, "--names-to", folder)
+    assert "instead of" not in names.output, "the run has no failure modes yet"
+    table = pd.read_csv(folder / "feature_names.csv")
+    first = table.iloc[0]
+    mode = {
+        "group": first["group"],
+        "rule": "r",
+        "conditions": json.dumps([[int(first["feature"]), "<", 0.5]]),
+        "error_rate": 0.318,
+        "ber": 0.209,
+    }
+    pd.DataFrame([mode]).to_parquet(folder / "failure_modes.parquet")
+    output = run(folder, *FAST, "--names-to", folder).output.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{first['group']}: without {first['name'].lower()}, 31.8 % instead of 20.9 %" in output
+    (folder / "feature_names.csv").unlink()
+    (folder / "failure_modes.parquet").unlink()
+
+
 def test_a_csv_of_answers_with_columns_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "batch.csv"
     path.write_text("HITId,WorkerId,Answer.clear\nH1,W1,4\nH1,W2,5\n")
