@@ -1,6 +1,6 @@
 """How long 100 workers at human pace wait for their answers to be saved, at the real server, beside a page of plain Streamlit widgets.
 
-    python benchmarks/bench_annotate.py [--workers 100] [--pace 120] [--seconds 150] [--servers 1] [--answers 5]
+    python benchmarks/bench_annotate.py [--workers 100] [--pace 120] [--seconds 120] [--servers 1] [--only form]
 
 Each worker is a connection of its own that speaks Streamlit's protocol, as a browser does: it loads the pictures of its task, sends
 drafts and signs of life as the form would, and every `pace` seconds an answer; the clock runs from sending an answer to the
@@ -47,6 +47,7 @@ from study.store import StudyStore
 ANSWERS = {"short": "striped fur", "long": "black stripes on orange fur", "ease": 4, "confidence": 5, "useful": "B"}
 DRAFTS, LIVES = 5, 3  # messages of the form while somebody thinks about a task
 PICTURES, SIDE = 6, 160
+OPENING = 20.0  # seconds within which everybody opens the page
 PLAIN = """
 import sqlite3, sys, uuid
 from pathlib import Path
@@ -139,6 +140,11 @@ class Visitor:
             if kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                 return
 
+    async def thinks(self, seconds: float, until: float, rng: random.Random) -> bool:
+        """Wait about so long; False when the time is up."""
+        await asyncio.sleep(seconds * rng.uniform(0.7, 1.3))
+        return time.monotonic() < until
+
     @property
     def elements(self) -> list[Any]:
         return list(self.places.values())
@@ -183,20 +189,25 @@ class FormVisitor(Visitor):
         return receipt
 
     async def work(self, pace: float, until: float, rng: random.Random) -> None:
-        await asyncio.sleep(rng.uniform(0, pace))
+        await asyncio.sleep(rng.uniform(0, OPENING))
         await self.open()
-        while time.monotonic() < until:
+        share = rng.random()  # as if they had been at it for a while
+        while True:
             data = self.data
             if data["mode"] != "answer":
                 return
             await self.fetch([picture["src"] for section in data["sections"] for picture in section["pictures"]])
             steps = ["draft"] * DRAFTS + ["active"] * LIVES
             rng.shuffle(steps)
+            pause = share * pace / (len(steps) + 1)
             for step in steps:
-                await asyncio.sleep(pace / (len(steps) + 1) * rng.uniform(0.7, 1.3))
+                if not await self.thinks(pause, until, rng):
+                    return
                 await self.send(step, **({"answers": {"short": f"words {rng.random():.3f}"}} if step == "draft" else {}))
-            await asyncio.sleep(pace / (len(steps) + 1) * rng.uniform(0.7, 1.3))
+            if not await self.thinks(pause, until, rng):
+                return
             await self.send("submit", token=data["token"], answers=ANSWERS)
+            share = 1.0
 
 
 class PlainVisitor(Visitor):
@@ -212,9 +223,10 @@ class PlainVisitor(Visitor):
         return [image.url for element in self.elements if element.WhichOneof("type") == "imgs" for image in element.imgs.imgs]
 
     async def work(self, pace: float, until: float, rng: random.Random) -> None:
-        await asyncio.sleep(rng.uniform(0, pace))
+        await asyncio.sleep(rng.uniform(0, OPENING))
         await self.open()
-        while time.monotonic() < until:
+        share = rng.random()
+        while True:
             await self.fetch(self.pictures())
             states: list[WidgetState] = []
             fields = [
@@ -224,8 +236,10 @@ class PlainVisitor(Visitor):
                 ("radio", "Confidence"),
                 ("radio", "Useful"),
             ]
+            pause = share * pace / (len(fields) + 1)
             for kind, label in fields:
-                await asyncio.sleep(pace / (len(fields) + 1) * rng.uniform(0.7, 1.3))
+                if not await self.thinks(pause, until, rng):
+                    return
                 state = self.state_of(kind, label)
                 if kind == "radio":
                     state.int_value = 0
@@ -235,7 +249,9 @@ class PlainVisitor(Visitor):
                 started = time.perf_counter()
                 await self.run(states)
                 self.times.drafts.append(time.perf_counter() - started)
-            await asyncio.sleep(pace / (len(fields) + 1) * rng.uniform(0.7, 1.3))
+            if not await self.thinks(pause, until, rng):
+                return
+            share = 1.0
             send = self.state_of("button", "Send")
             send.trigger_value = True
             started = time.perf_counter()
@@ -273,7 +289,7 @@ def measure(visitors: list[Any], pids: list[int], times: Times, pace: float, sec
     """Let everybody work; what it looked like."""
 
     async def all_of_them() -> None:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + OPENING + seconds
         await asyncio.gather(*(visitor.work(pace, until, random.Random(number)) for number, visitor in enumerate(visitors)))
 
     before = sum(map(cpu_seconds, pids))
@@ -281,6 +297,7 @@ def measure(visitors: list[Any], pids: list[int], times: Times, pace: float, sec
     asyncio.run(all_of_them())
     took = time.perf_counter() - started
     used = sum(map(cpu_seconds, pids)) - before
+    assert times.submits, "nobody came to send an answer: more --seconds, please"
     p50, p95 = np.percentile(times.submits, [50, 95])
     return {
         "answers": f"{len(times.submits):,}",
@@ -300,7 +317,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--pace", type=float, default=120.0, help="seconds a task")
-    parser.add_argument("--seconds", type=float, default=150.0, help="how long new tasks are begun")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long they work")
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--only", choices=["form", "plain"])
     chosen = parser.parse_args()
@@ -338,11 +355,11 @@ def main() -> None:
                     kept = len(store.answers())
                     assert kept == len(times.submits), (kept, len(times.submits))
                     assert store.check() == []
-    print(f"{chosen.workers} workers, a task every {chosen.pace:g} s, {chosen.servers} server(s)")
-    names = list(found)
-    print(f"{'':>22}" + "".join(f"{name:>16}" for name in names))
-    for row in found[names[0]]:
-        print(f"{row:>22}" + "".join(f"{found[name][row]:>16}" for name in names))
+            print(f"{name}: {chosen.workers} workers, a task every {chosen.pace:g} s, {chosen.servers} server(s)")
+            print("\n".join(f"{row:>22}  {value}" for row, value in found[name].items()), flush=True)
+    if len(found) == 2:
+        ours, theirs = (float(found[name]["submit p95 ms"]) for name in ("form", "plain"))
+        print(f"submit p95, plain / form: {theirs / ours:.2f}")
 
 
 if __name__ == "__main__":

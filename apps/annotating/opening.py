@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -30,7 +31,12 @@ def open_study(path: Path) -> StudyStore:
 
 @st.cache_resource(show_spinner=False)
 def _open(path: str) -> StudyStore:
-    return StudyStore(path, patience=PATIENCE)
+    store = StudyStore(path, patience=PATIENCE)
+    # Streamlit collects garbage after every run of a page. All that is loaded by now stays; looking through it each time would
+    # cost more than the whole page does.
+    gc.collect()
+    gc.freeze()
+    return store
 
 
 def open_preview(path: Path) -> StudyStore:

@@ -278,7 +278,7 @@ FORGED = some.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(message=FORGED | JSON)
 def test_forged_messages_are_answered_and_keep_nothing(store: StudyStore, message: Any) -> None:
     """Whatever arrives: no exception, and no answer that the questionnaire would not take."""
