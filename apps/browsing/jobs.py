@@ -11,7 +11,7 @@ from barlow_core.jobs import Job, PanelJobs
 from barlow_core.run import Run
 from browsing.place import stay
 
-OFTEN = 0.7  # seconds between two looks at a job
+OFTEN = 2.0  # seconds between two looks at a job; more often would slow down the job itself
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,6 +6,7 @@ import streamlit as st
 from shared.html import plain
 
 from barlow_core.run import Run
+from barlow_core.wording import count
 from browsing.judgements import Opinions, show_undo
 from browsing.place import go
 
@@ -14,7 +15,7 @@ def show_notes(run: Run, opinions: Opinions) -> None:
     """The page, from top to bottom."""
     table = opinions.judgements.table()
     st.html(
-        f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{len(table):,} judgements stand, the newest first. '
+        f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{count(len(table), "judgement")}, the newest first. '
         "Tick a row to go where it was said.</p>"
     )
     if opinions.crowd.problem is not None:
@@ -48,6 +49,7 @@ def show_notes(run: Run, opinions: Opinions) -> None:
                 "current": st.column_config.CheckboxColumn("Today's features"),
             },
             hide_index=True,
+            placeholder="–",
             on_select=open_ticked,
             selection_mode="single-row",
             key="notes",

@@ -11,7 +11,7 @@ from shared.html import TERMS, figure, plain, rate_bar, stats
 
 from barlow_core import views
 from barlow_core.run import Run
-from barlow_core.wording import percent, points
+from barlow_core.wording import count, percent, points
 from browsing import charts
 from browsing.columns import PERCENT, in_percent
 from browsing.columns import percent as percent_
@@ -204,7 +204,9 @@ def _groups(table: pd.DataFrame) -> None:
             **bound("only", place.only == "modes", change=lambda value: {"only": "modes" if value else "all"}),
         )
     found = views.find_groups(table, place.find, grouping=place.grouping, with_modes=place.only == "modes")
-    st.html(f'<p class="bw-lead">{len(found):,} groups, worst first. Tick a row to open the group; click a heading to sort.</p>')
+    st.html(
+        f'<p class="bw-lead">{count(len(found), "group")}, worst first. Tick a row to open the group; click a heading to sort.</p>'
+    )
     if found.empty:
         st.info("No group fits. Search for fewer words, or for those of another grouping.")
         return

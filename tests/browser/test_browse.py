@@ -28,7 +28,7 @@ from browser.conftest import DESKTOP, PHONE, free_port, served
 
 expect.set_options(timeout=15_000)  # a machine that does other things, too
 Open = Callable[..., Page]
-PATIENCE = 150_000  # ms for a picture that is made on a busy machine
+PATIENCE = 200_000  # ms for a picture that is made on a busy machine
 LOAD_ALL = """() => {
   const images = [...document.images], app = document.querySelector(".stApp");
   images.forEach(image => { image.loading = "eager"; });
