@@ -1,9 +1,9 @@
 """Do groupings and error tiers differ? Differences with two-way intervals, effect sizes for ordered values, corrected p-values.
 
 The unit is the item: an item belongs to one grouping and one tier, and the averages of items are compared. Their test (Mann and
-Whitney's) takes items as independent. Workers answer in all groups, so that what a worker does everywhere cancels out of a difference;
-docs/study_calibration.md shows that resampling items alone then has the right coverage. The interval of the difference of means resamples
-both, and is the more careful of the two.
+Whitney's) takes items as independent. Where workers answer in all groups, what a worker does everywhere cancels out of a difference, and
+the test keeps its promise (docs/study_calibration.md); where they do not, there is no test here. The interval of the difference of means
+resamples both, and is the more careful of the two.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ FACTORS = ("grouping", "tier")
 TOO_FEW = "fewer than {n} items on one side, so no test"
 NO_VARIATION = "all items have the same value, so there is nothing to test"
 FEWEST = 3
+# docs/study_calibration.md: with workers who answer on one side only, the test of items calls every second pair of equal groups different.
+SHARED = 0.5
+SEPARATE = (
+    "fewer than half of the workers answered on both sides, so that different workers look like different groups: neither test nor interval of delta; the interval of the "
+    "difference and the ordinal model know it"
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ def differences(
             row |= {"n_items_first": len(values[0]), "n_items_second": len(values[1]), "n_answers": means[outcome].n}
             row |= {"n_workers": len(workers[0] | workers[1]), "n_workers_both": len(workers[0] & workers[1])}
             row |= _row(values, means[outcome], confidence)
+            if row.get("p") is not None and row["n_workers_both"] < SHARED * row["n_workers"]:
+                row |= {"p": None, "delta_low": None, "delta_high": None, "reason": SEPARATE}
             rows.append(row)
     columns = [
         "outcome",

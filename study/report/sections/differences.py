@@ -81,8 +81,8 @@ def _both_sides(rows: pd.DataFrame) -> str:
         return ""
     pairs = listed(list(dict.fromkeys(f"{label(row.first)} and {label(row.second)}" for row in rows_of(few))))
     return (
-        f"Fewer than half of the workers answered on both sides of: {pairs}. Their tests take items as independent; a difference there can be one between "
-        "workers. The intervals of the differences of means know it."
+        f"Fewer than half of the workers answered on both sides of: {pairs}. There, different workers would look like different groups, so there is no test; "
+        "the intervals of the differences of means and the ordinal model know it."
     )
 
 

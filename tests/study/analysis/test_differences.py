@@ -137,3 +137,15 @@ def test_lopsided_studies_get_reasons() -> None:
     unrated = differences(answers.assign(ease=np.nan), factors=["grouping"], replicates=50).set_index("outcome").loc["ease"]
     assert (unrated["n_items_first"], unrated["difference"]) == (0, pd.NA)
     assert "no answers" in unrated["reason"]
+
+
+def test_workers_who_answer_on_one_side_only_are_no_difference_between_groups() -> None:
+    answers = table()
+    apart = answers.assign(worker=answers["worker"] + answers["grouping"])
+    found = differences(apart, factors=["grouping"], replicates=50)
+    assert found["p"].isna().all()
+    assert found["reason"].str.contains("fewer than half of the workers answered on both sides").all()
+    assert found["n_workers_both"].eq(0).all()
+    assert found["delta_low"].isna().all(), "nor the interval, which would be as wrong"
+    assert found["delta"].notna().all(), "the effect size is shown all the same"
+    assert found["low"].notna().all(), "the two-way interval of the difference of means holds"
