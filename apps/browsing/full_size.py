@@ -104,9 +104,7 @@ def _values(run: Run, key: str, node: Node, position: int, features: list[int], 
     table = views.values_of_image(run, key, position, features)
     names = opinions.names(key, set(features))
     lines = "".join(_value(row, node, names.get(feature, "")) for feature, row in zip(features, table.itertuples(), strict=True))
-    head = (
-        "<tr><th>Feature</th><th>Value</th><th>Rule</th><th>Higher than</th><th>Mean of failures</th><th>of successes</th></tr>"
-    )
+    head = "<tr><th>Feature</th><th>Value</th><th>Rule</th><th>Higher than</th><th>Mean of failures</th><th>Mean of successes</th></tr>"
     st.html(f'<table class="bw-numbers"><thead>{head}</thead><tbody>{lines}</tbody></table>')
 
 

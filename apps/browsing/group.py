@@ -128,7 +128,7 @@ def _settings(run: Run) -> dict[str, Any]:
             range(1, max(own["depth"], DEEPEST - 1) + 1),
             wrap=True,
             help="Conditions in a rule, at most. More describe the failures more closely, and are harder to read. "
-            f"Trees deeper than {own['depth']} are fitted now and have no held-out numbers.",
+            f"Trees deeper than {own['depth']} are fitted when you choose them.",
             **bound("depth", depth, change=lambda value: {"depth": value or here().depth}),
         )
         st.number_input(
