@@ -246,9 +246,10 @@ def lean(answers: pd.DataFrame) -> pd.DataFrame:
             answers[column] = answers[column].astype(object)
     for column in _CATEGORIES:
         if column in answers:
-            values = answers[column].dropna().astype(str)
-            found = sorted(values.unique(), key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), value))
-            answers[column] = pd.Categorical(answers[column].astype(object), categories=found, ordered=column == "tier")
+            values = answers[column].astype("category").cat.remove_unused_categories()
+            values = values.cat.rename_categories([str(value) for value in values.cat.categories])
+            found = sorted(values.cat.categories, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), value))
+            answers[column] = values.cat.set_categories(found, ordered=column == "tier")
     for column in ("seconds", *_NUMBERS):
         if column in answers:
             numbers = pd.to_numeric(answers[column], errors="coerce").astype("Float64")

@@ -99,10 +99,12 @@ class Filters:
             if values:
                 mask &= _column(answers, column, one).isin(values)
         if self.since or self.until:
-            days = _column(answers, "submitted_at", "time of sending").dt.date
-            known = days.notna()
-            mask &= known & (days.where(known, date.min) >= (self.since or date.min))
-            mask &= days.where(known, date.max) <= (self.until or date.max)
+            times = _column(answers, "submitted_at", "time of sending")
+            mask &= times.notna()
+            if self.since:
+                mask &= times >= pd.Timestamp(self.since, tz="UTC")
+            if self.until:
+                mask &= times < pd.Timestamp(self.until, tz="UTC") + pd.Timedelta(days=1)
         if self.checks == "passed":
             mask &= ~answers["worker"].isin(failed)
         if self.excluded_workers:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sqlite_utils import Database
 
@@ -21,7 +22,7 @@ from study.store.settings import Settings
 
 PATIENCE = 10.0
 # Answers that are Python objects at a time; 600,000 at once would take more than a gigabyte.
-_CHUNK = 20_000
+_CHUNK = 5_000
 _JOINED = (
     "FROM answer JOIN assignment ON assignment.item = answer.item AND assignment.worker = answer.worker "
     "JOIN item ON item.id = answer.item JOIN worker ON worker.id = answer.worker "
@@ -118,13 +119,23 @@ def _answers(db: Database, settings: Settings, items: pd.DataFrame) -> tuple[pd.
     )
     chunks = [_compact(pd.DataFrame(rows, columns=columns)) for rows in _fetched(cursor)]
     table = pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=columns)
+    del chunks
     for question in ANSWERS:
         if question not in table:
             table[question] = pd.Series([None] * len(table), dtype="float64" if question in ("ease", "confidence") else object)
+    positions = items.index.get_indexer(pd.Index(table["item"]))
     for name in ATTRIBUTES:
         if name in items:
-            table[name] = items[name].reindex(table["item"]).to_numpy()
+            table[name] = _of_answers(items[name], positions)
     return lean(table), notes
+
+
+def _of_answers(column: pd.Series, positions: np.ndarray) -> np.ndarray | pd.Categorical:
+    """What is known of items, for each of their answers; texts as categories, so that none is held twice."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)[positions]
+    codes, values = pd.factorize(column)
+    return pd.Categorical.from_codes(codes[positions], categories=pd.Index(values).astype(str))
 
 
 def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[tuple[object, ...]]]:

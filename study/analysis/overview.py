@@ -86,9 +86,10 @@ def _hourly(pay: Decimal | None, seconds: float) -> float | None:
 def _by_day(data: StudyData) -> pd.DataFrame:
     if not data.has("submitted_at"):
         return pd.DataFrame({"day": pd.Series(dtype=object), "answers": pd.Series(dtype=int), "total": pd.Series(dtype=int)})
-    days = data.answers["submitted_at"].dropna().dt.date.value_counts().sort_index()
+    # Days stay numbers until they are few: a date object for each of 600,000 answers takes as much room as the answers.
+    days = data.answers["submitted_at"].dropna().dt.floor("D").value_counts().sort_index()
     return pd.DataFrame(
-        {"day": list(days.index), "answers": days.to_numpy(dtype=int), "total": np.cumsum(days.to_numpy(dtype=int))}
+        {"day": list(days.index.date), "answers": days.to_numpy(dtype=int), "total": np.cumsum(days.to_numpy(dtype=int))}
     )
 
 
