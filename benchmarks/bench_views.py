@@ -61,7 +61,7 @@ def measure(run: Run, n_groups: int = 12) -> pd.DataFrame:
     groups = run.groups()
     depth = views.depths(run)[-1]
     modes = views.mode_table(run, depth=depth)
-    largest = groups.loc[groups["n_images"].idxmax(), "group"]
+    largest = groups["group"].iloc[int(groups["n_images"].to_numpy().argmax())]
     keys = list(dict.fromkeys([str(largest), *modes["group"].sample(min(n_groups, len(modes)), random_state=0)]))
     evaluations = {key: views.re_evaluate(run, key) for key in keys}
     nodes = {key: max(e.analysis.leaves, key=lambda leaf: leaf.n_images) for key, e in evaluations.items()}
@@ -104,7 +104,7 @@ def measure(run: Run, n_groups: int = 12) -> pd.DataFrame:
         lambda key: nodes[key].contains(np.load(run.features_path)[searched_group(run, key).indices]),
     )
     add("filter, sort, one page", lambda key: one_page(run, pictures[key]))
-    add("values of an image", lambda key: views.values_of_image(run, key, 5, evaluations[key].analysis.features))
+    add("values of an image", lambda key: views.values_of_image(run, key, 5, evaluations[key].analysis.features.tolist()))
     add("distribution of a feature", lambda key: views.distribution(run, key, int(evaluations[key].analysis.features[0])))
     add("lowest and highest images", lambda key: views.extremes(run, key, int(evaluations[key].analysis.features[0])))
     add(
