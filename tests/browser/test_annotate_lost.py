@@ -112,7 +112,7 @@ def test_a_locked_file_is_waited_for(store: StudyStore, ports: list[int], open_p
 def test_two_servers_behind_a_proxy_that_remembers(store: StudyStore, ports: list[int], open_page: Callable[[str], Page]) -> None:
     """Each visitor stays with one server, whose sessions and pictures the other does not have; the study file is one."""
     proxy = Proxy(ports)
-    links = [prepared(store) for _ in range(4)]
+    links = [prepared(store) for _ in range(3)]
     workers = [Worker(open_page(f"http://localhost:{proxy.port}{link}")) for link in links]
     for number in (1, 2):
         for worker in workers:
