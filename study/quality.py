@@ -6,6 +6,7 @@ Nothing here excludes anybody by itself. `worker_quality` measures, `exclusions`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -286,14 +287,18 @@ def _same_rating(table: pd.DataFrame, worker: np.ndarray, n: int) -> np.ndarray:
 
 
 def _copied(texts: pd.Series, worker: np.ndarray, n: int) -> np.ndarray:
-    normal = (
-        texts.map({text: " ".join(content_words(text, stop_words=())) for text in texts.dropna().unique()})
-        .astype(object)
-        .fillna("")
-    )
-    given = (normal != "").to_numpy()
-    again = pd.DataFrame({"worker": worker[given], "text": normal[given]}).duplicated(keep=False).to_numpy()
+    # Fingerprints of what a text says, 0 for nothing: as texts, those of 600,000 answers would take hundreds of megabytes.
+    prints = np.fromiter((_fingerprint(text) for text in texts), dtype=np.uint64, count=len(texts))
+    given = prints != 0
+    again = pd.DataFrame({"worker": worker[given], "text": prints[given]}).duplicated(keep=False).to_numpy()
     return _over(np.bincount(worker[given], weights=again, minlength=n), np.bincount(worker[given], minlength=n))
+
+
+def _fingerprint(text: Any) -> int:
+    words = content_words(text, stop_words=())
+    return (
+        int.from_bytes(hashlib.blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=8).digest(), "big") if words else 0
+    )
 
 
 def _gap(ratings: np.ndarray, item: np.ndarray) -> np.ndarray:
