@@ -153,7 +153,7 @@ def test_a_run_that_is_being_written(explained_run: Run, open_page: Opener) -> N
         run_json = explained_run.path / "run.json"
         os.utime(run_json, ns=(0, run_json.stat().st_mtime_ns + 1))  # another state of the run, nothing that was kept fits
         page = open_page(explained_run, class_="truck")
-        assert "cannot be read" in errors(page), name
+        assert name in errors(page)
         path.write_bytes(whole[:100])
         os.utime(run_json, ns=(0, run_json.stat().st_mtime_ns + 1))
         page = open_page(explained_run, class_="truck")

@@ -95,7 +95,7 @@ def test_a_judgement_is_recorded_undone_and_shown_wherever_the_feature_is(explai
     assert (kept.name, kept.verdict, kept.author, kept.group) == ("dark <b>wheels</b>", "spurious", "Ada", "label:truck")
     text = html(page)
     assert 'class="bw-named">dark &lt;b&gt;wheels' in text, "in the tree"
-    assert "“dark &lt;b&gt;wheels”: spurious" in text, "beside the feature"
+    assert "“dark &lt;b&gt;wheels&lt;/b&gt;”: spurious" in text, "beside the feature"
     assert "<b>wheels" not in text
     assert "dark &lt;b&gt;wheels" in html(move(page)), "on the overview"
     page = move(page, page="notes")
