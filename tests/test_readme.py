@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_there_is_something_to_run() -> None:
-    assert sum(command.startswith("barlow ") for command in COMMANDS) >= 14
+    assert sum(command.startswith("barlow ") for command in COMMANDS) >= 20
     assert [language for language, _ in BLOCKS].count("python") == 1
 
 
@@ -63,11 +63,12 @@ def test_command_works(folder: Path, command: str) -> None:
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return
     assert words[0] == "barlow"
-    if words[1] == "browse":
-        app = subprocess.Popen([*words, "--no-open"], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    if words[1] == "browse" or words[1:3] == ["study", "serve"]:
+        more = ["--no-open"] if words[1] == "browse" else []
+        app = subprocess.Popen([*words, *more], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
         try:
             assert app.stdout is not None
-            assert "The app is at http://localhost:" in app.stdout.readline()
+            assert any("The app is at http://localhost:" in line for line in app.stdout)
         finally:
             app.send_signal(signal.SIGINT)
         assert app.wait(timeout=30) == 0
