@@ -10,6 +10,7 @@ is (|S|^2 - n) / (n (n - 1)).
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -267,8 +268,9 @@ def _texts(answers: pd.DataFrame, kind: str) -> tuple[np.ndarray, pd.Series]:
     table = checked(answers, DESCRIPTIONS if kind == CONCATENATED else [kind])
     if kind != CONCATENATED:
         return table[kind].to_numpy(dtype=object), table["item"]
-    short, long = (table[column].astype(object).where(table[column].notna(), "") for column in DESCRIPTIONS)
-    return (short + " " + long).to_numpy(dtype=object), table["item"]
+    pairs = zip(table["short"], table["long"], strict=True)
+    both = [" ".join(text if isinstance(text, str) else "" for text in pair) for pair in pairs]
+    return np.array(both, dtype=object), table["item"]
 
 
 class _Parsed:
@@ -293,14 +295,16 @@ class _Parsed:
             count=len(descriptions),
         )
         word_ids: dict[str, int] = {}
-        lists = [
-            [word_ids.setdefault(word, len(word_ids)) for word in content_words(text, stop_words=stop_words, wording=wording)]
-            for text in text_ids
-        ]
+        # Numbers in one row, and not a list for each text: of 600,000 descriptions those would take a hundred megabytes.
+        ids, lengths = array("q"), np.zeros(len(text_ids), dtype=np.intp)
+        for place, text in enumerate(text_ids):
+            words = content_words(text, stop_words=stop_words, wording=wording)
+            ids.extend([word_ids.setdefault(word, len(word_ids)) for word in words])
+            lengths[place] = len(words)
         self.words = list(word_ids)
         self.found = [known_words(word, vectors.key_to_index, stop_words=stop_words, wording=wording) for word in self.words]
-        self.starts = np.concatenate([[0], np.cumsum([len(words) for words in lists])]).astype(np.intp)
-        self.word_ids = np.fromiter((word for words in lists for word in words), dtype=np.intp, count=int(self.starts[-1]))
+        self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
+        self.word_ids = np.array(ids, dtype=np.intp)
         self.is_known = np.array([bool(found) for found in self.found], dtype=bool)
         # What a word adds to a description: its vector, or those of the parts of a compound.
         self.added = np.zeros((len(self.words), vectors.vector_size), dtype=np.float32)
