@@ -28,9 +28,8 @@ class Drafts {
     this.memory.set(view, draft);
     try {
       localStorage.setItem(this.name(view), JSON.stringify(draft));
-      return true;
     } catch {
-      return false;
+      // The memory has it, and the server soon will.
     }
   }
 

@@ -144,8 +144,8 @@ class Form {
 
   typed() {
     this.alive = true;
-    const kept = this.drafts.put(this.view, this.answers, false);
-    if (!kept && this.state !== "waiting") this.status.textContent = "";
+    this.drafts.put(this.view, this.answers, false);
+    if (this.state !== "waiting") this.status.textContent = "";
     clearTimeout(this.draftTimer);
     const now = Date.now();
     this.unsentSince ??= now;
