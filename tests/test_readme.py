@@ -25,7 +25,7 @@ ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """photos/ with two CSVs, an ImageNet-shaped tree, and ResNet-50 checkpoints with random weights."""
+    """photos/ with two CSVs, photos_by_class/, an ImageNet-shaped tree, and ResNet-50 checkpoints with random weights."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     rows = ["Filenames,Predictions,Labels"]
@@ -40,6 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(3):
             picture = Image.fromarray(rng.integers(0, 256, (60, 60, 3), dtype=np.uint8))
             picture.save(folder / "imagenet/train" / wnid / f"{wnid}_{i}.JPEG")
+    for i in range(160):
+        by_class = folder / "photos_by_class" / ("tench", "goldfish")[i % 2]
+        by_class.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(by_class / f"{i}.png")
     torch.manual_seed(0)
     weights = resnet50().state_dict()
     torch.save(weights, folder / "resnet50.pt")
