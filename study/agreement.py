@@ -10,7 +10,7 @@ is (|S|^2 - n) / (n (n - 1)).
 
 from __future__ import annotations
 
-from array import array
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,11 +126,11 @@ def agreement(
             f"The descriptions are one text, {descriptions[:60]!r}; expected a list of texts, one for each description."
         )
     texts = list(descriptions)
-    parsed = _Parsed(texts, vectors, stop_words, wording)
-    table = _agreements(parsed, np.zeros(len(texts), dtype=np.intp), 1)
+    words = _Words(vectors, stop_words, wording)
+    table = _agreements(_Texts(pd.DataFrame({"text": texts}, dtype=object)), words, np.zeros(len(texts), dtype=np.intp), 1)
     row = table.iloc[0]
     value = None if row["agreement"] is pd.NA else float(row["agreement"])
-    unknown = tuple(sorted(word for word, found in zip(parsed.words, parsed.found, strict=True) if not found))
+    unknown = tuple(sorted(word for word, found in zip(words.words, words.found, strict=True) if not found))
     return Agreement(value, int(row["n"]), int(row["usable"]), unknown, row["reason"])
 
 
@@ -158,7 +158,7 @@ def item_agreement(
     """
     texts, items = _texts(answers, kind)
     codes, labels = pd.factorize(items)
-    table = _agreements(_Parsed(texts, vectors, stop_words, wording), codes, len(labels))
+    table = _agreements(texts, _Words(vectors, stop_words, wording), codes, len(labels))
     table.index = pd.Index(labels, name="item")
     return table
 
@@ -181,10 +181,10 @@ def answer_similarity(
     """
     texts, items = _texts(answers, kind)
     codes, _ = pd.factorize(items)
-    parsed = _Parsed(texts, vectors, stop_words, wording)
+    words = _Words(vectors, stop_words, wording)
     similarity = np.full(len(codes), np.nan)
     for rows, starts in _blocks(codes):
-        units, usable = parsed.units(rows)
+        units, usable = words.parsed(texts[rows]).units()
         sizes = np.diff([*starts, len(rows)])
         others = np.repeat(np.add.reduceat(usable.astype(np.int64), starts), sizes) - 1
         sums = np.repeat(np.add.reduceat(units, starts, axis=0), sizes, axis=0)
@@ -218,10 +218,14 @@ def coverage(
         BarlowError: as `item_agreement`.
     """
     texts, _ = _texts(answers, kind)
-    parsed = _Parsed(texts, vectors, stop_words, wording)
-    occurrences = parsed.occurrences()
-    missing = np.array([not found for found in parsed.found], dtype=bool)
-    unknown = pd.DataFrame({"word": np.array(parsed.words, dtype=object)[missing], "occurrences": occurrences[missing]})
+    words = _Words(vectors, stop_words, wording)
+    occurrences = np.zeros(0, dtype=np.int64)
+    for start in range(0, len(texts), _BLOCK):
+        found = words.parsed(texts[np.arange(start, min(start + _BLOCK, len(texts)))]).occurrences()
+        found[: len(occurrences)] += occurrences
+        occurrences = found
+    missing = ~words.is_known
+    unknown = pd.DataFrame({"word": np.array(words.words, dtype=object)[missing], "occurrences": occurrences[missing]})
     unknown = unknown.sort_values(["occurrences", "word"], ascending=[False, True], ignore_index=True)
     return Coverage(int(occurrences.sum()), int(occurrences[~missing].sum()), unknown)
 
@@ -263,30 +267,92 @@ def compare_with_paper(
 # --- from texts to unit vectors
 
 
-def _texts(answers: pd.DataFrame, kind: str) -> tuple[np.ndarray, pd.Series]:
+def _texts(answers: pd.DataFrame, kind: str) -> tuple[_Texts, pd.Series]:
     check_choice(kind, KINDS, "The kind of description")
     table = checked(answers, DESCRIPTIONS if kind == CONCATENATED else [kind])
-    if kind != CONCATENATED:
-        return table[kind].to_numpy(dtype=object), table["item"]
-    pairs = zip(table["short"], table["long"], strict=True)
-    both = [" ".join(text if isinstance(text, str) else "" for text in pair) for pair in pairs]
-    return np.array(both, dtype=object), table["item"]
+    return _Texts(table[list(DESCRIPTIONS) if kind == CONCATENATED else [kind]]), table["item"]
+
+
+class _Texts:
+    """The descriptions of answers, made into Python's texts some thousand at a time: all of 600,000 at once take hundreds of megabytes.
+
+    Args:
+        columns: one column, or several whose texts are one description together.
+    """
+
+    def __init__(self, columns: pd.DataFrame):
+        self.columns = [columns[column].array for column in columns]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, rows: np.ndarray) -> list[Any]:
+        parts = [column.take(rows).to_numpy(dtype=object) for column in self.columns]
+        if len(parts) == 1:
+            return list(parts[0])
+        return [" ".join(text if isinstance(text, str) else "" for text in pair) for pair in zip(*parts, strict=True)]
+
+
+class _Words:
+    """The distinct content words of the texts that were parsed so far.
+
+    Attributes:
+        words: in the order in which they were met.
+        found: for every word the strings that it is looked up as, () for an unknown one.
+        is_known: (words,) bool.
+        added: (words, dimensions) float32, what a word adds to a description: its vector, or those of the parts of a compound.
+    """
+
+    def __init__(self, vectors: KeyedVectors, stop_words: Collection[str], wording: Wording):
+        self.vectors, self.stop_words, self.wording = vectors, frozenset(stop_words), wording
+        self.ids: dict[str, int] = {}
+        self.words: list[str] = []
+        self.found: list[tuple[str, ...]] = []
+        self.is_known = np.zeros(0, dtype=bool)
+        self._added = np.zeros((0, vectors.vector_size), dtype=np.float32)
+
+    @property
+    def added(self) -> np.ndarray:
+        return self._added[: len(self.words)]
+
+    def parsed(self, texts: Sequence[Any]) -> _Parsed:
+        """Some texts as numbers of words; None, NaN and blanks are texts without words."""
+        return _Parsed(texts, self)
+
+    def of(self, text: str) -> list[int]:
+        """The words of a text, by number."""
+        ids = self.ids
+        return [ids.setdefault(word, len(ids)) for word in content_words(text, stop_words=self.stop_words, wording=self.wording)]
+
+    def look_up(self) -> None:
+        """Look up the words that came in since the last time."""
+        index = self.vectors.key_to_index
+        new = list(itertools.islice(self.ids, len(self.words), None))
+        found = [known_words(word, index, stop_words=self.stop_words, wording=self.wording) for word in new]
+        start = len(self.words)
+        self.words += new
+        self.found += found
+        self.is_known = np.append(self.is_known, np.array([bool(keys) for keys in found], dtype=bool))
+        if len(self.words) > len(self._added):
+            # Twice the room each time, so that growing costs no more than the vectors themselves.
+            grown = np.zeros((max(len(self.words), 2 * len(self._added)), self._added.shape[1]), dtype=np.float32)
+            grown[:start] = self._added[:start]
+            self._added = grown
+        for place, keys in enumerate(found, start=start):
+            for key in keys:
+                self._added[place] += self.vectors.vectors[index[key]]
 
 
 class _Parsed:
-    """Descriptions, each distinct text parsed once.
+    """Some descriptions, each distinct text parsed once.
 
     Attributes:
         codes: for every description the index of its text, -1 for an empty or missing one.
-        words: the distinct content words of all texts.
-        found: for every word the strings that it is looked up as, () for an unknown one.
         starts, word_ids: the words of text t are word_ids[starts[t] : starts[t + 1]].
     """
 
-    def __init__(
-        self, descriptions: Sequence[Any] | np.ndarray, vectors: KeyedVectors, stop_words: Collection[str], wording: Wording
-    ):
-        stop_words = frozenset(stop_words)
+    def __init__(self, descriptions: Sequence[Any], words: _Words):
+        self.words = words
         text_ids: dict[str, int] = {}
         given = (text if isinstance(text, str) and text.strip() else None for text in descriptions)
         self.codes = np.fromiter(
@@ -294,47 +360,33 @@ class _Parsed:
             dtype=np.intp,
             count=len(descriptions),
         )
-        word_ids: dict[str, int] = {}
-        # Numbers in one row, and not a list for each text: of 600,000 descriptions those would take a hundred megabytes.
-        ids, lengths = array("q"), np.zeros(len(text_ids), dtype=np.intp)
-        for place, text in enumerate(text_ids):
-            words = content_words(text, stop_words=stop_words, wording=wording)
-            ids.extend([word_ids.setdefault(word, len(word_ids)) for word in words])
-            lengths[place] = len(words)
-        self.words = list(word_ids)
-        self.found = [known_words(word, vectors.key_to_index, stop_words=stop_words, wording=wording) for word in self.words]
-        self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
-        self.word_ids = np.array(ids, dtype=np.intp)
-        self.is_known = np.array([bool(found) for found in self.found], dtype=bool)
-        # What a word adds to a description: its vector, or those of the parts of a compound.
-        self.added = np.zeros((len(self.words), vectors.vector_size), dtype=np.float32)
-        for i, found in enumerate(self.found):
-            for key in found:
-                self.added[i] += vectors.vectors[vectors.key_to_index[key]]
-        n = len(text_ids)
-        self.of_texts = csr_matrix(
-            (np.ones(len(self.word_ids), dtype=np.float32), self.word_ids, self.starts), shape=(n, len(self.words))
-        )
+        ids = [words.of(text) for text in text_ids]
+        words.look_up()
+        self.starts = np.concatenate([[0], np.cumsum([len(one) for one in ids])]).astype(np.intp)
+        self.word_ids = np.array(list(itertools.chain.from_iterable(ids)), dtype=np.intp)
 
     def lengths(self) -> tuple[np.ndarray, np.ndarray]:
         """For every description: its words, and how many of them are known."""
-        known = np.concatenate([[0], np.cumsum(self.is_known[self.word_ids])])
+        known = np.concatenate([[0], np.cumsum(self.words.is_known[self.word_ids])])
         per_text = np.diff(self.starts), known[self.starts[1:]] - known[self.starts[:-1]]
         words, known = (np.append(counts, 0)[self.codes] for counts in per_text)
         return words, known
 
     def occurrences(self) -> np.ndarray:
-        """How often each of `words` occurs in all descriptions."""
+        """How often each of the words met so far occurs in these descriptions."""
         times = np.bincount(self.codes[self.codes >= 0], minlength=len(self.starts) - 1)
         weights = np.repeat(times, np.diff(self.starts))
-        return np.bincount(self.word_ids, weights=weights, minlength=len(self.words)).astype(np.int64)
+        return np.bincount(self.word_ids, weights=weights, minlength=len(self.words.words)).astype(np.int64)
 
-    def units(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Unit vectors (len(rows), dimensions) float64 of some descriptions, zero for those that are not usable, and which are."""
-        codes = self.codes[rows]
-        units = np.zeros((len(rows), self.added.shape[1]))
-        given = codes >= 0
-        units[given] = self.of_texts[codes[given]] @ self.added
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unit vectors (descriptions, dimensions) float64, zero for those that are not usable, and which are."""
+        added = self.words.added
+        of_texts = csr_matrix(
+            (np.ones(len(self.word_ids), dtype=np.float32), self.word_ids, self.starts), shape=(len(self.starts) - 1, len(added))
+        )
+        units = np.zeros((len(self.codes), added.shape[1]))
+        given = self.codes >= 0
+        units[given] = of_texts[self.codes[given]] @ added
         lengths = np.sqrt(np.einsum("nd,nd->n", units, units))
         usable = lengths > 0
         units[usable] /= lengths[usable, None]
@@ -353,15 +405,16 @@ def _blocks(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         at = end
 
 
-def _agreements(parsed: _Parsed, codes: np.ndarray, n_items: int) -> pd.DataFrame:
-    words, known = parsed.lengths()
-    n, usable = (np.zeros(n_items, dtype=np.int64) for _ in range(2))
+def _agreements(texts: _Texts, words: _Words, codes: np.ndarray, n_items: int) -> pd.DataFrame:
+    n, usable, n_words, n_known = (np.zeros(n_items, dtype=np.int64) for _ in range(4))
     squares = np.zeros(n_items)
     for rows, starts in _blocks(codes):
         items = codes[rows[starts]]
-        units, is_usable = parsed.units(rows)
-        usable[items] = np.add.reduceat(is_usable.astype(np.int64), starts)
-        n[items] = np.add.reduceat((parsed.codes[rows] >= 0).astype(np.int64), starts)
+        parsed = words.parsed(texts[rows])
+        units, is_usable = parsed.units()
+        counted = (is_usable, parsed.codes >= 0, *parsed.lengths())
+        for total, part in zip((usable, n, n_words, n_known), counted, strict=True):
+            total[items] = np.add.reduceat(part.astype(np.int64), starts)
         sums = np.add.reduceat(units, starts, axis=0)
         squares[items] = np.einsum("nd,nd->n", sums, sums)
     defined = usable >= 2
@@ -372,8 +425,8 @@ def _agreements(parsed: _Parsed, codes: np.ndarray, n_items: int) -> pd.DataFram
         {
             "n": n,
             "usable": usable,
-            "words": np.bincount(codes, weights=words, minlength=n_items).astype(np.int64),
-            "known": np.bincount(codes, weights=known, minlength=n_items).astype(np.int64),
+            "words": n_words,
+            "known": n_known,
             "agreement": pd.array(value, dtype="Float64"),
             "reason": pd.Series(_REASONS[reason], dtype=object),
         }
