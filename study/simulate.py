@@ -19,6 +19,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.clock import Clock, Moment, timestamp
 from study.errors import RefusedError
 from study.questionnaire import Question, words
@@ -138,8 +139,8 @@ def simulate(
     if not people["simulated"].all():
         n = int((~people["simulated"]).sum())
         raise RefusedError(
-            f"{store.path} has {n} real participants. Simulated ones are not mixed with people: use a copy (barlow study backup --to, "
-            "without its workers: study.preview.preview_copy)."
+            f"In {store.path}, {count(n, 'person has', 'people have')} taken part. Simulated answers are not mixed with theirs: make a "
+            "trial study of its own (barlow study create RUN --study trial.sqlite)."
         )
     rng = random.Random(seed)
     source = iter(participants) if participants is not None else population(rng, **averages)

@@ -109,7 +109,7 @@ def test_a_population_keeps_to_its_averages() -> None:
 
 def test_people_and_simulated_participants_are_not_mixed(store: StudyStore) -> None:
     store.claim("a person")
-    with pytest.raises(RefusedError, match="1 real participants"):
+    with pytest.raises(RefusedError, match="1 person has taken part"):
         simulate(store)
     assert len(store.workers()) == 1
 

@@ -256,7 +256,7 @@ def test_simulate_fills_a_trial_and_refuses_where_people_are(
     fine("create", run_path, "--study", run_path / "other.sqlite", *SMALL, *PANELS)
     with StudyStore(run_path / "other.sqlite") as store:
         store.claim("a person")
-    assert "real participants" in refused("simulate", run_path / "other.sqlite", "--quiet")
+    assert "1 person has taken part" in refused("simulate", run_path / "other.sqlite", "--quiet")
 
 
 def test_set_shows_and_changes_settings(study: Path) -> None:
