@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from PIL import Image
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.run import Run, digest
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, and processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = ["cat", "dog", "truck"]
 N_FEATURES = 12
