@@ -18,7 +18,7 @@ from scipy.stats import binom, binomtest
 
 from barlow_core.errors import BarlowError
 from study import uncertainty
-from study.answer_table import LEVELS, PREFERENCES, RATINGS, check_choice, checked
+from study.answer_table import DESCRIPTIONS, LEVELS, PREFERENCES, RATINGS, check_choice, checked
 from study.cumulative import cumulative
 from study.uncertainty import Estimate
 
@@ -307,7 +307,9 @@ def _by(answers: pd.DataFrame, by: Sequence[str], make: Callable[[pd.DataFrame],
     if not by:
         return make(answers)
     parts = []
-    for labels, part in answers.groupby(list(by), sort=True, dropna=False, observed=True):
+    # Without what is not asked for: descriptions are most of a table, and every part is a copy.
+    asked = answers[[column for column in answers.columns if column not in DESCRIPTIONS]]
+    for labels, part in asked.groupby(list(by), sort=True, dropna=False, observed=True):
         table = make(part)
         for place, (column, label) in enumerate(zip(by, cast("Sequence[Any]", labels), strict=True)):
             table.insert(place, column, label)

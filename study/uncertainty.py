@@ -10,7 +10,8 @@ much, and how short the usual intervals are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -91,8 +92,11 @@ class Clusters:
         Returns:
             (replicates, K) float64: sum over answers of (times the item was drawn) x (times the worker was drawn) x value.
         """
-        tables = [self._by_item_and_worker(values[:, k]) for k in range(values.shape[1])]
-        sums = np.empty((replicates, values.shape[1]))
+        return self._sums([self._by_item_and_worker(values[:, k]) for k in range(values.shape[1])], replicates, seed)
+
+    def _sums(self, tables: Sequence[csr_matrix], replicates: int, seed: int) -> np.ndarray:
+        """`resampled_sums` of values that stand in a table of items and workers each."""
+        sums = np.empty((replicates, len(tables)))
         at = 0
         for item_counts, worker_counts in self._resamples(replicates, seed):
             size = item_counts.shape[1]
@@ -265,9 +269,13 @@ def mean_differences(
             nothing = _estimate(None, None, None, clusters, confidence, reason)
             estimates = [nothing if k in columns else estimate for k, estimate in enumerate(estimates)]
             continue
-        sums = np.hstack([weights, *(numbers[kept, k, None] * weights for k in columns)])
-        totals = sums.sum(axis=0)
-        drawn = clusters.resampled_sums(sums, replicates=replicates, seed=seed)
+        # One after the other into tables, which hold no zeros: all sides of all values at once would be many times as large.
+        made = itertools.chain(weights.T, (numbers[kept, k] * side for k in columns for side in weights.T))
+        totals, tables = [], []
+        for column in made:
+            totals.append(float(column.sum()))
+            tables.append(clusters._by_item_and_worker(column))
+        drawn = clusters._sums(tables, replicates, seed)
         for place, k in enumerate(columns, start=1):
             at = 2 * place
             value = totals[at] / totals[0] - totals[at + 1] / totals[1]

@@ -240,6 +240,8 @@ def lean(answers: pd.DataFrame) -> pd.DataFrame:
     answers = answers.copy(deep=False)
     answers["simulated"] = answers["simulated"].fillna(False).astype(bool)
     for column in ("item", "worker", *DESCRIPTIONS, "useful"):
+        if answers[column].dtype == "str":
+            continue
         if column in ("item", "worker") or answers[column].notna().any():
             answers[column] = answers[column].astype("str").where(answers[column].notna(), None)
         else:

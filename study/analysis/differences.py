@@ -130,11 +130,10 @@ def differences(
     items = item_outcomes(answers, agreement or {})
     rows = []
     for factor, first, second in _pairs(answers, factors):
-        of_item = answers.drop_duplicates("item").set_index("item")[factor]
+        of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor]
         sides = [items[(of_item.reindex(items.index) == level).to_numpy(dtype=bool, na_value=False)] for level in (first, second)]
         means = _mean_differences(answers, factor, first, second, items, sides, confidence, replicates, seed)
-        part = answers[answers[factor].isin([first, second])]
-        workers = [set(part.loc[part[factor] == level, "worker"]) for level in (first, second)]
+        workers = [set(answers.loc[answers[factor] == level, "worker"].unique()) for level in (first, second)]
         for outcome in items.columns:
             values = [side[outcome].dropna().to_numpy() for side in sides]
             row: dict[str, Any] = {"outcome": outcome, "factor": factor, "first": first, "second": second}
@@ -172,7 +171,7 @@ def omnibus(answers: pd.DataFrame, agreement: Mapping[str, pd.Series] | None = N
     items = item_outcomes(answers, agreement or {})
     rows = []
     if factor in answers:
-        of_item = answers.drop_duplicates("item").set_index("item")[factor].reindex(items.index)
+        of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor].reindex(items.index)
         levels = levels_of(answers, factor)
         for outcome in items.columns if len(levels) > 2 else ():
             parts = [
@@ -253,7 +252,7 @@ def _mean_differences(
     replicates: int,
     seed: int,
 ) -> dict[str, uncertainty.Estimate]:
-    part = answers[answers[factor].isin([first, second])]
+    part = answers.loc[answers[factor].isin([first, second]), ["item", "worker", factor, *RATINGS, "useful"]]
     is_first = (part[factor] == first).to_numpy(dtype=bool)
     found: dict[str, uncertainty.Estimate] = {}
     values = np.column_stack(

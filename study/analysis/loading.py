@@ -113,9 +113,10 @@ def _answers(db: Database, settings: Settings, items: pd.DataFrame) -> tuple[pd.
     )
     columns = ["item", "worker", *asked, "simulated", "platform", "seconds", "submitted_at"]
     questions = "".join(f'answer."{name}", ' for name in asked)
+    # CROSS keeps the order of the tables (https://sqlite.org/optoverview.html): answers come as they were sent, and nothing is sorted in memory.
     cursor = db.conn.execute(
         f"SELECT answer.item, worker.pseudonym, {questions}worker.simulated, worker.platform, answer.seconds, answer.submitted_at "
-        f"{_JOINED}WHERE item.kind = 'item' AND assignment.state = 'accepted' ORDER BY answer.id"
+        f"{_JOINED.replace('JOIN', 'CROSS JOIN')}WHERE item.kind = 'item' AND assignment.state = 'accepted' ORDER BY answer.id"
     )
     chunks = [_compact(pd.DataFrame(rows, columns=columns)) for rows in _fetched(cursor)]
     table = pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame(columns=columns)

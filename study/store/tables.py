@@ -55,27 +55,28 @@ def answers(
         [*kinds, *states],
     )
     columns = [*_BEFORE, *settings.questionnaire.ids, *_AFTER]
-    data = []
+    data = _ItemData()
     found = []
     for row in rows:
-        data.append(json.loads(row.pop("data")))
+        data.add(row["data"])
         found.append([row[column] for column in columns])
     return _frame(found, columns, settings, data if item_data else None)
 
 
 def items(db: Database, settings: Settings) -> pd.DataFrame:
     """One row an item, in the order of the list: `item`, `kind`, `wanted`, `filled`, `answers`, and its data."""
-    rows = list(
-        db.query(
-            "SELECT item.id AS item, item.kind, item.wanted, item.filled, item.data, "
-            "(SELECT count(*) FROM assignment WHERE assignment.item = item.id AND assignment.state = 'accepted') AS answers "
-            "FROM item ORDER BY item.position"
-        )
+    rows = db.query(
+        "SELECT item.id AS item, item.kind, item.wanted, item.filled, item.data, "
+        "(SELECT count(*) FROM assignment WHERE assignment.item = item.id AND assignment.state = 'accepted') AS answers "
+        "FROM item ORDER BY item.position"
     )
     columns = ["item", "kind", "wanted", "filled", "answers"]
-    return _frame(
-        [[row[column] for column in columns] for row in rows], columns, settings, [json.loads(row["data"]) for row in rows]
-    )
+    data = _ItemData()
+    found = []
+    for row in rows:
+        data.add(row["data"])
+        found.append([row[column] for column in columns])
+    return _frame(found, columns, settings, data)
 
 
 def item_list(db: Database) -> list[dict[str, Any]]:
@@ -164,7 +165,28 @@ def codebook(table: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "meaning", "values"])
 
 
-def _frame(rows: list[list[Any]], columns: list[str], settings: Settings, data: list[dict[str, Any]] | None) -> pd.DataFrame:
+class _ItemData:
+    """The data of items, by column: dicts of 120,000 items would take hundreds of megabytes."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[Any]] = {}
+        self.n = 0
+
+    def add(self, text: str) -> None:
+        """The next item's, as JSON."""
+        for key, value in json.loads(text).items():
+            column = self.columns.setdefault(key, [])
+            column.extend([None] * (self.n - len(column)))
+            column.append(value)
+        self.n += 1
+
+    def values(self, key: str) -> list[Any]:
+        """What each item has there; None where it has nothing."""
+        column = self.columns[key]
+        return column + [None] * (self.n - len(column))
+
+
+def _frame(rows: list[list[Any]], columns: list[str], settings: Settings, data: _ItemData | None) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=columns)
@@ -180,8 +202,8 @@ def _frame(rows: list[list[Any]], columns: list[str], settings: Settings, data: 
         if column in columns:
             table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601")
     if data is not None:
-        for key in dict.fromkeys(key for one in data for key in one):
-            table[key if key not in columns else f"item_{key}"] = _column([one.get(key) for one in data], table.index)
+        for key in data.columns:
+            table[key if key not in columns else f"item_{key}"] = _column(data.values(key), table.index)
     return table
 
 

@@ -37,7 +37,7 @@ def records_of(data: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
-    """A table as people read it: numbers with two decimals, missing values as dashes.
+    """The first `SHOWN` rows of a table as people read them: numbers with two decimals, missing values as dashes.
 
     Args:
         kinds: for columns: "share", "p", "whole", "fine" (four decimals), "label" (the name of a column or value); others by their type.
@@ -45,7 +45,7 @@ def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
     made = {}
     for column in data.columns:
         kind = kinds.get(str(column))
-        made[str(column)] = [_cell(value, kind) for value in data[column]]
+        made[str(column)] = [_cell(value, kind) for value in data[column].head(SHOWN)]
     return pd.DataFrame(made, columns=[str(column) for column in data.columns], dtype=object)
 
 
