@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import searched_group
+from barlow_core.analyses.tables import HELD_OUT_LEAF
 from barlow_core.checks import Checks
 from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.groups import parse
@@ -15,19 +16,6 @@ from barlow_core.run import Run
 from barlow_core.statistics import increase_interval, wilson_interval
 from barlow_core.views.what_if import Evaluation
 from barlow_core.views.words import rule_words
-
-_HELD_OUT = {
-    "held_out_n_images": "n_images",
-    "held_out_n_failures": "n_failures",
-    "held_out_error_rate": "error_rate",
-    "held_out_error_rate_low": "error_rate_low",
-    "held_out_error_rate_high": "error_rate_high",
-    "held_out_error_coverage": "error_coverage",
-    "held_out_increase": "increase",
-    "held_out_increase_low": "increase_low",
-    "held_out_increase_high": "increase_high",
-    "held_out_agreement": "agreement",
-}
 
 
 def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
@@ -72,10 +60,10 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
                 "importance_value": node.importance_value,
                 "increase": node.error_rate - analysis.ber,
                 "rank": ranks.get(node.number),
-                **{column: again.get(name) for column, name in _HELD_OUT.items()},
+                **{column: again.get(name) for column, name in HELD_OUT_LEAF.items()},
             }
         )
-    return pd.DataFrame(rows).astype({"parent": "Int64", "rank": "Int64"} | dict.fromkeys(_HELD_OUT, "float64"))
+    return pd.DataFrame(rows).astype({"parent": "Int64", "rank": "Int64"} | dict.fromkeys(HELD_OUT_LEAF, "float64"))
 
 
 def _walk(
