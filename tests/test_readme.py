@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return str(probe.getsockname()[1])
+
+
 def test_there_is_something_to_run() -> None:
     assert sum(command.startswith("barlow ") for command in COMMANDS) >= 20
     assert [language for language, _ in BLOCKS].count("python") == 1
@@ -68,7 +75,8 @@ def test_command_works(folder: Path, command: str) -> None:
         return
     assert words[0] == "barlow"
     if words[1] == "browse" or words[1:3] == ["study", "serve"]:
-        more = ["--no-open"] if words[1] == "browse" else []
+        # A study is served at a fixed port, which something else on this machine may have.
+        more = ["--no-open"] if words[1] == "browse" else ["--port", free_port(), "--admin-port", free_port()]
         app = subprocess.Popen([*words, *more], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
         try:
             assert app.stdout is not None
