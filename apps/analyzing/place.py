@@ -1,8 +1,4 @@
-"""Where the analyst is and what is kept of the study, in the URL: a link or a reload shows the same, and the back button goes back.
-
-The place lives in the session; widgets show it and change it in callbacks (`bound`), and the URL follows it. When the URL is not
-what this page wrote there (a link, a reload, the back button), the place follows the URL.
-"""
+"""Where the analyst is and what is kept of the study: the fields of the place, and what they are called in the URL (`shared.address`)."""
 
 from __future__ import annotations
 
@@ -11,11 +7,11 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import streamlit as st
+from shared import address
 
 from study.analysis import Filters
 from study.words import Wording
 
-PLACE, WRITTEN = "place", "url as this page wrote it"
 OVERVIEW, ITEMS, REPORT = "overview", "items", "report"
 LISTS = {"groupings": "grouping", "classes": "class", "tiers": "tier", "platforms": "platform"}
 DAYS = ("since", "until")
@@ -62,24 +58,18 @@ class Place(NamedTuple):
 
 def here() -> Place:
     """Where the analyst is."""
-    place: Place = st.session_state.get(PLACE, Place())
+    place: Place = st.session_state.get(address.PLACE, Place())
     return place
 
 
 def adopt_url() -> None:
     """Go to what the URL says, unless this page wrote it there itself."""
-    found = _query()
-    if PLACE not in st.session_state or found != st.session_state.get(WRITTEN):
-        st.session_state[PLACE] = parse(found)
-        st.session_state[WRITTEN] = found
+    address.adopt(_query(), parse)
 
 
 def write_url() -> None:
     """Write the place into the URL, leaving out what is as by default, so that opening the page is one step of history."""
-    wanted = unparse(here())
-    if wanted != _query():
-        st.query_params.from_dict(wanted)
-    st.session_state[WRITTEN] = wanted
+    address.write(_query(), unparse(here()))
 
 
 def _query() -> dict[str, list[str]]:
@@ -125,7 +115,7 @@ def go(**changes: Any) -> None:
         changes = {"item": None, **changes}
     if "page" in changes:
         changes = {"worker": None, **changes}
-    st.session_state[PLACE] = here()._replace(**changes)
+    address.move(here()._replace(**changes))
 
 
 def reset_filters() -> None:
@@ -167,22 +157,10 @@ def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> lis
         changes["simulated"] = "all"
         dropped.append("The answers are all of one kind, people or simulated; that filter is left out.")
     if changes:
-        st.session_state[PLACE] = place._replace(**changes)
+        address.put(place._replace(**changes))
     return dropped
 
 
 def bound(field: str, value: Any, *, change: Callable[[Any], dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Arguments for a widget that shows a field of the place and changes it.
-
-    Args:
-        value: what the widget shows now.
-        change: what the widget's value means, as arguments for `go`; None for the field itself.
-    """
-    key = f"choose {field}"
-    st.session_state[key] = value
-
-    def changed() -> None:
-        new = st.session_state[key]
-        go(**({field: new} if change is None else change(new)))
-
-    return {"key": key, "on_change": changed}
+    """Arguments for a widget that shows a field of the place and changes it, see `shared.address.bound`."""
+    return address.bound(field, value, go, change=change)

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 import streamlit as st
 from shared import runs
+from shared.address import stay
 from shared.html import plain, stats
 
 from barlow_core import views
@@ -17,7 +18,7 @@ from browsing.columns import in_percent
 from browsing.columns import percent as percent_
 from browsing.columns import points as points_
 from browsing.data import comparison, of_run
-from browsing.place import bound, go, here, stay
+from browsing.place import bound, go, here
 from browsing.side_by_side import show_side_by_side
 from browsing.started import Started
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
+from shared.address import stay
 from shared.html import plain
 
 from barlow_core.jobs import Job, PanelJobs
 from barlow_core.run import Run
-from browsing.place import stay
 
 OFTEN = 2.0  # seconds between two looks at a job; more often would slow down the job itself
 

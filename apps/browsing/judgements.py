@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
+from shared.address import stay
 from shared.html import plain
 from shared.runs import stamp
 
@@ -16,7 +17,6 @@ from barlow_core.failure_tree import Node
 from barlow_core.judgements import ACTIONS, VERDICTS, Judgement, Judgements
 from barlow_core.run import Run
 from browsing.crowd import Crowd, crowd, study_stamp
-from browsing.place import stay
 
 AUTHOR = "author of judgements"
 SCOPES = {"rule": "in this rule", "group": "in this group", "feature": "everywhere"}

@@ -1,8 +1,4 @@
-"""Where the visitor is, kept in the URL: a link or a reload shows exactly the same, and the back button goes back.
-
-The place lives in the session; widgets show it and change it in callbacks (`bound`), and the URL follows it. When the URL is not
-what this page wrote there (a link, a reload, the back button), the place follows the URL.
-"""
+"""Where the researcher is: the fields of the place, and what they are called in the URL (`shared.address`)."""
 
 from __future__ import annotations
 
@@ -11,13 +7,13 @@ from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import quote, unquote
 
 import streamlit as st
+from shared import address
 
 PAGES = ("benchmark", "group", "compare", "notes", "take")
 SHOWN = ("failures", "successes", "all")
 SORTS = ("any", "highest", "lowest", "sure", "unsure")
 ONLY = ("all", "modes")
 MORE = ("values", "extremes", "stages", "similar")
-PLACE, WRITTEN, MOVED = "place", "url as this page wrote it", "moved by a widget of this page"
 
 
 class Kept(NamedTuple):
@@ -92,30 +88,18 @@ CHOICES = {"page": PAGES, "show": SHOWN, "sort": SORTS, "only": ONLY, "more": MO
 
 def here() -> Place:
     """Where the visitor is."""
-    place: Place = st.session_state.get(PLACE, Place())
+    place: Place = st.session_state.get(address.PLACE, Place())
     return place
 
 
 def adopt_url() -> None:
-    """Go to what the URL says, unless this page wrote it there itself.
-
-    A click may come with the URL of before, as the browser had it when the page was about to write a new one. What the click
-    means counts then; only a visit that begins, a reload and the back button come without a click.
-    """
-    found = st.query_params.to_dict()
-    moved = st.session_state.pop(MOVED, False)
-    if PLACE not in st.session_state or (found != st.session_state.get(WRITTEN) and not moved):
-        st.session_state[PLACE] = parse(found)
-    st.session_state[WRITTEN] = found
+    """Go to what the URL says, unless this page wrote it there itself."""
+    address.adopt(st.query_params.to_dict(), parse)
 
 
 def write_url(usual: Place) -> None:
     """Write the place into the URL, leaving out what is as in `usual`, so that opening the page is one step of history."""
-    wanted = unparse(here(), usual)
-    if wanted != st.query_params.to_dict():
-        st.query_params.from_dict(wanted)
-    st.session_state[WRITTEN] = wanted
-    st.session_state[MOVED] = False
+    address.write(st.query_params.to_dict(), unparse(here(), usual))
 
 
 def parse(query: dict[str, str]) -> Place:
@@ -164,32 +148,14 @@ def go(**changes: Any) -> None:
         if value != getattr(place, field)
         for below in BELOW.get(field, ())
     }
-    st.session_state[PLACE] = place._replace(**reset | changes)
-    stay()
-
-
-def stay() -> None:
-    """Stay at this place whatever the URL says; for callbacks of what is clicked without going anywhere."""
-    st.session_state[MOVED] = True
+    address.move(place._replace(**reset | changes))
 
 
 def put(**changes: Any) -> None:
     """Set fields of the place and leave all others as they are."""
-    st.session_state[PLACE] = here()._replace(**changes)
+    address.put(here()._replace(**changes))
 
 
 def bound(field: str, value: Any, *, change: Callable[[Any], dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Arguments for a widget that shows a field of the place and changes it.
-
-    Args:
-        value: what the widget shows now.
-        change: what the widget's value means, as arguments for `go`; None for the field itself.
-    """
-    key = f"choose {field}"
-    st.session_state[key] = value
-
-    def changed() -> None:
-        new = st.session_state[key]
-        go(**({field: new} if change is None else change(new)))
-
-    return {"key": key, "on_change": changed}
+    """Arguments for a widget that shows a field of the place and changes it, see `shared.address.bound`."""
+    return address.bound(field, value, go, change=change)

@@ -73,3 +73,22 @@ def test_the_usual_place_has_an_empty_address() -> None:
 )
 def test_what_means_nothing_is_left_out(query: dict[str, list[str]], field: str, value: object) -> None:
     assert getattr(place_module().parse(query), field) == value
+
+
+def test_a_click_that_comes_with_the_address_of_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser has not the new address yet when somebody clicks again at once."""
+    module = place_module()
+    session: dict[str, object] = {}
+    monkeypatch.setattr(module.address.st, "session_state", session)
+    old, new = {"tier": ["top"]}, {"tier": ["middle"]}
+    module.address.adopt(old, module.parse)
+    module.go(tiers=("middle",))
+    monkeypatch.setattr(module.address.st, "query_params", type("Query", (), {"from_dict": staticmethod(lambda _: None)}))
+    module.address.write(old, module.unparse(module.here()))
+    assert session[module.address.WRITTEN] == new
+    module.go(classes=("cat",))  # the second click, still with the old address
+    module.address.adopt(old, module.parse)
+    assert module.here() == module.Place(tiers=("middle",), classes=("cat",))
+    module.address.write(old, module.unparse(module.here()))
+    module.address.adopt({"tier": ["bottom"]}, module.parse)  # the back button, or a link: no click
+    assert module.here() == module.Place(tiers=("bottom",))
