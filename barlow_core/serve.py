@@ -27,6 +27,7 @@ def serve_app(
     port: int | None = None,
     address: str = "localhost",
     base_path: str = "",
+    query: str = "",
     open_browser: bool = True,
     options: Mapping[str, str] | None = None,
 ) -> None:
@@ -38,6 +39,7 @@ def serve_app(
         port: None: the first free one from 8501 on.
         address: interface to listen on.
         base_path: below which a proxy shows the app.
+        query: of the address to open, such as "page=group&depth=2".
         options: further ones of Streamlit, by name: {"server.enableCORS": "false"}.
 
     Raises:
@@ -60,9 +62,10 @@ def serve_app(
     app = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_until_healthy(app, url)
-        print(f"The app is at {url}   (Ctrl-C stops it)", flush=True)
+        page = f"{url}/?{query}" if query else url
+        print(f"The app is at {page}   (Ctrl-C stops it)", flush=True)
         if open_browser and _has_display():
-            webbrowser.open(url)
+            webbrowser.open(page)
         app.wait()
     except KeyboardInterrupt:
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 
@@ -78,6 +79,8 @@ def analyze(
     --app, the findings are printed.
     """
     if app:
+        if out is not None or names_to is not None or as_json:
+            raise BarlowError("--app opens a page. Leave it out to write files (--out), names (--names-to) or JSON (--json).")
         _serve(study, **given)
         return
     analysis = _analysis(study, **given)
@@ -123,7 +126,29 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
         arguments += ["--vectors", str(given["vectors"].absolute())]
     if given["columns"]:
         arguments += ["--columns", given["columns"]]
-    serve_app("analyze.py", arguments, port=port, address=address, base_path=base_path, open_browser=open_browser)
+    serve_app(
+        "analyze.py",
+        arguments,
+        port=port,
+        address=address,
+        base_path=base_path,
+        query=_query(**given),
+        open_browser=open_browser,
+    )
+
+
+def _query(**given: Any) -> str:
+    """What is kept of the study, as the page's address says it."""
+    words: list[tuple[str, str]] = []
+    for name, option in (("grouping", "groupings"), ("class", "classes"), ("tier", "tiers"), ("platform", "platforms")):
+        words += [(name, value) for value in given[option]]
+    words += [(name, given[name].date().isoformat()) for name in ("since", "until") if given[name] is not None]
+    words += [("checks", "passed")] * given["checks_passed"]
+    switches = {"exclude": "exclude", "models": "models", "spelling": "same_spelling", "hyphens": "hyphens", "plurals": "plurals"}
+    words += [(name, "1") for name, option in switches.items() if given[option]]
+    if given["vectors"]:
+        words.append(("vectors", str(given["vectors"].absolute())))
+    return urlencode(words)
 
 
 def _analysis(study: Path, **given: Any) -> Analysis:

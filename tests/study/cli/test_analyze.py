@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pandas as pd
 import pytest
@@ -10,6 +13,7 @@ from analysis_study import make_study
 from click.testing import CliRunner, Result
 
 from barlow_core.cli import cli
+from barlow_core.paths import apps_dir
 
 FAST = ["--replicates", "50"]
 
@@ -113,7 +117,36 @@ def test_the_app_is_told_what_it_needs(folder: Path, monkeypatch: pytest.MonkeyP
     assert result.exit_code == 0, result.output
     assert called["script"] == "analyze.py"
     assert called["arguments"] == [str(folder), "--columns", "ease=q3"]
-    assert (called["port"], called["open_browser"]) == (8123, False)
+    assert (called["port"], called["open_browser"], called["query"]) == (8123, False, "")
+
+
+def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(apps_dir())
+    place = importlib.import_module("analyzing.place")
+    called: dict[str, Any] = {}
+    monkeypatch.setattr("barlow_core.serve.serve_app", lambda *arguments, **given: called.update(given))
+    given = ("--grouping", "label", "--class", "great white", "--class", "a&b", "--tier", "top", "--platform", "prolific")
+    given += ("--since", "2026-01-02", "--until", "2026-02-03", "--checks-passed", "--exclude", "--same-spelling", "--plurals")
+    assert run(folder, "--app", *given).exit_code == 0
+    assert place.parse(parse_qs(called["query"])) == place.Place(
+        groupings=("label",),
+        classes=("great white", "a&b"),
+        tiers=("top",),
+        platforms=("prolific",),
+        since=date(2026, 1, 2),
+        until=date(2026, 2, 3),
+        checks="passed",
+        exclude=True,
+        spelling=True,
+        plurals=True,
+    )
+
+
+def test_the_app_writes_no_files(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, "--app", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--app opens a page" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_has_an_example() -> None:
