@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -18,6 +19,8 @@ from study.words import STOP_WORDS, Wording, content_words, known_words
 
 # What names are counted by: there is no number of the paper's to be faithful to, and "stripe" and "stripes" are one word to a reader.
 FOR_NAMES = Wording(spelling=True, plurals=True)
+# Items whose texts are remembered at a time: of all, they would take hundreds of megabytes.
+_ITEMS = 5_000
 ONLY_ONE = "the only usable description"
 NO_VECTORS = "no description has a known word, so the one whose words most others use"
 
@@ -60,14 +63,23 @@ def feature_names(
     similarity = answer_similarity(table, vectors, kind=kind, stop_words=stop_words, wording=wording)
     parsed = _Words(vectors, stop_words, wording)
     codes, items = pd.factorize(table["item"])
-    texts = table[kind].to_numpy(dtype=object)
+    texts = table[kind].array
     # Equal cosines differ in their last bits; without a cosine all are equally near.
     nearness = np.nan_to_num(similarity).round(6)
-    rows = [_name(texts[at], similarity[at].tolist(), nearness[at].tolist(), parsed, min_support) for at in _rows_of_items(codes)]
-    columns = ["name", "similarity", "n", "usable", "support", "words", "reason"]
-    result = pd.DataFrame(rows, columns=columns, index=pd.Index(items, name="item"))
-    for column in ("name", "words", "reason"):
-        result[column] = pd.Series([row[column] for row in rows], index=result.index, dtype=object)
+    found: dict[str, list[Any]] = {column: [] for column in ("name", "similarity", "n", "usable", "support", "words", "reason")}
+    rows_of_items = _rows_of_items(codes)
+    while block := list(itertools.islice(rows_of_items, _ITEMS)):
+        parsed.of_text.clear()
+        # Many texts out of the column at once: one item at a time is ten times slower.
+        written = texts.take(np.concatenate(block)).to_numpy(dtype=object)
+        ends = np.cumsum([len(at) for at in block])
+        for at, of_item in zip(block, np.split(written, ends[:-1]), strict=True):
+            row = _name(of_item, similarity[at].tolist(), nearness[at].tolist(), parsed, min_support)
+            for column, values in found.items():
+                values.append(row[column])
+    result = pd.DataFrame(index=pd.Index(items, name="item"))
+    for column, values in found.items():
+        result[column] = pd.Series(values, index=result.index, dtype=object if column in ("name", "words", "reason") else None)
     return result.astype({"similarity": "Float64", "n": np.int64, "usable": np.int64, "support": np.int64})
 
 
@@ -97,7 +109,9 @@ class _Words:
 def _rows_of_items(codes: np.ndarray) -> Iterator[np.ndarray]:
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    yield from np.split(order, starts[1:]) if len(starts) else ()
+    ends = np.append(starts, len(order))[1:]
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield order[start:end]
 
 
 @dataclass(slots=True)

@@ -124,19 +124,19 @@ def _resampled(
     for at in range(0, replicates if pairs else 0, batch):
         size = min(batch, replicates - at)
         draws = rng.integers(n_classes, size=(size, n_classes))
-        counts = np.bincount((draws * size + np.arange(size)[:, None]).ravel(), minlength=size * n_classes)
-        # Items as rows: whole rows are what ranking moves about.
-        weights = counts.reshape(n_classes, size)[classes].astype(np.float64)
+        counts = np.bincount((draws + n_classes * np.arange(size)[:, None]).ravel(), minlength=size * n_classes)
+        # Resamples as rows: of many items there are few at a time, and rows of few numbers are slow.
+        weights = counts.reshape(size, n_classes).astype(np.float64)[:, classes]
         ranks: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
         for pair in pairs:
             mask = given[pair].tobytes()
             for name in pair:
                 if (name, mask) not in ranks:
-                    of_given = weights * given[pair][:, None]
-                    centred = orders[name].ranks(of_given) - (of_given.sum(axis=0) + 1) / 2
+                    of_given = weights * given[pair]
+                    centred = orders[name].ranks(of_given) - (of_given.sum(axis=1, keepdims=True) + 1) / 2
                     ranks[name, mask] = centred, of_given * centred
             (x, weighted_x), (y, weighted_y) = ranks[pair[0], mask], ranks[pair[1], mask]
-            products = [np.einsum("nb,nb->b", *two) for two in ((weighted_x, y), (weighted_x, x), (weighted_y, y))]
+            products = [np.einsum("bn,bn->b", *two) for two in ((weighted_x, y), (weighted_x, x), (weighted_y, y))]
             with np.errstate(divide="ignore", invalid="ignore"):
                 drawn[pair][at : at + size] = products[0] / np.sqrt(products[1] * products[2])
     return drawn
@@ -152,6 +152,6 @@ class _Order:
         self.starts = np.flatnonzero(np.diff(self.place[self.order], prepend=-1))
 
     def ranks(self, weights: np.ndarray) -> np.ndarray:
-        """(n, B) mid-ranks of each item among the copies of all that weights (n, B) make."""
-        of_value = np.add.reduceat(weights[self.order], self.starts, axis=0)
-        return (np.cumsum(of_value, axis=0) - (of_value - 1) / 2)[self.place]
+        """(B, n) mid-ranks of each item among the copies of all that weights (B, n) make."""
+        of_value = np.add.reduceat(weights[:, self.order], self.starts, axis=1)
+        return (np.cumsum(of_value, axis=1) - (of_value - 1) / 2)[:, self.place]
