@@ -62,17 +62,17 @@ class ExclusionRule:
         """The rule as a sentence or two, for a methods section."""
         patterns = []
         if self.fast is not None:
-            patterns.append(f"a median time on task below {self.fast:.0%} of the median worker's")
+            patterns.append(f"a median time on task below {_percent(self.fast)} of the median worker's")
         if self.same_rating is not None:
-            patterns.append(f"the same ease, confidence and preference in at least {self.same_rating:.0%} of the answers")
+            patterns.append(f"the same ease, confidence and preference in at least {_percent(self.same_rating)} of the answers")
         if self.copied is not None:
             patterns.append(
-                f"at least {self.copied:.0%} of the long descriptions copied from the worker's own about another item"
+                f"at least {_percent(self.copied)} of the long descriptions copied from the worker's own about another item"
             )
         sentences = []
         if self.checks_passed is not None:
             sentences.append(
-                f"Workers were excluded who passed fewer than {self.checks_passed:.0%} of their gold and attention checks."
+                f"Workers were excluded who passed fewer than {_percent(self.checks_passed)} of their gold and attention checks."
             )
         if len(patterns) >= self.signals:
             count = f"at least {self.signals} of the following" if len(patterns) > 1 else "the following"
@@ -168,12 +168,12 @@ def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.D
     count = np.zeros(len(quality), dtype=np.int64)
     signals: list[list[str]] = [[] for _ in range(len(quality))]
     for row in np.flatnonzero(failed):
-        signals[row].append(f"checks passed {quality['checks_passed'].iloc[row]:.0%}")
+        signals[row].append(f"checks passed {_percent(quality['checks_passed'].iloc[row])}")
     for name, shown, column in patterns:
         shown = shown & enough
         count += shown
         for row in np.flatnonzero(shown):
-            signals[row].append(f"{name} {quality[column].iloc[row]:.0%}")
+            signals[row].append(f"{name} {_percent(quality[column].iloc[row])}")
     excluded = failed | (count >= rule.signals)
     return pd.DataFrame({"excluded": excluded, "signals": ["; ".join(found) for found in signals]}, index=quality.index)
 
@@ -257,6 +257,10 @@ def _mean_agreements(values: Mapping[str, pd.Series], bootstrap: Mapping[str, An
         )
         for kind, found in values.items()
     }
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _three(estimate: uncertainty.Estimate | Alpha) -> _Three:

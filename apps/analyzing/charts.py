@@ -45,7 +45,6 @@ def themed(figure: Figure) -> dict[str, Any]:
     for name, ours in {
         "axis": {"labelColor": quiet, "titleColor": ink, "domainColor": line, "tickColor": line, "gridColor": line},
         "legend": {"labelColor": quiet, "titleColor": ink},
-        "header": {"labelColor": ink, "titleColor": ink},
         "text": {"color": ink},
     }.items():
         config[name] = {**config.get(name, {}), **ours}

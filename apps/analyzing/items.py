@@ -43,6 +43,7 @@ MOST_ROWS = 18
 def show_items(analysis: Analysis) -> None:
     """All items as a table that sorts and searches; a ticked row opens."""
     table = analysis.item_table.reset_index()
+    table["vote"] = table["vote"].astype(object).where(~table["tied"], "tie").fillna("—")
     st.html(heading("All items", f"{analysis.n_text}. Sort by a column's head; search with the magnifying glass of the table."))
     number = st.column_config.NumberColumn
     formats: dict[str, Any] = {name: number(TABLE[name], format="%.2f") for name in ("ease", "confidence", "short", "long")}

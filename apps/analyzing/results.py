@@ -14,12 +14,11 @@ from analyzing.charts import show_chart
 from analyzing.place import go
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, item_panel
-from study.report import Figure, Number, Section, Table
+from study.report import Figure, Number, Section, Table, style
 from study.report.wording import MISSING
 
 ROW = 35  # pixels of a row of a table
 MOST_ROWS = 12  # of a table before it scrolls
-COLUMNS = {"n": "n", "n_items": "Items", "n_workers": "Workers", "value_of": "Of", "p": "p", "q": "q"}
 
 
 def show_section(section: Section, analysis: Analysis, controls: Callable[[], None] | None = None) -> None:
@@ -93,7 +92,7 @@ def show_table(table: Table, analysis: Analysis) -> None:
             return
         st.html(f'<p class="bw-caption">{escape(table.caption)}</p>')
         said = [name for name in table.shown if not (table.shown[name] == MISSING).all()]
-        labels = {name: COLUMNS.get(str(name), str(name).replace("_", " ").capitalize()) for name in said}
+        labels = {name: style.heading(name) for name in said}
         rows_that_open(table.shown, table.items_column, key=f"rows {table.id}", column_order=said, column_config=labels)
         if len(table.shown) < len(table.data):
             st.html(

@@ -28,7 +28,7 @@ from study.word_vectors import load_vectors
 
 SPLITS = ("grouping", "tier")
 SOME_SIMULATED = "Contains simulated data: {n} of {total} answers are not those of people."
-ALL_SIMULATED = "Simulated data: none of these answers is a person's."
+ALL_SIMULATED = "Simulated data: no answer is a person's."
 
 
 class Analysis:

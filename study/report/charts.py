@@ -17,6 +17,8 @@ from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
+# Between the name of a panel and that of a row: no name has it.
+SEPARATOR = "\u2063"
 
 Spec = dict[str, Any]
 
@@ -78,7 +80,7 @@ def intervals(
     bars: bool = False,
     as_share: bool = False,
     reference: float | None = None,
-    facet: str | None = None,
+    panel: str | None = None,
     domain: tuple[float, float] | None = None,
     dodge: bool = True,
     step: int = 30,
@@ -88,14 +90,11 @@ def intervals(
     Args:
         rows: `label` (or what `y` names), `value`, `low`, `high`, and `n` for the tooltip; the order of rows is that of the figure.
         reference: a line to compare with, such as 0.
-        facet: a column that makes panels below each other.
+        panel: a column that makes panels below each other, each under its name.
         dodge: whether values of different colours on one line stand below each other.
     """
-    order = list(dict.fromkeys(rows[y]))
+    shown, line = _lines(rows, y, panel)
     axis = {**(PERCENT if as_share else {}), "tickCount": 6}
-    line: Spec = {
-        "y": {"field": y, "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8, "labelLimit": 420}}
-    }
     scale: Spec = {"domain": list(domain)} if domain else {"zero": bars, "nice": True}
     middle = {"field": "value", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale}
     ends = {
@@ -125,28 +124,30 @@ def intervals(
         layers = [rule, dot]
     if reference is not None:
         layers.append(_rule_x(reference, title=x_title, axis=axis, scale=scale))
-    if not facet:
-        return {
-            "data": {"values": records(rows)},
-            "width": WIDTH,
-            "height": {"step": step},
-            "layer": layers,
+    return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": step}, "layer": layers}
+
+
+def _lines(rows: pd.DataFrame, y: str, panel: str | None) -> tuple[pd.DataFrame, Spec]:
+    """Rows below each other in their order: the rows to draw, and the encoding of their place.
+
+    With panels, the name of each stands on a line of its own, on the scale of its rows: panels of Vega-Lite have a fixed width, a scale is as wide as its page.
+    """
+    axis: Spec = {"labelPadding": 8, "labelLimit": 420}
+    if panel is None:
+        return rows, {
+            "y": {"field": y, "type": "nominal", "scale": {"domain": list(dict.fromkeys(rows[y]))}, "title": None, "axis": axis}
         }
-    return {
-        "data": {"values": records(rows)},
-        "facet": {
-            "row": {
-                "field": facet,
-                "type": "nominal",
-                "sort": list(dict.fromkeys(rows[facet])),
-                "title": None,
-                "header": _header(),
-            }
-        },
-        "spec": {"width": WIDTH, "height": {"step": step}, "layer": layers},
-        "resolve": {"scale": {"y": "independent"}},
-        "spacing": 14,
+    places: list[str] = []
+    for number, (name, part) in enumerate(rows.groupby(panel, sort=False)):
+        places += [f"{SEPARATOR * 2}{number}"] if number else []  # an empty line
+        places += [f"{name}{SEPARATOR}", *(f"{name}{SEPARATOR}{text}" for text in dict.fromkeys(part[y]))]
+    shown = rows.assign(place=[f"{name}{SEPARATOR}{text}" for name, text in zip(rows[panel], rows[y], strict=True)])
+    parts = f"split(datum.value, '{SEPARATOR}')"
+    axis |= {
+        "labelExpr": f"{parts}[1] || {parts}[0]",
+        "labelFontWeight": {"condition": {"test": f"{parts}[1] === ''", "value": "bold"}, "value": "normal"},
     }
+    return shown, {"y": {"field": "place", "type": "nominal", "scale": {"domain": places}, "title": None, "axis": axis}}
 
 
 def histogram(
@@ -162,7 +163,7 @@ def histogram(
                     "type": "quantitative",
                     "title": x_title,
                     "bin": {"binned": True},
-                    "axis": {"tickCount": 8},
+                    "axis": _ticks(bins),
                 },
                 "x2": {"field": "high"},
                 "y": {"field": "count", "type": "quantitative", "title": y_title, "axis": {"tickMinStep": 1}},
@@ -207,68 +208,38 @@ def levels(rows: pd.DataFrame) -> Spec:
     # A number stands on a piece that is wide enough for it, in ink on light and in white on dark ones.
     shown["text"] = [f"{value * 100:.0f}" if value >= 0.045 else "" for value in shown["share"]]
     shown["middle"] = (shown["left"] + shown["right"]) / 2
-    order = list(dict.fromkeys(shown["label"]))
+    shown, line = _lines(shown, "label", "question")
     bound = float(np.ceil(max(shown["right"].max(), -shown["left"].min()) * 10) / 10)
     axis = {"values": [value / 4 for value in range(-4, 5)], "labelExpr": "format(abs(datum.value), '.0%')", "grid": True}
-    y = {"field": "label", "type": "nominal", "sort": order, "title": None, "axis": {"labelPadding": 8}}
     colour = {"domain": list(names.values()), "range": list(LEVELS.values())}
-    return {
-        "data": {"values": records(shown)},
-        "facet": {
-            "row": {
-                "field": "question",
-                "type": "nominal",
-                "sort": list(dict.fromkeys(shown["question"])),
-                "title": None,
-                "header": _header(),
-            }
+    bar: Spec = {
+        "mark": {"type": "bar", "height": {"band": 0.78}},
+        "encoding": {
+            **line,
+            "x": {
+                "field": "left",
+                "type": "quantitative",
+                "title": "Share of answers below and above the middle of the scale",
+                "axis": axis,
+                "scale": {"domain": [-bound, bound]},
+            },
+            "x2": {"field": "right"},
+            "color": {"field": "level", "type": "nominal", "scale": colour, "title": "Level", "legend": _top_legend()},
+            "tooltip": [_tip("label"), _tip("level"), _tip("share", ".1%"), _tip("count"), _tip("n")],
         },
-        "spec": {
-            "width": WIDTH,
-            "height": {"step": 26},
-            "layer": [
-                {
-                    "mark": {"type": "bar", "height": {"band": 0.78}},
-                    "encoding": {
-                        "y": y,
-                        "x": {
-                            "field": "left",
-                            "type": "quantitative",
-                            "title": "Share of answers below and above the middle of the scale",
-                            "axis": axis,
-                            "scale": {"domain": [-bound, bound]},
-                        },
-                        "x2": {"field": "right"},
-                        "color": {
-                            "field": "level",
-                            "type": "nominal",
-                            "scale": colour,
-                            "title": "Level",
-                            "legend": _top_legend(),
-                        },
-                        "tooltip": [_tip("label"), _tip("level"), _tip("share", ".1%"), _tip("count"), _tip("n")],
-                    },
-                },
-                {
-                    "mark": {"type": "text", "fontSize": 10},
-                    "encoding": {
-                        "y": y,
-                        "x": {"field": "middle", "type": "quantitative"},
-                        "text": {"field": "text"},
-                        "color": {
-                            "condition": {
-                                "test": f"datum.level === '{names[1]}' || datum.level === '{names[5]}'",
-                                "value": "white",
-                            },
-                            "value": "#262730",
-                        },
-                    },
-                },
-                {"mark": {"type": "rule", "color": MUTED, "strokeWidth": 1}, "encoding": {"x": {"datum": 0}}},
-            ],
-        },
-        "spacing": 14,
     }
+    on_dark = f"datum.level === '{names[1]}' || datum.level === '{names[5]}'"
+    number: Spec = {
+        "mark": {"type": "text", "fontSize": 10},
+        "encoding": {
+            **line,
+            "x": {"field": "middle", "type": "quantitative"},
+            "text": {"field": "text"},
+            "color": {"condition": {"test": on_dark, "value": "white"}, "value": "#262730"},
+        },
+    }
+    zero: Spec = {"mark": {"type": "rule", "color": MUTED, "strokeWidth": 1}, "encoding": {"x": {"datum": 0}}}
+    return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": 26}, "layer": [zero, bar, number]}
 
 
 def cloud(
@@ -351,10 +322,6 @@ def _rule_x(value: float, **axis: Any) -> Spec:
 
 def _top_legend() -> Spec:
     return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": 5}
-
-
-def _header() -> Spec:
-    return {"labelAngle": 0, "labelAnchor": "start", "labelOrient": "top", "labelPadding": 4}
 
 
 __all__: Sequence[str] = ("binned", "cloud", "histogram", "intervals", "levels", "staircase", "thinned", "thinning_text")

@@ -14,6 +14,7 @@ from study.report import front
 from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, data_uri, pictures_of
 from study.report.results import results
+from study.report.style import heading
 
 ROWS = 40
 
@@ -133,12 +134,6 @@ def printable(shown: pd.DataFrame) -> pd.DataFrame:
     """A table without the columns that say nothing in any row."""
     kept = [column for column in shown.columns if not shown[column].astype(str).isin(["—", ""]).all() or not len(shown)]
     return shown[kept]
-
-
-def heading(column: object) -> str:
-    """ "short_descriptions" as "Short descriptions" """
-    text = str(column).replace("_", " ")
-    return text[:1].upper() + text[1:]
 
 
 def is_number(cell: object) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import PIL.Image
 from reportlab.lib import colors
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -19,11 +21,11 @@ from reportlab.platypus import Table as Grid
 
 from study.analysis import Analysis
 from study.report import front
-from study.report.html import heading, is_number, printable
+from study.report.html import is_number, printable
 from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, pictures_of
 from study.report.results import results
-from study.report.style import INK, LINE, MUTED, WARNING, fonts
+from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
 
 ROWS = 25
 MARGIN = 18 * mm
@@ -215,6 +217,15 @@ def _wide(text: str, font: str) -> float:
     return pdfmetrics.stringWidth(text, font, 6.6)
 
 
+def _photo(path: Path) -> io.BytesIO:
+    """A picture as JPEG, which a PDF holds as it is: a quarter of the bytes of its pixels, and no difference to see at this size."""
+    made = io.BytesIO()
+    with PIL.Image.open(path) as picture:
+        picture.convert("RGB").save(made, "JPEG", quality=90)
+    made.seek(0)
+    return made
+
+
 def _panel(analysis: Analysis, item: str) -> Flowable | list[Flowable]:
     pictures = pictures_of(analysis, item)
     if pictures.reason:
@@ -223,7 +234,7 @@ def _panel(analysis: Analysis, item: str) -> Flowable | list[Flowable]:
     rows = [
         [
             Paragraph(f"<b>{letter}</b> {text}", _style("small")),
-            *(Image(str(path), width=side, height=side, kind="proportional") for path, _ in row),
+            *(Image(_photo(path), width=side, height=side, kind="proportional") for path, _ in row),
         ]
         for (letter, text), row in zip(SECTIONS, pictures.rows, strict=True)
     ]

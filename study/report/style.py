@@ -73,14 +73,6 @@ CONFIG: dict[str, Any] = {
         "titleFontWeight": "normal",
         "labelLimit": 260,
     },
-    "header": {
-        "labelColor": INK,
-        "titleColor": INK,
-        "labelFontSize": 12,
-        "labelFontWeight": "bold",
-        "titleFontSize": 12,
-        "labelLimit": 320,
-    },
     "title": {
         "color": INK,
         "fontSize": 14,
@@ -97,6 +89,15 @@ CONFIG: dict[str, Any] = {
 def label(value: Any) -> str:
     """What a column or a value is called."""
     return LABELS.get(str(value), str(value))
+
+
+HEADINGS = {"p_holm": "p (Holm)", "n_items": "Items", "n_workers": "Workers", "value_of": "Of", "reason": "Note"}
+
+
+def heading(column: object) -> str:
+    """What stands above a column: "same_rating" as "Same rating"; signs such as p and n stay small."""
+    text = HEADINGS.get(str(column), str(column).replace("_", " "))
+    return text if len(text.split(" ")[0]) == 1 and text[0] in "np" else text[:1].upper() + text[1:]
 
 
 def prose(value: Any) -> str:

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core.paths import apps_dir
 from study.agreement import description_agreement, load_vectors
-from study.analysis import Analysis
+from study.analysis import Analysis, load_study
 from study.frozen import panels_folder
 from study.store import StudyStore
 
@@ -173,6 +173,11 @@ def test_from_item_to_item_to_worker_and_back(study: Path, open_page: Open) -> N
     assert heading(page) == "All items"
     order = page.dataframe[0].value["item"].tolist()
     assert len(order) == ITEMS
+    votes = page.dataframe[0].value.set_index("item")["vote"]
+    table = Analysis(load_study(study)).item_table
+    assert table["tied"].any()
+    assert (votes[table.index[table["tied"]]] == "tie").all(), "a tie is no vote for none"
+    assert votes[~votes.eq("tie")].to_dict() == table.loc[~table["tied"], "vote"].to_dict()
     page.query_params["item"] = order[0]
     page.run()
     (following,) = [button for button in page.button if button.label == "Next item"]

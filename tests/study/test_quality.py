@@ -86,12 +86,15 @@ def test_gold_items_are_passed_when_all_their_questions_are_right(answers: pd.Da
 def test_who_shows_several_signals_or_fails_checks_is_excluded(answers: pd.DataFrame) -> None:
     table = exclusions(worker_quality(answers))
     assert table["excluded"].to_dict() == {"good": False, "other": False, "clicker": True, "lone": False}
-    assert table.loc["clicker", "signals"] == "fast 10%; same rating 100%; copied 100%"
+    assert (
+        table.loc["clicker", "signals"]
+        == "fast 10\N{NO-BREAK SPACE}%; same rating 100\N{NO-BREAK SPACE}%; copied 100\N{NO-BREAK SPACE}%"
+    )
     assert table.loc["good", "signals"] == ""
     checks = pd.DataFrame({"worker": ["good"] * 3 + ["clicker"], "passed": [False, False, True, True]})
     checked = exclusions(worker_quality(answers, checks=checks))
     assert checked["excluded"].tolist() == [True, False, True, False]
-    assert checked.loc["good", "signals"] == "checks passed 33%"
+    assert checked.loc["good", "signals"] == "checks passed 33\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize(
@@ -113,12 +116,18 @@ def test_the_rule_is_what_decides(answers: pd.DataFrame, rule: ExclusionRule, ex
 def test_one_signal_alone_is_noted_and_excludes_nobody(answers: pd.DataFrame) -> None:
     answers.loc[answers["worker"] == "good", "long"] = "the same"
     row = exclusions(worker_quality(answers)).loc["good"]
-    assert (row["excluded"], row["signals"]) == (False, "copied 100%")
+    assert (row["excluded"], row["signals"]) == (False, "copied 100\N{NO-BREAK SPACE}%")
 
 
 def test_the_rule_says_itself_in_words() -> None:
     text = ExclusionRule().text
-    for part in ("fewer than 50%", "5 answers or more", "at least 2 of the following", "33% of the median", "95% of the answers"):
+    for part in (
+        "fewer than 50\N{NO-BREAK SPACE}%",
+        "5 answers or more",
+        "at least 2 of the following",
+        "33\N{NO-BREAK SPACE}% of the median",
+        "95\N{NO-BREAK SPACE}% of the answers",
+    ):
         assert part in text
     assert "checks" not in ExclusionRule(checks_passed=None).text
     assert ExclusionRule(checks_passed=None, signals=4).text == "No worker was excluded.", "three patterns never make four"

@@ -195,7 +195,7 @@ def _examples(analysis: Analysis) -> list[Table]:
                 paper=paper,
                 title=title,
                 caption=criterion.format(min_answers=analysis.options.min_answers)
-                + " The paper does not say how it chose; this criterion is ours. Columns short, long and concatenated: agreement.",
+                + " The paper does not say how it chose; this criterion is ours. Short, long, concatenated: agreement of these descriptions.",
                 computed=how(analysis, RULE, extra=_extra(analysis), packages=PACKAGES),
                 shown=shown,
                 items_column="item",
@@ -244,7 +244,7 @@ def _paper(analysis: Analysis) -> Table:
         rows,
         id="paper_agreement",
         title="The paper's own items: computed against printed",
-        caption="Short descriptions of Tables 6 and 7 of the paper. unknown: words of theirs without a vector here; with none, the same number should "
+        caption="Short descriptions of Tables 6 and 7 of the paper. Unknown: words of theirs without a vector here; with none, the same number should "
         "come out, to the four decimals that the paper prints. These are not answers of this study.",
         computed=how(analysis, RULE, n="10 items of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
         shown=shown,

@@ -40,9 +40,7 @@ def make(analysis: Analysis) -> Section:
         id="differences",
         title=TITLE,
         lead=lead,
-        text=tuple(
-            _sentence(row, analysis.options.confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6))
-        ),
+        text=_text(tested, clear, analysis.options.confidence),
         numbers=(
             Number(
                 "Comparisons",
@@ -57,6 +55,17 @@ def make(analysis: Analysis) -> Section:
         notes=tuple(notes),
         banner=analysis.banner,
     )
+
+
+def _text(tested: pd.DataFrame, clear: pd.DataFrame, confidence: float) -> tuple[str, ...]:
+    """The clearest differences; where there is none, the largest, so that a reader sees how small it is."""
+    if clear.empty and len(tested):
+        largest = tested.loc[[tested["delta"].astype(float).abs().idxmax()]]
+        return (
+            f"We compared groupings and error tiers in {count(len(tested), 'comparison')} of ease, confidence, preference and agreement. None was clear after "
+            f"Holm's correction; the largest: {_sentence(records_of(largest)[0], confidence)}",
+        )
+    return tuple(_sentence(row, confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6)))
 
 
 def _sentence(row: dict[str, object], confidence: float) -> str:
@@ -111,7 +120,7 @@ def _figure(analysis: Analysis) -> Figure:
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,
-            facet="comparison",
+            panel="comparison",
             step=20,
         )
     return figure(
@@ -149,7 +158,7 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="differences_table",
         title="All comparisons",
-        caption="difference: of means, first − second, with a two-way interval (agreement: items resampled); delta: Cliff's, of item averages.",
+        caption="Difference: of means, first − second, with a two-way interval (agreement: items resampled). Delta: Cliff's, of item averages.",
         computed=how(analysis, FORMULA, intervals=TWO_WAY, packages=PACKAGES),
         shown=shown,
         reason=None if len(rows) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS),

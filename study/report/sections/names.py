@@ -10,7 +10,7 @@ from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, table
 from study.report.style import BLUE
-from study.report.wording import how, markdown, share
+from study.report.wording import how, listed, markdown, share
 
 TITLE = "Names of the features"
 FORMULA = (
@@ -31,7 +31,7 @@ def make(analysis: Analysis) -> Section:
         id="names",
         title=TITLE,
         lead=lead,
-        text=(lead,) if len(rows) else (),
+        text=_text(named, lead),
         numbers=(
             Number(
                 "Features with a name",
@@ -51,6 +51,17 @@ def make(analysis: Analysis) -> Section:
         notes=("Names are what one worker typed; a name with little support is a guess.",) if len(named) else (),
         banner=analysis.banner,
     )
+
+
+def _text(named: pd.DataFrame, lead: str) -> tuple[str, ...]:
+    best = named[named["support"] > 1].sort_values(["support", "similarity"], ascending=False, kind="stable").head(3)
+    if best.empty:
+        return (lead,) if len(named) else ()
+    names = [
+        f"“{row.name}” ({row.item}, {row.support:,} of {row.n:,} descriptions)"
+        for row in best.reset_index().itertuples(index=False)
+    ]
+    return (f"{lead} The best supported {'name is' if len(names) == 1 else 'names are'} {listed(names)}.",)
 
 
 def _how(analysis: Analysis) -> str:
@@ -95,7 +106,7 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="names_table",
         title="Names",
-        caption="name: the description nearest to all others; similarity: its mean cosine to them; words: those that several descriptions have, with their number. "
+        caption="Name: the description nearest to all others. Similarity: its mean cosine to them. Words: those that several descriptions have, with their number. "
         "Best supported first.",
         computed=_how(analysis),
         shown=as_text(rows[["item", *attributes_to_show(rows, columns), *rows.columns[len(columns) + 1 :]]], feature="whole"),

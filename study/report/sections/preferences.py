@@ -243,7 +243,7 @@ def _vote_table(analysis: Analysis) -> Table:
         rows,
         id="vote_shares",
         title="Majority votes of features",
-        caption="most: the choice alone has the most answers; most_or_tied: it is among those with the most; majority: more than half of the answers.",
+        caption="Most: the choice alone has the most answers. Most or tied: it is among those with the most. Majority: more than half of the answers.",
         shown=shown,
     )
 

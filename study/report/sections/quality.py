@@ -138,7 +138,7 @@ def _effect(analysis: Analysis) -> Figure:
     parts = []
     for side, series in (("all", "everybody"), ("kept", "without the excluded")):
         rows = effect.loc[shares, [side, f"{side}_low", f"{side}_high"]].set_axis(["value", "low", "high"], axis=1)
-        parts.append(rows.rename_axis("label").reset_index().assign(series=series))
+        parts.append(rows.rename(index=_measure).rename_axis("label").reset_index().assign(series=series))
     drawn = pd.concat(parts, ignore_index=True)
     drawn = drawn[drawn["value"].notna()].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     reason = None if len(drawn) else NO_ANSWERS
@@ -184,7 +184,7 @@ def _effect_table(analysis: Analysis) -> Table:
     shown = pd.DataFrame(
         [
             [
-                str(row["measure"]),
+                _measure(row["measure"]),
                 *(_cell(row["measure"], row[name]) for name in ("all", "kept", "change")),
                 _ends(row, "all"),
                 _ends(row, "kept"),
@@ -204,9 +204,16 @@ def _effect_table(analysis: Analysis) -> Table:
     )
 
 
+def _measure(name: object) -> str:
+    """A headline number by the words of the other sections."""
+    return (
+        str(name).replace("alpha of useful", "alpha of preference").replace("concatenated descriptions", "short and long as one")
+    )
+
+
 def _cell(measure: str, value: object) -> str:
     if measure.startswith("share"):
-        return share(value)
+        return share(value).replace("-", "−")
     if measure.startswith("mean") or measure.startswith("alpha"):
         return decimal(value, 3)
     return decimal(value, 0)
@@ -221,15 +228,16 @@ def _ends(row: dict[str, object], side: str) -> str:
 
 def _worker_table(analysis: Analysis) -> Table:
     rows = analysis.worker_table.reset_index().sort_values(["excluded", "n"], ascending=[False, False], kind="stable")
+    first = ["worker", "excluded", "signals", "n", "answers_kept"]
     kinds = dict.fromkeys(("checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement"), "share")
     return table(
         analysis,
         rows,
         id="workers_table",
         title="Workers",
-        caption="By pseudonym, those whom the rule excludes first. speed: median time over that of the median worker; same_rating: answers with the worker's most "
-        "frequent combination of ease, confidence and preference; copied: descriptions repeated from another item; gaps: distance from the others' ratings.",
-        shown=as_text(rows, **kinds),
+        caption="By pseudonym, those whom the rule excludes first. Speed: median time over that of the median worker. Same rating: answers with the worker's most "
+        "frequent combination of ease, confidence and preference. Copied: descriptions repeated from another item. Gap: distance from the others' ratings.",
+        shown=as_text(rows[[*first, *(name for name in rows if name not in first)]], **kinds),
         items_column="worker",
         reason=None if len(rows) else NO_ANSWERS,
     )

@@ -110,7 +110,7 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="alphas",
         title="Krippendorff's alpha",
-        caption="answers: those about items with two answers or more, which are all that alpha looks at, of all.",
+        caption="Answers: those about items with two answers or more, which are all that alpha looks at, of all.",
         computed=how(analysis, FORMULA, intervals=OVER_ITEMS, packages=PACKAGES),
         shown=pd.DataFrame(
             {
@@ -138,7 +138,7 @@ def _latent_tables(analysis: Analysis) -> list[Table]:
             workers,
             id="worker_models",
             title="Workers, by models of question 5",
-            caption="dawid_skene: chance of choosing what the item deserves; mace: chance of not answering at random. A preference has no one true answer: "
+            caption="Dawid skene: chance of choosing what the item deserves. Mace: chance of not answering at random. A preference has no one true answer: "
             "a second opinion, not a verdict.",
             computed=computed,
             shown=as_text(workers, dawid_skene="share", mace="share"),

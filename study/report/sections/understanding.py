@@ -43,9 +43,7 @@ def make(analysis: Analysis) -> Section:
         id="understanding",
         title=TITLE,
         lead=lead,
-        text=tuple(
-            _sentence(row, analysis.options.confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6))
-        ),
+        text=_text(analysis, tested, clear),
         numbers=tuple(
             Number(
                 f"Ease and {prose(row.cause)}",
@@ -64,6 +62,30 @@ def make(analysis: Analysis) -> Section:
         ),
         banner=analysis.banner,
     )
+
+
+def _text(analysis: Analysis, tested: pd.DataFrame, clear: pd.DataFrame) -> tuple[str, ...]:
+    """Every correlation of ease, and the clearest ones of everything."""
+    if tested.empty:
+        return ()
+    confidence = analysis.options.confidence
+    ease = [
+        f"{decimal(row['rho'])} with {prose(row['cause'])} ({_ends(row, confidence)}{row['n']:,} {row['unit']})"
+        for row in records_of(tested[tested["outcome"] == "ease"])
+    ]
+    sentences = [f"Spearman's rank correlation of the average ease was {listed(ease)}."] if ease else []
+    least = p_text(tested["p_holm"].min())
+    if clear.empty:
+        sentences.append(
+            f"No correlation of {count(len(tested), 'pair')} was clear after Holm's correction (the smallest corrected {least})."
+        )
+    found = [_sentence(row, confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6))]
+    return (" ".join(sentences), *found) if sentences else tuple(found)
+
+
+def _ends(row: dict[str, Any], confidence: float) -> str:
+    ends = interval(row["low"], row["high"], confidence)
+    return f"{ends}; " if ends else ""
 
 
 def _sentence(row: dict[str, Any], confidence: float) -> str:
@@ -105,7 +127,7 @@ def _forest(analysis: Analysis) -> Figure:
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,
-            facet="cause",
+            panel="cause",
             step=20,
         )
     return figure(

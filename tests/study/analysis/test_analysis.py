@@ -87,7 +87,7 @@ def test_the_banner_says_how_many_answers_are_not_peoples(data: StudyData) -> No
     some = StudyData.from_answers(data.answers.assign(simulated=[True, *[False] * (len(data.answers) - 1)]))
     assert Analysis(some).banner == f"Contains simulated data: 1 of {len(data.answers)} answers are not those of people."
     assert Analysis(some, filters=Filters(simulated="people")).banner is None
-    assert Analysis(data).banner == "Simulated data: none of these answers is a person's."
+    assert Analysis(data).banner == "Simulated data: no answer is a person's."
 
 
 def test_the_paper_items_come_out(analysis: Analysis) -> None:

@@ -34,7 +34,7 @@ def run(*arguments: Any) -> Result:
 def test_findings_on_the_terminal(folder: Path) -> None:
     result = run(folder, *FAST)
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("Simulated data: none of these answers is a person's.")
+    assert result.output.startswith("Simulated data: no answer is a person's.")
     for title in ("The study", "Ease and confidence", "Does understanding matter?"):
         assert f"\n{title}\n" in result.output
 

@@ -119,7 +119,7 @@ def test_the_html_stands_alone_and_is_whole(report: Path) -> None:
 
 def test_the_banner_is_on_every_page_figure_and_export(report: Path) -> None:
     files = tree(report)
-    banner = "Simulated data: none of these answers is a person"
+    banner = "Simulated data: no answer is a person"
     assert banner.encode() in files["report.html"]
     for name, content in files.items():
         if name.endswith(".svg"):

@@ -46,7 +46,7 @@ def test_a_figure_is_plain_data_and_draws_itself() -> None:
 
 
 def test_the_banner_of_simulated_data_is_inside_the_figure_and_its_csv() -> None:
-    figure = make(banner="Simulated data: none of these answers is a person's.")
+    figure = make(banner="Simulated data: no answer is a person's.")
     assert b"Simulated data" in figure.svg()
     table = pd.read_csv(BytesIO(figure.csv()))
     assert table["simulated"].str.startswith("Simulated data").all()

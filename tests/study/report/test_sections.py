@@ -9,7 +9,8 @@ import pytest
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, StudyData
-from study.report import SECTIONS, Section, results, section
+from study.report import SECTIONS, Figure, Section, charts, results, section
+from study.report.style import heading
 
 FAST = AnalysisOptions(replicates=100)
 
@@ -134,3 +135,56 @@ def test_unknown_words_and_coverage_are_always_shown(analysis: Analysis) -> None
     assert any("grey" in note for note in found.notes)
     assert any(number.label == "Words with a vector" for number in found.numbers)
     assert next(table for table in found.tables if table.id == "unknown_words").data["word"].tolist() == ["grey"]
+
+
+def test_a_study_without_clear_differences_still_says_what_it_found() -> None:
+    rows = [
+        {"item": f"{grouping} {item}", "worker": worker, "grouping": grouping, "ease": 1 + (item + number + shift) % 5}
+        for shift, grouping in enumerate(("label", "prediction"))
+        for item in range(4)
+        for number, worker in enumerate(("u", "v", "w"))
+    ]
+    analysis = Analysis(StudyData.from_answers(pd.DataFrame(rows), name="even"), options=FAST)
+    (delta,) = analysis.differences["delta"].dropna()
+    (text,) = section(analysis, "differences").text
+    assert "1 comparison of" in text
+    assert "None was clear after Holm's correction; the largest: Ease is" in text
+    assert f"Cliff's delta {delta:.2f}".replace("-", "−") in text
+
+
+def test_every_correlation_of_ease_is_in_the_text(analysis: Analysis) -> None:
+    rows = analysis.correlations
+    text = " ".join(section(analysis, "understanding").text)
+    known = rows[(rows["outcome"] == "ease") & rows["p_holm"].notna()]
+    assert len(known)
+    for row in known.itertuples():
+        assert f"{row.rho:.2f}".replace("-", "−") in text
+        assert f"{row.n} {row.unit}" in text
+
+
+def test_the_text_on_names_gives_the_best_supported(analysis: Analysis) -> None:
+    best = analysis.names.sort_values(["support", "similarity"], ascending=False, kind="stable").iloc[0]
+    assert f"“{best['name']}”" in " ".join(section(analysis, "names").text)
+
+
+def test_panels_are_lines_of_one_scale_each_under_its_name() -> None:
+    rows = pd.DataFrame({"part": ["x", "x", "y"], "label": ["a", "b", "a"], "value": 0.5, "low": 0.4, "high": 0.6})
+    spec = charts.intervals(rows, x_title="Value", panel="part")
+    axis = spec["layer"][0]["encoding"]["y"]
+    shown = [place.split(charts.SEPARATOR) for place in axis["scale"]["domain"]]
+    assert shown == [["x", ""], ["x", "a"], ["x", "b"], ["", "", "1"], ["y", ""], ["y", "a"]]
+    drawn = [record["place"] for record in spec["data"]["values"]]
+    assert len(set(drawn)) == 3, "an a of x and an a of y are two lines"
+    assert set(drawn) < set(axis["scale"]["domain"])
+    figure = Figure("f", "F", "", "", "", rows, content=spec)
+    svg = figure.svg().decode()
+    assert all(f">{text}</text>" in svg for text in ("x", "y", "a", "b"))
+    assert svg.count(">a</text>") == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [("same_rating", "Same rating"), ("p_holm", "p (Holm)"), ("p", "p"), ("n", "n"), ("n_items", "Items"), ("B", "B")],
+)
+def test_what_stands_above_a_column(column: str, expected: str) -> None:
+    assert heading(column) == expected
