@@ -90,8 +90,8 @@ def test_command_works(folder: Path, command: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_notebook_works(folder: Path) -> None:
-    (code,) = [block for language, block in BLOCKS if language == "python"]
+@pytest.mark.parametrize("code", [block for language, block in BLOCKS if language == "python"], ids=["run", "study"])
+def test_notebook_works(folder: Path, code: str) -> None:
     assert len(code.strip().splitlines()) < 10
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

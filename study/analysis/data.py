@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -259,8 +259,3 @@ def lean(answers: pd.DataFrame) -> pd.DataFrame:
     if "submitted_at" in answers:
         answers["submitted_at"] = pd.to_datetime(answers["submitted_at"], utc=True, format="ISO8601")
     return answers
-
-
-def attributes_of(items: pd.DataFrame) -> Mapping[str, pd.Series]:
-    """Those of `ATTRIBUTES` that the items have, by name."""
-    return {name: items[name] for name in ATTRIBUTES if name in items}
