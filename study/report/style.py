@@ -91,7 +91,17 @@ def label(value: Any) -> str:
     return LABELS.get(str(value), str(value))
 
 
-HEADINGS = {"p_holm": "p (Holm)", "n_items": "Items", "n_workers": "Workers", "value_of": "Of", "reason": "Note"}
+HEADINGS = {
+    "p_holm": "p (Holm)",
+    "n_items": "Items",
+    "n_workers": "Workers",
+    "value_of": "Of",
+    "reason": "Note",
+    "dawid_skene": "Dawid and Skene",
+    "p_dawid_skene": "Its probability",
+    "mace": "MACE",
+    "p_mace": "Its probability",
+}
 
 
 def heading(column: object) -> str:

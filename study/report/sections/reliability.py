@@ -138,7 +138,7 @@ def _latent_tables(analysis: Analysis) -> list[Table]:
             workers,
             id="worker_models",
             title="Workers, by models of question 5",
-            caption="Dawid skene: chance of choosing what the item deserves. Mace: chance of not answering at random. A preference has no one true answer: "
+            caption="Dawid and Skene: chance of choosing what the item deserves. MACE: chance of not answering at random. A preference has no one true answer: "
             "a second opinion, not a verdict.",
             computed=computed,
             shown=as_text(workers, dawid_skene="share", mace="share"),
@@ -150,7 +150,7 @@ def _latent_tables(analysis: Analysis) -> list[Table]:
             items,
             id="item_models",
             title="Items, by models of question 5",
-            caption="The majority vote (none where it is tied) beside what the models choose, with their probability.",
+            caption="The majority vote (a dash where it is tied) beside what the models choose, with their probability.",
             computed=computed,
             shown=as_text(items, majority="label", dawid_skene="label", mace="label", p_dawid_skene="share", p_mace="share"),
             items_column="item",
