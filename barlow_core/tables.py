@@ -14,9 +14,11 @@ from rich.tree import Tree
 from barlow_core.analyses import load_analysis, load_result
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
+from barlow_core.feature_names import read_names, rules_in_words
 from barlow_core.run import Run
 
 HEADERS = {
+    "in_words": "in words",
     "n_images": "images",
     "n_failures": "failures",
     "ber": "BER",
@@ -72,6 +74,7 @@ SHOWN = {
     "modes": (
         "group",
         "rule",
+        "in_words",
         "n_images",
         "n_failures",
         "ber",
@@ -113,11 +116,14 @@ SHOWN = {
 
 
 def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
-    """The failure modes of the trees of one depth (None: the deepest), largest importance value first."""
+    """The failure modes of the trees of one depth (None: the deepest), largest importance value first; by the names that people gave to
+    features as well, where the run has them."""
     modes = run.failure_modes()
     chosen = _depth(run, depth)
-    found = modes[modes["depth"] == chosen]
-    return found.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    found = modes[modes["depth"] == chosen].sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    if names := read_names(run.path):
+        found.insert(int(found.columns.get_loc("rule")) + 1, "in_words", rules_in_words(found, names))  # type: ignore[arg-type]
+    return found
 
 
 def _depth(run: Run, depth: int | None) -> int:

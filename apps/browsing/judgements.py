@@ -14,6 +14,7 @@ from shared.runs import stamp
 from barlow_core import judgements as kept
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
+from barlow_core.feature_names import FeatureName
 from barlow_core.judgements import ACTIONS, VERDICTS, Judgement, Judgements
 from barlow_core.run import Run
 from browsing.crowd import Crowd, crowd, study_stamp
@@ -64,10 +65,13 @@ class Opinions:
         if found is not None:
             simulated = " · simulated answers" if found.simulated else ""
             chips.append(
-                f'<span class="bw-chip bw-crowd">The crowd says “{escape(found.name)}”, '
-                f"{found.support:,} of {found.n:,} agree{simulated}</span>"
+                f'<span class="bw-chip bw-crowd">The crowd says “{escape(found.name)}”, {_agree(found)}{simulated}</span>'
             )
         return f'<div class="bw-chips">{"".join(chips)}</div>' if chips else ""
+
+
+def _agree(name: FeatureName) -> str:
+    return f"of {name.n:,}" if name.support is None else f"{name.support:,} of {name.n:,} agree"
 
 
 def opinions(run: Run, *, read_only: bool) -> Opinions:

@@ -70,12 +70,21 @@ def _crowd(opinions: Opinions) -> None:
     names = opinions.crowd.names
     if not names:
         return
-    st.html('<h2 class="bw-h2">What the crowd calls features</h2><p class="bw-lead">Out of the study file of this run.</p>')
+    st.html(
+        '<h2 class="bw-h2">What the crowd calls features</h2><p class="bw-lead">Out of the study of this run, and what analysts put beside it.</p>'
+    )
     if any(name.simulated for name in names.values()):
-        st.warning("This study holds simulated answers: nobody gave these names.")
+        st.warning("Some of these names are out of simulated answers: nobody gave them.")
     st.dataframe(
         [
-            {"Group": group, "Feature": feature, "Name": name.name, "Agree": name.support, "Of": name.n}
+            {
+                "Group": group,
+                "Feature": feature,
+                "Name": name.name,
+                "Agree": name.support,
+                "Of": name.n,
+                "Simulated": name.simulated,
+            }
             for (group, feature), name in names.items()
         ],
         hide_index=True,

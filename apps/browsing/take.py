@@ -99,7 +99,7 @@ def _report(run: Run, kept: list[Kept], opinions: Opinions) -> None:
     )
     st.download_button(
         "Report (HTML)",
-        lambda: export.report(run, [tuple(mark) for mark in kept], judgements=opinions.judgements, names=names(opinions)),
+        lambda: export.report(run, [tuple(mark) for mark in kept], judgements=opinions.judgements, names=opinions.crowd.names),
         file_name=f"{run.path.resolve().name}-failure-modes.html",
         mime="text/html",
         disabled=not kept,
@@ -128,7 +128,9 @@ def _tables(run: Run, opinions: Opinions) -> None:
 def tables_zip(run: Run, form: str, opinions: Opinions) -> bytes:
     """Every table of the run in one format, as a zip file."""
     with tempfile.TemporaryDirectory() as folder:
-        files = export.export_tables(run, Path(folder), formats=(form,), judgements=opinions.judgements, names=names(opinions))
+        files = export.export_tables(
+            run, Path(folder), formats=(form,), judgements=opinions.judgements, names=opinions.crowd.names
+        )
         return _zip(Path(folder), files)
 
 
@@ -183,11 +185,6 @@ def images_zip(run: Run, kept: list[Kept]) -> bytes:
             positions = views.images_of(run, mark.key, _node(run, mark))["position"].to_numpy()
             export.export_images(run, positions, Path(folder) / f"{i}", how="copy")
         return _zip(Path(folder), [path for path in sorted(Path(folder).rglob("*")) if path.is_file()])
-
-
-def names(opinions: Opinions) -> dict[tuple[str, int], export.FeatureName]:
-    """The names of the crowd as exports take them."""
-    return {place: export.FeatureName(name.name, name.support, name.n) for place, name in opinions.crowd.names.items()}
 
 
 def _link(usual: Place) -> None:

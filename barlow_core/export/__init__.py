@@ -1,6 +1,6 @@
 """Taking results away: a report, tables, images, figures, and datasets for other tools."""
 
-from barlow_core.export.choice import Chosen, FeatureName, strongest
+from barlow_core.export.choice import Chosen, strongest
 from barlow_core.export.datasets import fiftyone_dataset, fiftyone_samples, images_frame, spotlight_types
 from barlow_core.export.figure import leaf_figure
 from barlow_core.export.images import ImagesOut, export_images
@@ -10,7 +10,6 @@ from barlow_core.export.whole import export_run
 
 __all__ = [
     "Chosen",
-    "FeatureName",
     "ImagesOut",
     "export_images",
     "export_run",

@@ -1,8 +1,8 @@
-"""What is taken away: chosen failure modes, and the names that people gave to features."""
+"""What is taken away: chosen failure modes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from barlow_core.errors import BarlowError
@@ -27,34 +27,6 @@ class Chosen(NamedTuple):
     leaf: int
     min_leaf: int | None = None
     k: int | None = None
-
-
-class FeatureName(NamedTuple):
-    """What people who were asked call a feature: how many of `n` agreed with the name.
-
-    Attributes:
-        support: how many; None where it was not counted.
-    """
-
-    name: str
-    support: int | None
-    n: int
-
-    @property
-    def words(self) -> str:
-        """ "orange fur" (4 of 5 workers)."""
-        counted = f"{self.support} of {self.n} workers" if self.support is not None else f"of {self.n} workers"
-        return f"\N{LEFT DOUBLE QUOTATION MARK}{self.name}\N{RIGHT DOUBLE QUOTATION MARK} ({counted})"
-
-
-# By (key of the group, feature), or by feature for all groups.
-Names = Mapping[tuple[str, int], FeatureName] | Mapping[int, FeatureName]
-
-
-def name_of(names: Names | None, group: str, feature: int) -> FeatureName | None:
-    """The name of a feature in a group, or else its name everywhere."""
-    known: dict[object, FeatureName] = dict(names) if names else {}  # type: ignore[arg-type]
-    return known.get((group, feature)) or known.get(feature)
 
 
 def strongest(run: Run, *, depth: int | None = None, groups: Sequence[str] = (), top: int | None = None) -> list[Chosen]:

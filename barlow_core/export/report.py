@@ -13,9 +13,10 @@ import jinja2
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import Chosen, Names, found, name_of
+from barlow_core.export.choice import Chosen, found
 from barlow_core.export.pictures import Embedded, Embedder, histogram
 from barlow_core.failure_tree import Node
+from barlow_core.feature_names import Names, name_of
 from barlow_core.files import atomic_write
 from barlow_core.judgements import Judgements, judgement_words
 from barlow_core.panels import load_panel

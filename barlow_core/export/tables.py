@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import Names, found, name_of, strongest
+from barlow_core.export.choice import found, strongest
 from barlow_core.failure_tree import Condition
+from barlow_core.feature_names import Names, name_of
 from barlow_core.files import atomic_write
 from barlow_core.judgements import Judgements
 from barlow_core.run import Run
@@ -110,6 +111,7 @@ def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None)
                 "worker_name": getattr(name, "name", None),
                 "worker_support": getattr(name, "support", None),
                 "worker_n": getattr(name, "n", None),
+                "worker_simulated": getattr(name, "simulated", None),
             }
         )
     said = pd.DataFrame(rows, index=modes.index).dropna(axis="columns", how="all")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import Names, found, strongest
+from barlow_core.export.choice import found, strongest
 from barlow_core.export.images import export_images
 from barlow_core.export.report import write_report
 from barlow_core.export.tables import export_tables
+from barlow_core.feature_names import Names, read_names
 from barlow_core.groups import parse
 from barlow_core.judgements import Judgements
 from barlow_core.run import Run
@@ -40,7 +41,7 @@ def export_run(
         depth: of the trees; None for the deepest.
         groups, top: which failure modes, see `strongest`.
         title: of the report.
-        names: that workers gave to features.
+        names: that workers gave to features; None for those in the run folder (`feature_names.read_names`).
 
     Returns:
         The files and folders that were written.
@@ -52,6 +53,7 @@ def export_run(
         raise BarlowError("There is nothing to write: no report, no tables, no images. Ask for one of them.")
     folder = Path(folder)
     judgements = Judgements(run)
+    names = read_names(run.path) if names is None else names
     chosen = strongest(run, depth=depth, groups=groups, top=top)
     written = []
     if report and chosen:

@@ -99,7 +99,7 @@ def analyze(
 
 def _names(analysis: Analysis, study: Path, run: Path) -> None:
     """Put the names into a run, and say what its failure modes are called now."""
-    from study.analysis.rules import rules_in_words, write_names
+    from barlow_core.feature_names import effect_in_words, names_from, rules_in_words, write_names
 
     names = analysis.names_for_run
     if names.empty:
@@ -109,9 +109,10 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
     if modes.is_file():
         import pandas as pd
 
-        rules = rules_in_words(pd.read_parquet(modes), names)
-        for row in rules.head(_RULES).to_dict("records"):
-            click.echo(f"  {row['group']}: {row['words']}")
+        table = pd.read_parquet(modes)
+        rules = table.assign(words=rules_in_words(table, names_from(names))).dropna(subset="words")
+        for mode in rules.head(_RULES).to_dict("records"):
+            click.echo(f"  {mode['group']}: {effect_in_words(mode['words'], mode['error_rate'], mode['ber'])}")
         if len(rules) > _RULES:
             click.echo(f"  ... and {len(rules) - _RULES:,} more failure modes with names")
 

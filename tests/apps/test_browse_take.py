@@ -18,7 +18,7 @@ from browsing.place import Kept
 from browsing.take import images_zip, paths_csv, tables_zip
 from conftest import PLANTED, with_features
 
-from barlow_core import export, views
+from barlow_core import export, feature_names, views
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.judgements import Judgements
@@ -141,8 +141,18 @@ def test_names_of_the_crowd_stand_beside_the_feature(explained_run: Run, open_pa
     assert "2 of 3 agree" in text
     notes = open_page(explained_run, page="notes")
     assert notes.dataframe[0].value["Feature"].tolist() == [PLANTED]
+    names = pd.DataFrame(
+        [("label:truck", PLANTED, "bumper", 1, 2, 0.5, True), ("label:cat", 3, "grey fur", 4, 5, 0.5, True)],
+        columns=list(feature_names.COLUMNS),
+    )
+    feature_names.write_names(explained_run.path, names)
+    both = open_page(explained_run, page="notes").dataframe[0].value.set_index("Group")
+    assert "wheel" in both.loc["label:truck", "Name"], "the study of the run goes before what was put beside it"
+    assert (both.loc["label:cat", "Name"], both.loc["label:cat", "Simulated"]) == ("grey fur", True)
     (explained_run.path / "study.sqlite").write_bytes(b"not a database")
-    assert "cannot be read" in open_page(explained_run, page="notes").warning[0].value
+    broken = open_page(explained_run, page="notes")
+    assert "cannot be read" in broken.warning[0].value
+    assert "bumper" in broken.dataframe[0].value["Name"].tolist(), "one broken file does not hide the other"
 
 
 def test_compare_needs_two_runs(explained_run: Run, open_page: Opener) -> None:

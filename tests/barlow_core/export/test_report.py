@@ -14,8 +14,9 @@ from barlow_core import views
 from barlow_core.analyses import explain_run
 from barlow_core.checks import Checks
 from barlow_core.errors import BarlowError
-from barlow_core.export import Chosen, FeatureName, report, strongest, write_report
+from barlow_core.export import Chosen, report, strongest, write_report
 from barlow_core.export.pictures import Embedder, histogram
+from barlow_core.feature_names import FeatureName
 from barlow_core.judgements import Judgements
 from barlow_core.run import Run
 from barlow_core.wording import percent

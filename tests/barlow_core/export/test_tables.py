@@ -9,7 +9,8 @@ import pytest
 
 from barlow_core import views
 from barlow_core.errors import BarlowError
-from barlow_core.export import FeatureName, export_tables, frames
+from barlow_core.export import export_tables, frames
+from barlow_core.feature_names import FeatureName
 from barlow_core.judgements import Judgements
 from barlow_core.run import Run
 
@@ -62,7 +63,7 @@ def test_what_people_said_stands_beside_the_failure_modes(explained_run: Run) ->
     mode = views.failure_mode(explained_run, "label:truck", depth=1, leaf=1)
     judgements = Judgements(explained_run)
     judgements.record(int(mode["feature"]), author="Ada", verdict="spurious", action="augmentation or masking")
-    names = {("label:truck", int(mode["feature"])): FeatureName("wheels", 3, 5)}
+    names = {("label:truck", int(mode["feature"])): FeatureName("wheels", 3, 5, simulated=True)}
     table = dict(frames(explained_run, judgements=judgements, names=names))["failure_modes"]
     row = table[(table["group"] == "label:truck") & (table["depth"] == 1)].iloc[0]
     assert (row["judgement_verdict"], row["judgement_action"], row["judgement_author"]) == (
@@ -71,6 +72,7 @@ def test_what_people_said_stands_beside_the_failure_modes(explained_run: Run) ->
         "Ada",
     )
     assert (row["worker_name"], row["worker_support"], row["worker_n"]) == ("wheels", 3, 5)
+    assert row["worker_simulated"], "nobody said it"
     assert row["rule_words"].startswith(f"feature {mode['feature']} is ")
     assert "judgement_name" not in table, "nobody gave one"
     bare = dict(frames(explained_run))["failure_modes"]

@@ -13,6 +13,7 @@ from analysis_study import make_study
 from click.testing import CliRunner, Result
 
 from barlow_core.cli import cli
+from barlow_core.feature_names import read_names
 from barlow_core.paths import apps_dir
 
 FAST = ["--replicates", "50"]
@@ -53,7 +54,9 @@ def test_names_into_the_run_only_when_asked(folder: Path) -> None:
     result = run(folder, *FAST, "--names-to", folder)
     assert result.exit_code == 0, result.output
     assert {path.name for path in folder.iterdir()} - before == {"feature_names.csv"}
-    assert len(pd.read_csv(folder / "feature_names.csv")) > 0
+    names = read_names(folder)
+    assert names
+    assert all(name.simulated for name in names.values()), "whose words they are goes with them"
     (folder / "feature_names.csv").unlink()
 
 
@@ -71,7 +74,7 @@ def test_rules_of_the_run_in_words(folder: Path) -> None:
     }
     pd.DataFrame([mode]).to_parquet(folder / "failure_modes.parquet")
     output = run(folder, *FAST, "--names-to", folder).output.replace("\N{NO-BREAK SPACE}", " ")
-    assert f"{first['group']}: without {first['name'].lower()}, 31.8 % instead of 20.9 %" in output
+    assert f"{first['group']}: without {first['name'].lower()} (simulated answers), 31.8 % instead of 20.9 %" in output
     (folder / "feature_names.csv").unlink()
     (folder / "failure_modes.parquet").unlink()
 
