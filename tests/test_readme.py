@@ -64,7 +64,7 @@ def free_port() -> str:
 
 def test_there_is_something_to_run() -> None:
     assert sum(command.startswith("barlow ") for command in COMMANDS) >= 20
-    assert [language for language, _ in BLOCKS].count("python") == 1
+    assert [language for language, _ in BLOCKS].count("python") == 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)
