@@ -37,6 +37,7 @@ __all__ = [
     "compare_with_paper",
     "coverage",
     "description_agreement",
+    "description_pairs",
     "item_agreement",
     "load_vectors",
     "words_needed",
@@ -46,6 +47,8 @@ CONCATENATED = "concatenated"
 KINDS = (*DESCRIPTIONS, CONCATENATED)
 # Descriptions at a time: 20 MB of float64 vectors.
 _BLOCK = 8192
+# Beyond it, an interval resamples items only.
+MOST_PAIRS = 4_000_000
 
 NOTHING = "nobody described it"
 NO_WORDS = "no description has a known word that is no stop word"
@@ -192,6 +195,62 @@ def answer_similarity(
         cosines = np.einsum("nd,nd->n", units, sums - units)[defined] / others[defined]
         similarity[rows[defined]] = np.clip(cosines, -1, 1)
     return similarity
+
+
+def description_pairs(
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    kinds: Sequence[str] = KINDS,
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> pd.DataFrame | None:
+    """The cosine of every two descriptions of an item: what its agreement is the mean of, and what resampling workers weighs anew.
+
+    Returns:
+        A row a pair of answers about one item: `item`, `first`, `second` (the workers) and a column a kind (float32, from -1 to 1; NaN where
+        one of the two descriptions is not usable), the items in the order of their first answer. None for more than `MOST_PAIRS` pairs.
+
+    Raises:
+        BarlowError: as `item_agreement`.
+    """
+    table = checked(answers, DESCRIPTIONS)
+    codes, _ = pd.factorize(table["item"])
+    sizes = np.bincount(codes)
+    if int((sizes * (sizes - 1) // 2).sum()) > MOST_PAIRS:
+        return None
+    order = np.argsort(codes, kind="stable")
+    first, second = _pairs(codes[order])
+    cosines = {kind: np.full(len(first), np.nan, dtype=np.float32) for kind in kinds}
+    for kind, values in cosines.items():
+        texts, _ = _texts(answers, kind)
+        words = _Words(vectors, stop_words, wording)
+        at = 0
+        for rows, _ in _blocks(codes):
+            units, usable = words.parsed(texts[rows]).units()
+            some = slice(*np.searchsorted(first, [at, at + len(rows)]))
+            left, right = first[some] - at, second[some] - at
+            both = usable[left] & usable[right]
+            values[some][both] = np.clip(np.einsum("pd,pd->p", units[left[both]], units[right[both]]), -1, 1)
+            at += len(rows)
+    item, worker = (table[column].array for column in ("item", "worker"))
+    return pd.DataFrame(
+        {"item": item.take(order[first]), "first": worker.take(order[first]), "second": worker.take(order[second]), **cosines}
+    )
+
+
+def _pairs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of every two equal codes, the codes sorted; by the first position."""
+    distance, found = 1, []
+    while True:
+        first = np.flatnonzero(codes[distance:] == codes[:-distance]) if distance < len(codes) else np.zeros(0, dtype=np.intp)
+        if not len(first):
+            break
+        found.append(np.column_stack([first, first + distance]))
+        distance += 1
+    pairs = np.concatenate(found) if found else np.zeros((0, 2), dtype=np.intp)
+    pairs = pairs[np.lexsort(pairs.T[::-1])]
+    return pairs[:, 0], pairs[:, 1]
 
 
 def words_needed(answers: pd.DataFrame, *, wording: Wording = AS_THE_PAPER) -> set[str]:

@@ -28,6 +28,9 @@ _DIRECT = 1 << 28
 _TRANSFORM_FLOOR = 1e-10
 
 
+ONE_CLUSTER = "one item or one worker only, so no test: the votes of an item, and of a worker, swap sides together"
+
+
 @dataclass(frozen=True)
 class ItemsAbove:
     """How many items have an average above a threshold.
@@ -246,6 +249,8 @@ def heatmap_against_attack(answers: pd.DataFrame, **bootstrap: Any) -> HeatmapAg
     if n_b + n_c == 0:
         reason = "nobody chose B or C alone" if len(table) else uncertainty.NOBODY
         return HeatmapAgainstAttack(0, 0, difference, 0, 0, tied, None, None, None, None, reason)
+    if min(len(by_item), len(by_worker)) < 2:
+        return HeatmapAgainstAttack(n_b, n_c, difference, items_b, items_c, tied, None, None, None, None, ONE_CLUSTER)
     p_items, p_workers = sign_flip_p(by_item), sign_flip_p(by_worker)
     p_sign = float(binomtest(items_b, items_b + items_c).pvalue) if items_b + items_c else 1.0
     return HeatmapAgainstAttack(

@@ -17,7 +17,8 @@ from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
 from study import uncertainty
-from study.agreement import KINDS, item_agreement
+from study.agreement import KINDS, description_pairs, item_agreement
+from study.agreement_means import AgreementMeans
 from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
 from study.likert import items_above, preferences, votes
 from study.reliability import MEASUREMENT, Alpha, alpha
@@ -186,6 +187,7 @@ def effect_of_exclusions(
     vectors: KeyedVectors | None = None,
     wording: Wording = AS_THE_PAPER,
     agreement: Mapping[str, pd.Series] | None = None,
+    pairs: pd.DataFrame | None = None,
     **bootstrap: Any,
 ) -> pd.DataFrame:
     """Every headline number with all workers, and without the excluded ones.
@@ -193,6 +195,7 @@ def effect_of_exclusions(
     Args:
         vectors: for the agreement of descriptions; None leaves it out.
         agreement: that of all workers by kind of description, where it is known already.
+        pairs: their `study.agreement.description_pairs`, likewise.
         bootstrap: `confidence`, `replicates` and `seed` of the intervals.
 
     Returns:
@@ -206,6 +209,8 @@ def effect_of_exclusions(
     if vectors is not None:
         values = dict(agreement or {kind: _agreement(table, vectors, kind, wording) for kind in KINDS})
     numbers: dict[str, _Three] = {}
+    if vectors is not None and pairs is None:
+        pairs = description_pairs(table, vectors, wording=wording)
     for side, part in (("all", table), ("kept", table[~out])):
         if side == "kept" and vectors is not None and out.any():
             # The agreement of an item without an excluded worker stays what it is.
@@ -213,8 +218,10 @@ def effect_of_exclusions(
             for kind in KINDS:
                 again = _agreement(touched, vectors, kind, wording)
                 values[kind] = pd.concat([values[kind].drop(table.loc[out, "item"].unique()), again])
+            if pairs is not None:
+                pairs = pairs[~pairs["first"].isin(list(excluded)) & ~pairs["second"].isin(list(excluded))]
         if side == "all" or out.any():
-            numbers = _headlines(part, threshold, bootstrap) | _mean_agreements(values, bootstrap)
+            numbers = _headlines(part, threshold, bootstrap) | _mean_agreements(values, pairs, bootstrap)
         for place, column in enumerate((side, f"{side}_low", f"{side}_high")):
             result[column] = pd.Series({name: three[place] for name, three in numbers.items()}, dtype="Float64")
     result["change"] = result["kept"] - result["all"]
@@ -250,13 +257,13 @@ def _agreement(table: pd.DataFrame, vectors: KeyedVectors, kind: str, wording: W
     return item_agreement(table, vectors, kind=kind, wording=wording)["agreement"]
 
 
-def _mean_agreements(values: Mapping[str, pd.Series], bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
-    return {
-        f"mean agreement of {kind} descriptions": _three(
-            uncertainty.item_mean(found.to_numpy(dtype=np.float64, na_value=np.nan), **bootstrap)
-        )
-        for kind, found in values.items()
-    }
+def _mean_agreements(
+    values: Mapping[str, pd.Series], pairs: pd.DataFrame | None, bootstrap: Mapping[str, Any]
+) -> dict[str, _Three]:
+    if not values:
+        return {}
+    means = AgreementMeans(values, pairs, **bootstrap)
+    return {f"mean agreement of {kind} descriptions": _three(means.mean(kind)) for kind in values}
 
 
 def _percent(share: float) -> str:

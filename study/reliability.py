@@ -23,7 +23,8 @@ MEASUREMENT: dict[str, Measurement] = {"ease": "ordinal", "confidence": "ordinal
 
 NO_PAIRS = "no item has two answers"
 ALL_THE_SAME = "all answers that can be paired are the same, so there is no disagreement to expect"
-ONE_ITEM = "one item with two answers or more only, so no interval"
+ONE_ITEM = "one item with two answers or more only: what chance would give is read off the same answers, so alpha says nothing"
+ALL_ALIKE = "all items have the same kinds of answers, so no interval"
 SOMETIMES_UNDEFINED = "defined in {share:.0%} of the resamples only; the interval is from those"
 # Below this share of resamples in which alpha is defined there is no interval.
 _ENOUGH = 0.5
@@ -88,11 +89,13 @@ def alpha(
         return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=reason)
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=ALL_THE_SAME)
+    if len(counts) == 1:
+        return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=ONE_ITEM)
     # Alpha knows an item by how often each answer was given, and items with the same counts by how many there are.
     patterns, times = np.unique(counts, axis=0, return_counts=True)
     value = float(krippendorff.alpha(value_counts=np.repeat(patterns, times, axis=0), level_of_measurement=measurement))
-    if len(counts) == 1:
-        return Alpha(question, measurement, value, None, None, **size, confidence=confidence, reason=ONE_ITEM)
+    if len(patterns) == 1:
+        return Alpha(question, measurement, value, None, None, **size, confidence=confidence, reason=ALL_ALIKE)
     drawn = np.random.default_rng(seed).multinomial(len(counts), times / len(counts), size=replicates)
     alphas = alphas_of_counts(patterns, drawn, measurement)
     defined = ~np.isnan(alphas)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ NOBODY = "nobody answered"
 ONE_ITEM = "one item only: the interval says nothing about other items"
 ONE_WORKER = "one worker only: the interval says nothing about other workers"
 NO_ITEMS = "no item has a value"
+ONE_PAIR = "one item with two descriptions only: nothing to resample, so no interval"
 ONE_VALUE = "one item only on a side: nothing to resample, so no interval"
 ONE_OF_BOTH = "one item and one worker: nothing to resample, so no interval"
 ALL_THE_SAME = "all answers are the same: nothing to resample, so no interval"
@@ -138,11 +139,21 @@ class Clusters:
         return csr_matrix((values[kept], (self.item[kept], self.worker[kept])), shape=(self.n_items, self.n_workers))
 
     def _resamples(self, replicates: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        items, workers = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-        batch = int(np.clip(_DRAWS // max(self.n_items, self.n_workers, 1), 8, 256))
-        for at in range(0, replicates, batch):
-            size = min(batch, replicates - at)
-            yield _counts(items, self.n_items, size), _counts(workers, self.n_workers, size)
+        return _resamples(self.n_items, self.n_workers, 0, replicates, seed)
+
+    @property
+    def n(self) -> int:
+        return len(self)
+
+
+def _resamples(n_items: int, n_workers: int, width: int, replicates: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """How often each item and each worker is drawn, (n_items, B) and (n_workers, B), until there are enough; the same draws in batches of
+    any size, which are smaller where `width` further numbers are held a resample."""
+    items, workers = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+    batch = int(np.clip(_DRAWS // max(n_items, n_workers, width, 1), 8, 256))
+    for at in range(0, replicates, batch):
+        size = min(batch, replicates - at)
+        yield _counts(items, n_items, size), _counts(workers, n_workers, size)
 
 
 def _counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
@@ -344,6 +355,121 @@ def item_mean(values: ArrayLike, *, confidence: float = CONFIDENCE, replicates: 
     return Estimate(value, float(low), float(high), n, n, 0, confidence, None)
 
 
+class PairMeans:
+    """Means over items of a mean over pairs of answers, resampled two ways: for what lies between answers, such as their agreement.
+
+    A pair counts as often as its item, its one and its other worker were drawn together: the item's value is the mean over its pairs,
+    weighted by (times one worker was drawn) x (times the other was drawn), and the items are weighted by how often they were drawn. An item
+    without a pair left counts nowhere in that resample.
+
+    Args:
+        values: (P, K) numbers, NaN for a pair that has none.
+        items, first, second: (P,) the item of a pair, and its two workers.
+        sides: (S, P) bool, which pairs each of S means is over; whole items. None for one mean over all.
+    """
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        items: ArrayLike,
+        first: ArrayLike,
+        second: ArrayLike,
+        *,
+        sides: ArrayLike | None = None,
+        confidence: float = CONFIDENCE,
+        replicates: int = REPLICATES,
+        seed: int = 0,
+    ):
+        check_settings(confidence, replicates)
+        self.confidence = confidence
+        numbers = np.asarray(values, dtype=np.float64)
+        item, labels = pd.factorize(_ids(items))
+        codes, names = pd.factorize(pd.concat([pd.Series(_ids(first)), pd.Series(_ids(second))], ignore_index=True))
+        one, other = codes[: len(item)], codes[len(item) :]
+        chosen = np.ones((1, len(item)), dtype=bool) if sides is None else np.asarray(sides, dtype=bool)
+        shape = (len(labels), len(item))
+        of_side = np.zeros((len(chosen), len(labels)))
+        for row, pairs in zip(of_side, chosen, strict=True):
+            row[item[pairs]] = 1.0
+        tables = []
+        for column in numbers.T:
+            given = np.flatnonzero(~np.isnan(column))
+            tables.append(
+                (
+                    csr_matrix((column[given], (item[given], given)), shape),
+                    csr_matrix((np.ones(len(given)), (item[given], given)), shape),
+                )
+            )
+        once = np.ones((len(item), 1))
+        self._value = self._means(tables, once, np.ones((len(labels), 1)), of_side)[0]
+        self._drawn = np.full((replicates, *self._value.shape), np.nan)
+        at = 0
+        for item_counts, worker_counts in _resamples(len(labels), len(names), len(item), replicates, seed):
+            weights = worker_counts[one] * worker_counts[other]
+            self._drawn[at : at + item_counts.shape[1]] = self._means(tables, weights, item_counts, of_side)
+            at += item_counts.shape[1]
+        self._sizes = [
+            [
+                _Sizes(len(np.unique(item[kept])), len(np.unique(codes[np.concatenate([kept, kept])])))
+                for kept in (chosen_side & ~np.isnan(column) for column in numbers.T)
+            ]
+            for chosen_side in chosen
+        ]
+
+    @staticmethod
+    def _means(
+        tables: Sequence[tuple[csr_matrix, csr_matrix]], weights: np.ndarray, item_counts: np.ndarray, of_side: np.ndarray
+    ) -> np.ndarray:
+        """(B, S, K) of weights (P, B) and (items, B); NaN where no item of a side has a pair."""
+        found = np.empty((weights.shape[1], len(of_side), len(tables)))
+        for k, (values, ones) in enumerate(tables):
+            total = ones @ weights
+            with np.errstate(divide="ignore", invalid="ignore"):
+                of_item = np.where(total > 0, (values @ weights) / total, 0.0)
+                counted = item_counts * (total > 0)
+                found[:, :, k] = ((of_side @ (counted * of_item)) / (of_side @ counted)).T
+        return found
+
+    def mean(self, k: int, side: int = 0) -> Estimate:
+        """The mean of value k over the items of a side. `n` and `n_items` are its items."""
+        value, sizes = self._value[side, k], self._sizes[side][k]
+        if not sizes.n_items:
+            return Estimate(None, None, None, 0, 0, 0, self.confidence, NO_ITEMS)
+        return self._estimate(value, self._drawn[:, side, k], sizes)
+
+    def difference(self, k: int, first: int, second: int) -> Estimate:
+        """The mean of value k over one side minus that over another, both from the same resamples."""
+        sizes = [self._sizes[side][k] for side in (first, second)]
+        n = sizes[0].n_items + sizes[1].n_items
+        if not sizes[0].n_items or not sizes[1].n_items:
+            which = "second" if sizes[0].n_items else "first"
+            return Estimate(None, None, None, n, n, 0, self.confidence, f"no items on the {which} side")
+        both = _Sizes(n, max(size.n_workers for size in sizes))
+        value = self._value[first, k] - self._value[second, k]
+        if min(size.n_items for size in sizes) == 1:
+            return _estimate(value, None, None, both, self.confidence, ONE_VALUE)
+        return self._estimate(value, self._drawn[:, first, k] - self._drawn[:, second, k], both)
+
+    def _estimate(self, value: float, drawn: np.ndarray, sizes: _Sizes) -> Estimate:
+        defined = drawn[~np.isnan(drawn)]
+        if sizes.n_items == 1 and sizes.n_workers <= 2:
+            return _estimate(value, None, None, sizes, self.confidence, ONE_PAIR)
+        if len(defined) and np.ptp(defined) < 1e-12:
+            return _estimate(value, None, None, sizes, self.confidence, ALL_THE_SAME)
+        return _with_interval(value, drawn, sizes, self.confidence)
+
+
+class _Sizes(NamedTuple):
+    """How many items and workers an estimate rests on, where it counts items."""
+
+    n_items: int
+    n_workers: int
+
+    @property
+    def n(self) -> int:
+        return self.n_items
+
+
 def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> Estimate:
     """The share of items that are hits, with Wilson's interval (by scipy), which takes items as independent.
 
@@ -433,7 +559,7 @@ def _ratios(
     return estimates
 
 
-def _with_interval(value: float, drawn: np.ndarray, clusters: Clusters, confidence: float) -> Estimate:
+def _with_interval(value: float, drawn: np.ndarray, clusters: Clusters | _Sizes, confidence: float) -> Estimate:
     if clusters.n_items == clusters.n_workers == 1:
         return _estimate(value, None, None, clusters, confidence, ONE_OF_BOTH)
     drawn, share_defined = drawn[~np.isnan(drawn)], float(np.mean(~np.isnan(drawn)))
@@ -447,10 +573,10 @@ def _with_interval(value: float, drawn: np.ndarray, clusters: Clusters, confiden
 
 
 def _estimate(
-    value: float | None, low: float | None, high: float | None, clusters: Clusters, confidence: float, reason: str | None
+    value: float | None, low: float | None, high: float | None, clusters: Clusters | _Sizes, confidence: float, reason: str | None
 ) -> Estimate:
     number = None if value is None else float(value)
-    return Estimate(number, low, high, len(clusters), clusters.n_items, clusters.n_workers, confidence, reason)
+    return Estimate(number, low, high, clusters.n, clusters.n_items, clusters.n_workers, confidence, reason)
 
 
 def _within(estimate: Estimate) -> Estimate:

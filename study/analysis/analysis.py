@@ -10,8 +10,9 @@ import pandas as pd
 from gensim.models import KeyedVectors
 
 from barlow_core.wording import count
-from study import examples, likert, names, quality, reliability, uncertainty
-from study.agreement import KINDS, Coverage, compare_with_paper, coverage, item_agreement, words_needed
+from study import examples, likert, names, quality, reliability
+from study.agreement import KINDS, Coverage, compare_with_paper, coverage, description_pairs, item_agreement, words_needed
+from study.agreement_means import AgreementMeans, levels_of_items
 from study.analysis import differences, understanding
 from study.analysis.data import ATTRIBUTES, StudyData
 from study.analysis.filters import Filters
@@ -133,8 +134,8 @@ class Analysis:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those of grouping and tier by which the answers can be split."""
-        return tuple(column for column in SPLITS if self.data.has(column))
+        """Those of grouping and tier that part the answers: with a filter for one grouping, its part is all there is."""
+        return tuple(column for column in SPLITS if self.data.has(column) and self.data.answers[column].nunique() > 1)
 
     # --- points 1 to 3: overview, ease and confidence, preferences
 
@@ -207,12 +208,19 @@ class Analysis:
         return {kind: item_agreement(self.data.answers, self.vectors, kind=kind, wording=self.options.wording) for kind in KINDS}
 
     @cached_property
+    def _pairs(self) -> pd.DataFrame | None:
+        return description_pairs(self.data.answers, self.vectors, wording=self.options.wording)
+
+    @cached_property
+    def agreement_means(self) -> AgreementMeans:
+        """Means of agreements over items, of all and by grouping and tier."""
+        levels = levels_of_items(self.data.answers, SPLITS)
+        return AgreementMeans(self._agreements, self._pairs, levels, **self._bootstrap)
+
+    @cached_property
     def mean_agreement(self) -> dict[str, Estimate]:
-        """Mean over items of the agreement, items resampled."""
-        return {
-            kind: uncertainty.item_mean(table["agreement"].to_numpy(dtype=float, na_value=float("nan")), **self._bootstrap)
-            for kind, table in self.agreement.items()
-        }
+        """Mean over items of the agreement, with a two-way interval."""
+        return {kind: self.agreement_means.mean(kind) for kind in self.agreement}
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -272,6 +280,7 @@ class Analysis:
             vectors=self.vectors,
             wording=self.options.wording,
             agreement=None if self.options.exclude else self._agreements,
+            pairs=None if self.options.exclude else self._pairs,
             **self._bootstrap,
         )
 
@@ -286,7 +295,7 @@ class Analysis:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        return differences.differences(self.data.answers, self._agreements, **self._bootstrap)
+        return differences.differences(self.data.answers, self._agreements, means=self.agreement_means, **self._bootstrap)
 
     @cached_property
     def omnibus(self) -> pd.DataFrame:

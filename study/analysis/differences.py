@@ -11,17 +11,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import kruskal, mannwhitneyu, t
 
 from study import uncertainty
+from study.agreement_means import AgreementMeans
 from study.analysis.data import TIERS
 from study.answer_table import PREFERENCES, RATINGS, checked
 
 FACTORS = ("grouping", "tier")
+AGREEMENT = "agreement "
 TOO_FEW = "fewer than {n} items on one side, so no test"
 NO_VARIATION = "all items have the same value, so there is nothing to test"
 FEWEST = 3
@@ -31,6 +33,8 @@ SEPARATE = (
     "fewer than half of the workers answered on both sides, so that different workers look like different groups: neither test nor interval of delta; the interval of the "
     "difference and the ordinal model know it"
 )
+
+SEPARATE_GROUPS = "fewer than half of the workers answered in more than one group, so that different workers look like different groups: no test"
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def item_outcomes(answers: pd.DataFrame, agreement: Mapping[str, pd.Series]) -> 
     for choice in PREFERENCES:
         result[choice] = (given["useful"] == choice).groupby(given["item"], sort=False).mean().reindex(result.index)
     for kind, values in agreement.items():
-        result[f"agreement {kind}"] = values.reindex(result.index).to_numpy(dtype=np.float64, na_value=np.nan)
+        result[f"{AGREEMENT}{kind}"] = values.reindex(result.index).to_numpy(dtype=np.float64, na_value=np.nan)
     return result
 
 
@@ -110,6 +114,7 @@ def differences(
     answers: pd.DataFrame,
     agreement: Mapping[str, pd.Series] | None = None,
     *,
+    means: AgreementMeans | None = None,
     factors: Sequence[str] = FACTORS,
     confidence: float = uncertainty.CONFIDENCE,
     replicates: int = uncertainty.REPLICATES,
@@ -120,11 +125,12 @@ def differences(
     Args:
         answers: a table of answers with the columns of `factors`; one that it lacks, or that has fewer than two values, makes no rows.
         agreement: see `item_outcomes`.
+        means: of the agreements, with the values of the factors as sides; None resamples items only.
 
     Returns:
         A row a comparison: `outcome`, `factor`, `first`, `second`; `n_items_first`, `n_items_second`; `n_answers`, `n_workers`,
-        `n_workers_both` (who answered on both sides); `mean_first`, `mean_second`, `difference`, `low`, `high` (of means over answers, two-way
-        interval; for agreement of means over items, items resampled); `delta`, `delta_low`, `delta_high` (Cliff's, of item averages),
+        `n_workers_both` (who answered on both sides); `mean_first`, `mean_second`, `difference`, `low`, `high` (means over answers, for
+        agreement over items; two-way interval of their difference); `delta`, `delta_low`, `delta_high` (Cliff's, of item averages),
         `magnitude`, `p` (Mann-Whitney), `p_holm` (corrected for all rows that have a p), `reason`.
     """
     items = item_outcomes(answers, agreement or {})
@@ -132,14 +138,16 @@ def differences(
     for factor, first, second in _pairs(answers, factors):
         of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor]
         sides = [items[(of_item.reindex(items.index) == level).to_numpy(dtype=bool, na_value=False)] for level in (first, second)]
-        means = _mean_differences(answers, factor, first, second, items, sides, confidence, replicates, seed)
+        found = _differences_of_answers(answers, factor, first, second, confidence, replicates, seed)
+        for outcome in items.columns[len(found) :]:
+            found[outcome] = _of_agreement(outcome, factor, first, second, sides, means, confidence, replicates, seed)
         workers = [set(answers.loc[answers[factor] == level, "worker"].unique()) for level in (first, second)]
         for outcome in items.columns:
             values = [side[outcome].dropna().to_numpy() for side in sides]
             row: dict[str, Any] = {"outcome": outcome, "factor": factor, "first": first, "second": second}
-            row |= {"n_items_first": len(values[0]), "n_items_second": len(values[1]), "n_answers": means[outcome].n}
+            row |= {"n_items_first": len(values[0]), "n_items_second": len(values[1]), "n_answers": found[outcome].difference.n}
             row |= {"n_workers": len(workers[0] | workers[1]), "n_workers_both": len(workers[0] & workers[1])}
-            row |= _row(values, means[outcome], confidence)
+            row |= _row(values, found[outcome], confidence)
             if row.get("p") is not None and row["n_workers_both"] < SHARED * row["n_workers"]:
                 row |= {"p": None, "delta_low": None, "delta_high": None, "reason": SEPARATE}
             rows.append(row)
@@ -173,6 +181,8 @@ def omnibus(answers: pd.DataFrame, agreement: Mapping[str, pd.Series] | None = N
     if factor in answers:
         of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor].reindex(items.index)
         levels = levels_of(answers, factor)
+        answered = answers.dropna(subset=factor).groupby("worker")[factor].nunique()
+        separate = bool(len(answered)) and (answered > 1).mean() < SHARED
         for outcome in items.columns if len(levels) > 2 else ():
             parts = [
                 items.loc[(of_item == level).to_numpy(dtype=bool, na_value=False), outcome].dropna().round(9) for level in levels
@@ -183,6 +193,8 @@ def omnibus(answers: pd.DataFrame, agreement: Mapping[str, pd.Series] | None = N
                 row["reason"] = TOO_FEW.format(n=FEWEST).replace("on one side", "in one group")
             elif pd.concat(parts).nunique() < 2:
                 row["reason"] = NO_VARIATION
+            elif separate:
+                row["reason"] = SEPARATE_GROUPS
             else:
                 test = kruskal(*parts)
                 row |= {"h": float(test.statistic), "epsilon_squared": float(test.statistic) / (n - 1), "p": float(test.pvalue)}
@@ -208,12 +220,18 @@ def holm(p: pd.Series) -> pd.Series:
 _FLOATS = ("mean_first", "mean_second", "difference", "low", "high", "delta", "delta_low", "delta_high", "p")
 
 
-def _row(values: list[np.ndarray], difference: uncertainty.Estimate, confidence: float) -> dict[str, object]:
-    row: dict[str, object] = {"difference": difference.value, "low": difference.low, "high": difference.high}
-    row |= {
-        name: float(side.mean()) if len(side) else None for name, side in zip(("mean_first", "mean_second"), values, strict=True)
-    }
-    row["reason"] = difference.reason
+class _Means(NamedTuple):
+    """The means of two sides, and their difference."""
+
+    first: float | None
+    second: float | None
+    difference: uncertainty.Estimate
+
+
+def _row(values: list[np.ndarray], means: _Means, confidence: float) -> dict[str, object]:
+    difference = means.difference
+    row: dict[str, object] = {"mean_first": means.first, "mean_second": means.second}
+    row |= {"difference": difference.value, "low": difference.low, "high": difference.high, "reason": difference.reason}
     delta = cliffs_delta(*values, confidence=confidence)
     if delta is None:
         return row
@@ -241,20 +259,11 @@ def levels_of(answers: pd.DataFrame, factor: str) -> list[str]:
     return sorted(found, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), str(value)))
 
 
-def _mean_differences(
-    answers: pd.DataFrame,
-    factor: str,
-    first: str,
-    second: str,
-    items: pd.DataFrame,
-    sides: list[pd.DataFrame],
-    confidence: float,
-    replicates: int,
-    seed: int,
-) -> dict[str, uncertainty.Estimate]:
+def _differences_of_answers(
+    answers: pd.DataFrame, factor: str, first: str, second: str, confidence: float, replicates: int, seed: int
+) -> dict[str, _Means]:
     part = answers.loc[answers[factor].isin([first, second]), ["item", "worker", factor, *RATINGS, "useful"]]
     is_first = (part[factor] == first).to_numpy(dtype=bool)
-    found: dict[str, uncertainty.Estimate] = {}
     values = np.column_stack(
         [
             *(part[question].to_numpy(dtype=np.float64) for question in RATINGS),
@@ -264,13 +273,33 @@ def _mean_differences(
     estimates = uncertainty.mean_differences(
         values, is_first, ~is_first, part["item"], part["worker"], confidence=confidence, replicates=replicates, seed=seed
     )
-    found |= dict(zip((*RATINGS, *PREFERENCES), estimates, strict=True))
-    for outcome in items.columns[len(found) :]:
-        # One value an item, made of all its answers together: items are all that can be resampled.
-        found[outcome] = uncertainty.item_difference(
-            sides[0][outcome], sides[1][outcome], confidence=confidence, replicates=replicates, seed=seed
-        )
-    return found
+    sides = [[_mean(column[side]) for column in values.T] for side in (is_first, ~is_first)]
+    return dict(zip((*RATINGS, *PREFERENCES), map(_Means, *sides, estimates), strict=True))
+
+
+def _of_agreement(
+    outcome: str,
+    factor: str,
+    first: str,
+    second: str,
+    sides: list[pd.DataFrame],
+    means: AgreementMeans | None,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> _Means:
+    values = [side[outcome].to_numpy(dtype=np.float64) for side in sides]
+    if means is None:
+        difference = uncertainty.item_difference(*values, confidence=confidence, replicates=replicates, seed=seed)
+    else:
+        difference = means.difference(outcome.removeprefix(AGREEMENT), (factor, first), (factor, second))
+    return _Means(_mean(values[0]), _mean(values[1]), difference)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Of the numbers that are there."""
+    given = values[~np.isnan(values)]
+    return float(given.mean()) if len(given) else None
 
 
 def _hits(choices: pd.Series, choice: str) -> np.ndarray:

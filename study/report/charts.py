@@ -17,6 +17,8 @@ from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
+# Of a legend: a page is as narrow as a phone.
+COLUMNS = {"signal": "width < 420 ? 2 : 5"}
 # Between the name of a panel and that of a row: no name has it.
 SEPARATOR = "\u2063"
 
@@ -219,7 +221,7 @@ def levels(rows: pd.DataFrame) -> Spec:
             "x": {
                 "field": "left",
                 "type": "quantitative",
-                "title": "Share of answers below and above the middle of the scale",
+                "title": "Share below and above the middle",
                 "axis": axis,
                 "scale": {"domain": [-bound, bound]},
             },
@@ -321,7 +323,7 @@ def _rule_x(value: float, **axis: Any) -> Spec:
 
 
 def _top_legend() -> Spec:
-    return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": 5}
+    return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": COLUMNS}
 
 
 __all__: Sequence[str] = ("binned", "cloud", "histogram", "intervals", "levels", "staircase", "thinned", "thinning_text")

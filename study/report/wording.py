@@ -21,7 +21,10 @@ TWO_WAY = (
     "two-way cluster (pigeonhole) bootstrap: items and workers are each drawn with replacement, an answer counts as often as its item times "
     "its worker was drawn; percentiles"
 )
-OVER_ITEMS = "bootstrap over items (each item has one value made of all its answers); percentiles"
+OVER_PAIRS = (
+    "two-way cluster (pigeonhole) bootstrap: items and workers are each drawn with replacement, a pair of descriptions counts within its item as often as both "
+    "its workers were drawn; percentiles"
+)
 
 
 def is_missing(value: Any) -> bool:

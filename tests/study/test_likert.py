@@ -203,10 +203,13 @@ def test_two_sided_tests_do_not_mind_which_side_is_which(answers: pd.DataFrame) 
 
 
 def test_one_worker_who_likes_heatmaps_is_no_evidence_about_workers() -> None:
-    answers = pd.DataFrame({"item": range(40), "worker": "fond", "useful": "B"})
-    found = likert.heatmap_against_attack(answers, **FAST)
+    fond = pd.DataFrame({"item": range(40), "worker": "fond", "useful": "B"})
+    found = likert.heatmap_against_attack(pd.concat([fond, fond.head(1).assign(worker="other", useful="both")]), **FAST)
     assert (found.p_items or 1) < 1e-10
     assert found.p == found.p_workers == 1
+    alone = likert.heatmap_against_attack(fond, **FAST)
+    assert (alone.n_b, alone.p, alone.p_items) == (40, None, None)
+    assert "one worker only" in (alone.reason or "")
 
 
 # --- nobody, one, mistakes

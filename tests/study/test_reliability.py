@@ -121,10 +121,16 @@ def test_undefined_alpha_is_none_with_a_reason(ratings: dict[tuple[str, int], in
     assert says in (found.reason or "")
 
 
-def test_one_item_has_a_value_and_no_interval() -> None:
+def test_one_item_says_nothing() -> None:
     found = alpha(pd.DataFrame({"item": "a", "worker": [1, 2, 3], "ease": [1, 2, 5]}), "ease")
+    assert (found.value, found.low) == (None, None)
+    assert "one item" in (found.reason or "")
+
+
+def test_items_with_the_same_answers_have_a_value_and_no_interval() -> None:
+    found = alpha(pd.DataFrame({"item": list("aabbcc"), "worker": [1, 2] * 3, "ease": [1, 5] * 3}), "ease")
     assert found.value is not None
-    assert found.low is None
+    assert (found.low, found.high) == (None, None)
     assert "no interval" in (found.reason or "")
 
 

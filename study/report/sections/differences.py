@@ -35,6 +35,11 @@ def make(analysis: Analysis) -> Section:
         lead = f"{len(clear):,} of {count(len(tested), 'comparison')} of groupings and tiers {'is' if len(clear) == 1 else 'are'} clear after correction for their number."
     models = analysis.ordinal
     notes = [f"Ordinal model of {question}: {model.reason}." for question, model in models.items() if model.reason]
+    if len(rows):
+        notes.append(
+            "Tests and Cliff's delta compare averages of items and take them as independent; the interval of a difference of means resamples workers as well "
+            "and is the more careful of the two."
+        )
     notes += [_both_sides(rows)] if len(rows) and _both_sides(rows) else []
     return Section(
         id="differences",
@@ -158,7 +163,7 @@ def _table(analysis: Analysis) -> Table:
         rows,
         id="differences_table",
         title="All comparisons",
-        caption="Difference: of means, first − second, with a two-way interval (agreement: items resampled). Delta: Cliff's, of item averages.",
+        caption="Difference: of means, first − second, with a two-way interval. Delta: Cliff's, of item averages.",
         computed=how(analysis, FORMULA, intervals=TWO_WAY, packages=PACKAGES),
         shown=shown,
         reason=None if len(rows) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS),

@@ -11,7 +11,7 @@ from study.answer_table import RATINGS
 from study.cumulative import cumulative
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, figure, merged, rows_of, table
+from study.report.sections.base import NO_ANSWERS, figure, merged, nothing, rows_of, table
 from study.report.style import QUESTIONS, label, scale
 from study.report.wording import MISSING, TWO_WAY, decimal, estimate_n, how, inline, interval, is_missing, share, with_interval
 from study.uncertainty import Estimate
@@ -25,7 +25,14 @@ def make(analysis: Analysis) -> Section:
     both = analysis.above[RATINGS]
     means = {question: _mean(analysis, question) for question in RATINGS}
     threshold = f"{analysis.options.threshold:g}"
-    lead = NO_ANSWERS.capitalize() + "."
+    asked = [question for question in RATINGS if analysis.above[question,].n_items]
+    lead = nothing(analysis, "a rating").capitalize() + "."
+    if not both.n_items and asked:
+        one = analysis.above[asked[0],]
+        lead = (
+            f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value)}) have an average {asked[0]} above {threshold}. No item has ratings of both "
+            "ease and confidence."
+        )
     if both.n_items:
         lead = (
             f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value)}) were described with ease and with confidence: their "
@@ -56,7 +63,11 @@ def _mean(analysis: Analysis, question: str) -> Estimate:
 def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
     both = analysis.above[RATINGS]
     if not both.n_items:
-        return ()
+        means = {question: estimate for question, estimate in means.items() if estimate.value is not None}
+        return tuple(
+            f"Workers rated {question} at {with_interval(estimate)} on a scale from 1 to 5 ({estimate_n(estimate)})."
+            for question, estimate in means.items()
+        )
     threshold = f"{analysis.options.threshold:g}"
     parts = [
         f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on a scale "

@@ -26,7 +26,7 @@ def make(analysis: Analysis) -> Section:
     shared = int((named["support"] > 1).sum())
     lead = NO_ANSWERS.capitalize() + "."
     if len(rows):
-        lead = f"{len(named):,} of {count(len(rows), 'feature')} have a name; {shared:,} of these names share a word with another worker's description."
+        lead = f"{len(named):,} of {count(len(rows), 'feature')} {'has' if len(named) == 1 else 'have'} a name; {shared:,} of these names {'shares' if shared == 1 else 'share'} a word with another worker's description."
     return Section(
         id="names",
         title=TITLE,

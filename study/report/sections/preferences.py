@@ -12,9 +12,10 @@ from study.answer_table import PREFERENCES
 from study.examples import MOST_VOTES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, merged, rows_of, table
+from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, merged, nothing, rows_of, table
 from study.report.style import CHOICES, label, scale
-from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, share
+from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, p_value, share
+from study.uncertainty import item_share
 
 TITLE = "Heatmaps or feature attacks"
 PACKAGES = ("numpy", "scipy", "pandas")
@@ -30,7 +31,7 @@ def make(analysis: Analysis) -> Section:
     return Section(
         id="preferences",
         title=TITLE,
-        lead=_lead(rows),
+        lead=_lead(analysis, rows),
         text=_text(analysis, rows),
         numbers=_numbers(analysis, rows),
         figures=(_shares(analysis, rows), _by_part(analysis), _votes(analysis)),
@@ -45,9 +46,9 @@ def _all(analysis: Analysis) -> pd.DataFrame:
     return rows[rows["part"] == "all"].set_index("choice")
 
 
-def _lead(rows: pd.DataFrame) -> str:
+def _lead(analysis: Analysis, rows: pd.DataFrame) -> str:
     if not rows["n"].max():
-        return NO_ANSWERS.capitalize() + "."
+        return nothing(analysis, "an answer to question 5").capitalize() + "."
     return (
         f"{share(rows.at['B', 'share'])} of the answers call the heatmaps most useful, {share(rows.at['C', 'share'])} the feature attacks, "
         f"{share(rows.at['both', 'share'])} both, {share(rows.at['none', 'share'])} none."
@@ -69,7 +70,7 @@ def _text(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
         f"attack (C), {_ci(rows.loc['both'])} both, and {_ci(rows.loc['none'])} none."
     )
     second = (
-        f"None alone has the most answers for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({share(none['most_share'])}), "
+        f"None alone has the most answers for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({_vote_share(analysis)}), "
         f"and with ties counted for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'])})."
     )
     third = test.reason or (
@@ -84,6 +85,17 @@ def _text(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
         ends = interval(difference.low, difference.high, difference.confidence, as_share=True)
         third += f", a difference of {decimal(100 * (difference.value or 0.0), 1)} percentage points{f' ({ends})' if ends else ''}; exact sign-flip permutation test, {p_text(test.p)}."
     return (first, second, third if third.endswith(".") else f"Heatmaps against feature attacks: {third}.")
+
+
+def _vote_interval(analysis: Analysis) -> str:
+    """Of the share of features that vote None alone, by Wilson."""
+    estimate = item_share((analysis.votes["vote"] == "none").to_numpy(dtype=bool), confidence=analysis.options.confidence)
+    return interval(estimate.low, estimate.high, estimate.confidence, as_share=True)
+
+
+def _vote_share(analysis: Analysis) -> str:
+    none: Any = analysis.vote_shares.set_index("choice").loc["none"]
+    return ", ".join(part for part in (share(none["most_share"]), _vote_interval(analysis)) if part)
 
 
 def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
@@ -102,7 +114,7 @@ def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
         Number(
             "Features that vote None",
             share(none["most_share"]),
-            "",
+            _vote_interval(analysis),
             f"{int(none['most']):,} of {count(int(none['n_items']), 'feature')}",
             f"None alone has the most answers; with ties {int(none['most_or_tied']):,}, with more than half of the answers {int(none['majority']):,}.",
         )
@@ -125,7 +137,7 @@ def _shares(analysis: Analysis, rows: pd.DataFrame) -> Figure:
     drawn = rows.reset_index().rename(columns={"share": "value"})[["choice", "value", "low", "high", "count", "n"]]
     drawn.insert(0, "label", drawn["choice"].map(label))
     colours = scale({label(choice): colour for choice, colour in CHOICES.items()})
-    reason = None if rows["n"].max() else NO_ANSWERS
+    reason = None if rows["n"].max() else nothing(analysis, "an answer to question 5")
     return figure(
         analysis,
         id="preferences",
@@ -133,7 +145,7 @@ def _shares(analysis: Analysis, rows: pd.DataFrame) -> Figure:
         title="Which section was most useful?",
         caption=f"Share of {int(rows['n'].max() or 0):,} answers; lines are {level(analysis.options.confidence)} intervals.",
         computed=how(analysis, "answers for the choice / all answers to question 5", intervals=TWO_WAY, packages=PACKAGES),
-        text=_lead(rows),
+        text=_lead(analysis, rows),
         data=drawn,
         content=None
         if reason
@@ -243,6 +255,17 @@ def _vote_table(analysis: Analysis) -> Table:
         rows,
         id="vote_shares",
         title="Majority votes of features",
+        computed=how(
+            analysis,
+            "the choices of an item's answers are counted; shares are of all items with an answer to question 5",
+            extra=[
+                (
+                    "Interval",
+                    f"{level(analysis.options.confidence)}, Wilson's, of the share that votes for none; items taken as independent",
+                )
+            ],
+            packages=PACKAGES,
+        ),
         caption="Most: the choice alone has the most answers. Most or tied: it is among those with the most. Majority: more than half of the answers.",
         shown=shown,
     )
@@ -251,6 +274,7 @@ def _vote_table(analysis: Analysis) -> Table:
 def _test_table(analysis: Analysis) -> Table:
     test = analysis.heatmap_against_attack
     difference = test.difference
+    ends = interval(difference.low, difference.high, difference.confidence, as_share=True)
     row = {
         "answers B": test.n_b,
         "answers C": test.n_c,
@@ -266,7 +290,16 @@ def _test_table(analysis: Analysis) -> Table:
         "p": test.p,
     }
     rows = pd.DataFrame([row])
-    kinds = {name: "p" for name in row if name.startswith("p")} | dict.fromkeys(("difference of shares", "low", "high"), "share")
+    shown = [
+        ("Answers for B", f"{test.n_b:,}"),
+        ("Answers for C", f"{test.n_c:,}"),
+        ("Share of B minus share of C", f"{share(difference.value).replace('-', '−')}{f' ({ends})' if ends else ''}"),
+        ("Items with more votes for B, for C, as many", f"{test.items_b:,}, {test.items_c:,}, {test.items_tied:,}"),
+        ("p, the votes of an item swapping together", p_value(test.p_items)),
+        ("p, the votes of a worker swapping together", p_value(test.p_workers)),
+        ("p, sign test of items", p_value(test.p_sign)),
+        ("p to quote, the larger of the first two", p_value(test.p)),
+    ]
     return table(
         analysis,
         rows,
@@ -274,14 +307,9 @@ def _test_table(analysis: Analysis) -> Table:
         title="Heatmap against feature attack",
         caption="Answers for both or none take no side.",
         computed=how(analysis, TEST, intervals=TWO_WAY, packages=PACKAGES),
-        shown=_vertical(as_text(rows, **kinds)),
+        shown=pd.DataFrame(shown, columns=["measure", "value"]),
         reason=test.reason,
     )
-
-
-def _vertical(shown: pd.DataFrame) -> pd.DataFrame:
-    """One row of many columns as many rows of two."""
-    return shown.T.reset_index().set_axis(["measure", "value"], axis=1)
 
 
 def _examples(analysis: Analysis) -> list[Table]:
@@ -298,6 +326,7 @@ def _examples(analysis: Analysis) -> list[Table]:
                 paper=place,
                 title=f"Features with the most votes for {label(choice).lower() if choice == 'both' else label(choice)}",
                 caption=MOST_VOTES.format(choice=choice),
+                computed=how(analysis, MOST_VOTES.format(choice=choice), packages=("numpy", "pandas")),
                 shown=as_text(rows[[*columns, "short_descriptions", "long_descriptions"]]),
                 items_column="item",
                 pictures=True,

@@ -21,6 +21,10 @@ def make(analysis: Analysis) -> Section:
     """Worker quality, the rule, its effect."""
     out = len(analysis.excluded_workers)
     workers = analysis.filtered.n_workers
+    # Of those who are looked at; what they did with checks is of the whole study.
+    looked_at = set(analysis.filtered.answers["worker"])
+    checked = set(analysis.study.checks["worker"]) & looked_at
+    failed = set(analysis.study.failed_a_check) & looked_at
     answers = analysis.filtered.answers
     lost = int(answers["worker"].isin(analysis.excluded_workers).sum())
     does = "leaves" if analysis.options.exclude else "would leave"
@@ -50,9 +54,9 @@ def make(analysis: Analysis) -> Section:
             ),
             Number(
                 "Failed a check",
-                f"{len(analysis.study.failed_a_check):,}",
-                n=f"of {count(int(analysis.study.checks['worker'].nunique()), 'worker')} who met one",
-                help="Workers of the whole study who failed at least one gold or attention check.",
+                f"{len(failed):,}",
+                n=f"of {count(len(checked), 'worker')} who met one",
+                help="Workers who failed at least one gold or attention check, of those who are looked at.",
             ),
         ),
         figures=(_workers(analysis), _effect(analysis)),
@@ -138,7 +142,7 @@ def _effect(analysis: Analysis) -> Figure:
     parts = []
     for side, series in (("all", "everybody"), ("kept", "without the excluded")):
         rows = effect.loc[shares, [side, f"{side}_low", f"{side}_high"]].set_axis(["value", "low", "high"], axis=1)
-        parts.append(rows.rename(index=_measure).rename_axis("label").reset_index().assign(series=series))
+        parts.append(rows.rename(index=_short).rename_axis("label").reset_index().assign(series=series))
     drawn = pd.concat(parts, ignore_index=True)
     drawn = drawn[drawn["value"].notna()].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     reason = None if len(drawn) else NO_ANSWERS
@@ -173,7 +177,7 @@ def _how(analysis: Analysis) -> str:
         analysis,
         "every headline number computed twice, with all workers and without the excluded ones",
         n=f"{len(analysis.filtered.answers):,} answers with everybody",
-        intervals=f"{TWO_WAY} for shares and means; items resampled for alphas and agreement; Wilson for votes",
+        intervals=f"{TWO_WAY} for shares and means, of agreement with pairs of descriptions; items resampled for alphas; Wilson for votes",
         extra=[("Rule", rule)],
         packages=PACKAGES,
     )
@@ -209,6 +213,21 @@ def _measure(name: object) -> str:
     return (
         str(name).replace("alpha of useful", "alpha of preference").replace("concatenated descriptions", "short and long as one")
     )
+
+
+def _short(name: object) -> str:
+    """The same on an axis."""
+    text = _measure(name)
+    for long, short in (
+        ("share of items with ease and confidence above", "items, both above"),
+        ("share of items that vote for none", "items that vote none"),
+        ("share of answers for", "answers,"),
+        ("mean agreement of ", "agreement, "),
+        ("alpha of", "alpha,"),
+        (" descriptions", ""),
+    ):
+        text = text.replace(long, short)
+    return text
 
 
 def _cell(measure: str, value: object) -> str:

@@ -47,7 +47,7 @@ def make(analysis: Analysis) -> Section:
                 decimal(row.value),
                 interval(row.low, row.high, row.confidence),
                 f"{count(int(row.n_paired), 'answer')} about {count(int(row.n_items), 'item')}",
-                f"Krippendorff's alpha, {row.measurement}.",
+                f"Krippendorff's alpha, {row.measurement}. The interval is about other items with the same workers.",
             )
             for row in rows_of(rows)
         ),
@@ -66,7 +66,11 @@ def _text(analysis: Analysis) -> tuple[str, ...]:
             parts.append(
                 f"α = {decimal(row.value)} for {label(row.question).lower()} ({', '.join(filter(None, (str(row.measurement), ends)))})"
             )
-    texts = [f"Agreement between workers, as Krippendorff's alpha: {listed(parts)}."] if parts else []
+    texts = (
+        [f"Agreement between workers, as Krippendorff's alpha: {listed(parts)}; intervals resample items and keep the workers."]
+        if parts
+        else []
+    )
     latent = analysis.latent
     if latent is not None and latent.same:
         same = [f"{share(value)} ({name})" for name, value in zip(("Dawid and Skene", "MACE"), latent.same.values(), strict=True)]

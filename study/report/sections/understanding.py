@@ -18,10 +18,10 @@ from study.report.wording import MISSING, decimal, how, interval, is_missing, le
 TITLE = "Does understanding matter?"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
 FORMULA = (
-    "Spearman's rank correlation over items (over classes for the error rate, which items of a class share); p-values from the same resamples as the "
+    "Spearman's rank correlation over items (over groups, a class by label or by prediction, for the error rate, which items of a group share); p-values from the same resamples as the "
     "intervals, corrected by Holm over all pairs"
 )
-OVER_CLASSES = "bootstrap over classes (of one grouping), each with all its items; percentiles"
+OVER_CLASSES = "bootstrap over groups (a class by label or by prediction), each with all its items; percentiles"
 CLEAR, UNCLEAR = "clear after correction", "not clear"
 
 
@@ -49,7 +49,7 @@ def make(analysis: Analysis) -> Section:
                 f"Ease and {prose(row.cause)}",
                 f"ρ = {decimal(row.rho)}",
                 interval(row.low, row.high, analysis.options.confidence),
-                f"{row.n:,} {row.unit}",
+                _n(row.unit, row.n, row.n_classes),
                 "Spearman's rank correlation.",
             )
             for row in rows_of(rows[(rows["outcome"] == "ease") & rows["rho"].notna()])
@@ -58,6 +58,7 @@ def make(analysis: Analysis) -> Section:
         tables=(_table(analysis),),
         notes=(
             *((f"Not known in this study: {listed(unknown)}.",) if unknown else ()),
+            "A group is a class by label, or a class by prediction; the interval resamples groups with all their items.",
             "A correlation is no cause: easy features may differ in other ways, too.",
         ),
         banner=analysis.banner,
@@ -70,7 +71,7 @@ def _text(analysis: Analysis, tested: pd.DataFrame, clear: pd.DataFrame) -> tupl
         return ()
     confidence = analysis.options.confidence
     ease = [
-        f"{decimal(row['rho'])} with {prose(row['cause'])} ({_ends(row, confidence)}{row['n']:,} {row['unit']})"
+        f"{decimal(row['rho'])} with {prose(row['cause'])} ({_ends(row, confidence)}{_n(row['unit'], row['n'], row['n_classes'])})"
         for row in records_of(tested[tested["outcome"] == "ease"])
     ]
     sentences = [f"Spearman's rank correlation of the average ease was {listed(ease)}."] if ease else []
@@ -83,6 +84,12 @@ def _text(analysis: Analysis, tested: pd.DataFrame, clear: pd.DataFrame) -> tupl
     return (" ".join(sentences), *found) if sentences else tuple(found)
 
 
+def _n(unit: str, n: int, n_classes: int) -> str:
+    """What a correlation rests on: "90 items of 18 groups", "18 groups"; a group is a class by label or by prediction."""
+    groups = count(int(n_classes), "group")
+    return groups if unit == "classes" else f"{count(int(n), 'item')} of {groups}"
+
+
 def _ends(row: dict[str, Any], confidence: float) -> str:
     ends = interval(row["low"], row["high"], confidence)
     return f"{ends}; " if ends else ""
@@ -93,7 +100,7 @@ def _sentence(row: dict[str, Any], confidence: float) -> str:
     what = _name(row["outcome"])
     return (
         f"{what} {direction} with {prose(row['cause'])}: Spearman's ρ = {decimal(row['rho'])} ({interval(row['low'], row['high'], confidence)}), "
-        f"{p_text(row['p_holm'])} after Holm's correction, {row['n']:,} {row['unit']}."
+        f"{p_text(row['p_holm'])} after Holm's correction, {_n(row['unit'], row['n'], row['n_classes'])}."
     )
 
 
@@ -114,7 +121,7 @@ def _forest(analysis: Analysis) -> Figure:
             "low": drawn["low"].to_numpy(dtype=float, na_value=float("nan")),
             "high": drawn["high"].to_numpy(dtype=float, na_value=float("nan")),
             "p holm": drawn["p_holm"].to_numpy(dtype=float, na_value=float("nan")),
-            "n": [f"{row.n:,} {row.unit}" for row in rows_of(drawn)],
+            "n": [_n(row.unit, row.n, row.n_classes) for row in rows_of(drawn)],
         }
     )
     reasons = [str(reason) for reason in dict.fromkeys(rows["reason"].dropna())]
@@ -155,7 +162,7 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
     rho = (
         ""
         if pd.isna(row["rho"])
-        else f"Spearman's ρ = {decimal(row['rho'])}{f' ({ends})' if ends else ''}, {row['n']:,} {row['unit']}."
+        else f"Spearman's ρ = {decimal(row['rho'])}{f' ({ends})' if ends else ''}, {_n(row['unit'], row['n'], row['n_classes'])}."
     )
     axis = f"{label(cause)}" if cause != "ber" else "Error rate of the class (BER)"
     return figure(
@@ -163,9 +170,9 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
         id=f"ease_against_{cause}",
         title=f"Ease against {prose(cause)}",
         caption=f"Each point is a feature. {rho}"
-        + (" Features of a class share its error rate." if cause in OF_CLASSES else "")
+        + (" Features of a group share its error rate." if cause in OF_CLASSES else "")
         + charts.thinning_text(len(drawn), len(charts.thinned(drawn, None))),
-        computed=how(analysis, FORMULA, n=f"{row['n']:,} {row['unit']}", intervals=OVER_CLASSES, packages=PACKAGES),
+        computed=how(analysis, FORMULA, n=_n(row["unit"], row["n"], row["n_classes"]), intervals=OVER_CLASSES, packages=PACKAGES),
         text=rho,
         data=rows,
         content=charts.cloud(drawn, x=cause, y="ease", x_title=axis, y_title="Average ease (1 to 5)", opens="item")
@@ -182,7 +189,7 @@ def _table(analysis: Analysis) -> Table:
         {
             "what is known": rows["cause"].map(label),
             "understanding": rows["outcome"].map(_name),
-            "n": [f"{row.n:,} {row.unit}" for row in rows_of(rows)],
+            "n": [_n(row.unit, row.n, row.n_classes) for row in rows_of(rows)],
             "rho [interval]": merged(rows, "rho", "low", "high"),
             "p": rows["p"].map(p_value),
             "p (Holm)": rows["p_holm"].map(p_value),

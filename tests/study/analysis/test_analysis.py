@@ -18,7 +18,7 @@ def test_every_result_follows_the_filters(data: StudyData, analysis: Analysis) -
     assert part.preferences.query("part == 'all'")["n"].unique().tolist() == [len(kept)]
     assert set(part.item_table.index) == set(kept["item"])
     assert part.alphas["n"].unique().tolist() == [len(kept)]
-    assert part.splits == ("grouping", "tier")
+    assert part.splits == ("grouping",), "one tier is all there is"
     assert part.n_text == f"{len(kept)} answers of {kept['worker'].nunique()} workers about 16 items"
     assert analysis.n_text.endswith("about 48 items")
 

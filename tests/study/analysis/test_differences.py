@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kruskal, mannwhitneyu
 from statsmodels.stats.multitest import multipletests
 
+from study.agreement_means import AgreementMeans, levels_of_items
 from study.analysis.differences import cliffs_delta, differences, holm, item_outcomes, magnitude, omnibus
 
 RNG = np.random.default_rng(0)
@@ -82,8 +85,8 @@ def test_every_pair_of_every_factor_on_item_averages() -> None:
     label, prediction = averages["label"].round(9), averages["prediction"].round(9)
     assert (row["first"], row["second"], row["n_items_first"], row["n_items_second"]) == ("label", "prediction", 12, 12)
     assert row["p"] == pytest.approx(mannwhitneyu(label, prediction).pvalue)
-    assert row["mean_first"] == pytest.approx(label.mean())
     by_answers = answers.groupby("grouping")["ease"].mean()
+    assert (row["mean_first"], row["mean_second"]) == pytest.approx(tuple(by_answers[["label", "prediction"]]))
     assert row["difference"] == pytest.approx(by_answers["label"] - by_answers["prediction"])
     assert row["low"] < row["difference"] < row["high"]
     assert row["n_answers"] == 72
@@ -149,3 +152,37 @@ def test_workers_who_answer_on_one_side_only_are_no_difference_between_groups() 
     assert found["delta_low"].isna().all(), "nor the interval, which would be as wrong"
     assert found["delta"].notna().all(), "the effect size is shown all the same"
     assert found["low"].notna().all(), "the two-way interval of the difference of means holds"
+    tiers = answers.assign(worker=answers["worker"] + answers["tier"])
+    at_once = omnibus(tiers)
+    assert at_once["p"].isna().all(), "three tiers of different workers look like three different tiers"
+    assert at_once["reason"].str.contains("fewer than half of the workers").all()
+
+
+def test_means_and_difference_fit_each_other_where_items_have_different_numbers_of_answers() -> None:
+    answers = table().iloc[:-5]
+    found = differences(answers, {"short": pd.Series(RNG.random(24), index=[f"i{i}" for i in range(24)])}, replicates=50)
+    between = (found["mean_first"] - found["mean_second"]).astype(float)
+    assert found["difference"].astype(float).to_numpy() == pytest.approx(between.to_numpy())
+
+
+def test_differences_of_agreement_resample_workers_too() -> None:
+    answers = table()
+    pairs = pd.DataFrame(
+        [
+            (item, first, second, RNG.normal() + (first == "w0") + (second == "w0"))
+            for item, part in answers.groupby("item", sort=False)
+            for first, second in itertools.combinations(part["worker"], 2)
+        ],
+        columns=["item", "first", "second", "short"],
+    )
+    values = pairs.groupby("item")["short"].mean()
+    means = AgreementMeans({"short": values}, pairs, levels_of_items(answers, ["grouping"]), replicates=300)
+    alone = AgreementMeans({"short": values}, None, levels_of_items(answers, ["grouping"]), replicates=300)
+    sides = (("grouping", "label"), ("grouping", "prediction"))
+    both_ways, items_only = means.difference("short", *sides), alone.difference("short", *sides)
+    assert both_ways.value == pytest.approx(items_only.value)
+    assert both_ways.high - both_ways.low > items_only.high - items_only.low  # type: ignore[operator]
+    assert "items only" in (items_only.reason or "")
+    row = differences(answers, {"short": values}, means=means, factors=["grouping"], replicates=50).iloc[-1]
+    assert (row["difference"], row["low"], row["high"]) == (both_ways.value, both_ways.low, both_ways.high)
+    assert means.mean("short").value == pytest.approx(alone.mean("short").value)

@@ -159,7 +159,8 @@ def test_every_correlation_of_ease_is_in_the_text(analysis: Analysis) -> None:
     assert len(known)
     for row in known.itertuples():
         assert f"{row.rho:.2f}".replace("-", "−") in text
-        assert f"{row.n} {row.unit}" in text
+        groups = f"{row.n_classes} groups"
+        assert (groups if row.unit == "classes" else f"{row.n} items of {groups}") in text
 
 
 def test_the_text_on_names_gives_the_best_supported(analysis: Analysis) -> None:
