@@ -25,6 +25,7 @@ from study import reliability, uncertainty
 from study.uncertainty import Estimate
 
 PER_ITEM = 5
+DIMENSIONS = 20
 CONFIDENCE = 0.95
 
 
@@ -47,13 +48,15 @@ DESIGNS = (
 
 
 class Study(NamedTuple):
-    """Answers: (n,) arrays. `likes_b` is the answer to question 5, reduced to "B" or not."""
+    """Answers: (n,) arrays. `likes_b` is the answer to question 5, reduced to "B" or not; `description` (n, DIMENSIONS) stands for the word
+    vectors of descriptions, unit vectors."""
 
     item: np.ndarray
     worker: np.ndarray
     ease: np.ndarray
     likes_b: np.ndarray
     tier: np.ndarray
+    description: np.ndarray
 
 
 def simulate(design: Design, rng: np.random.Generator) -> Study:
@@ -64,7 +67,7 @@ def simulate(design: Design, rng: np.random.Generator) -> Study:
     item = np.repeat(np.arange(design.n_items), PER_ITEM)
     latent = effects(design, rng, item, worker)
     ease, likes_b = answer(*latent)
-    return Study(item, worker, ease, likes_b, item % 2)
+    return Study(item, worker, ease, likes_b, item % 2, descriptions(design, rng, item, worker))
 
 
 def effects(design: Design, rng: np.random.Generator, item: np.ndarray, worker: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +78,21 @@ def effects(design: Design, rng: np.random.Generator, item: np.ndarray, worker: 
         of_worker = design.worker_effect * rng.normal(size=worker.max() + 1)
         latent.append(of_item[item] + of_worker[worker] + 0.9 * rng.normal(size=len(item)))
     return latent[0], latent[1]
+
+
+def descriptions(design: Design, rng: np.random.Generator, item: np.ndarray, worker: np.ndarray) -> np.ndarray:
+    """What is common to all descriptions, what the item adds, what the worker adds (who has favourite words), and the rest."""
+    of_item = design.item_effect * rng.normal(size=(item.max() + 1, DIMENSIONS))
+    of_worker = design.worker_effect * rng.normal(size=(worker.max() + 1, DIMENSIONS))
+    vectors = 0.35 + of_item[item] + of_worker[worker] + 0.9 * rng.normal(size=(len(item), DIMENSIONS))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def cosines(study: Study) -> np.ndarray:
+    """(items, pairs) of the descriptions of an item; answers of an item follow each other."""
+    first, second = np.triu_indices(PER_ITEM, 1)
+    of_item = study.description.reshape(-1, PER_ITEM, DIMENSIONS)
+    return np.einsum("ipd,ipd->ip", of_item[:, first], of_item[:, second])
 
 
 def answer(ease: np.ndarray, likes_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +112,7 @@ def truths(design: Design, rng: np.random.Generator) -> dict[str, float]:
         "mean ease": float(np.mean([s.ease.mean() for s in studies])),
         "difference of means": 0.0,
         "share of items above 3": float(np.mean([all_items_above(s) for s in studies])),
+        "agreement of descriptions": float(np.mean([cosines(s).mean() for s in studies])),
         "alpha of ease": float(reliability.alphas_of_counts(values, np.ones((1, len(values))), "ordinal")[0]),
     }
 
@@ -126,6 +145,13 @@ def intervals(study: Study, replicates: int, seed: int) -> dict[tuple[str, str],
     drawn = uncertainty.Clusters(study.item, study.worker).resampled_shares_above(ease[:, None], 3.0, **options)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     found["share of items above 3", "two-way, not centred"] = Estimate(above, float(low), float(high), n, n_items, 1)
+
+    values = cosines(study)
+    workers = study.worker.reshape(-1, PER_ITEM)
+    first, second = (workers[:, place].ravel() for place in np.triu_indices(PER_ITEM, 1))
+    pairs = uncertainty.PairMeans(values.reshape(-1, 1), np.repeat(np.arange(n_items), values.shape[1]), first, second, **options)
+    found["agreement of descriptions", "two-way"] = pairs.mean(0)
+    found["agreement of descriptions", "items only"] = uncertainty.item_mean(values.mean(axis=1), **options)
 
     table = pd.DataFrame({"item": study.item, "worker": study.worker, "ease": ease})
     alpha = reliability.alpha(table, "ease", **options)
@@ -168,7 +194,14 @@ def as_table(found: pd.DataFrame, n_studies: int) -> pd.DataFrame:
 
 
 def _in_order(statistics: pd.Series) -> pd.Series:
-    order = ["share of answers", "mean ease", "difference of means", "share of items above 3", "alpha of ease"]
+    order = [
+        "share of answers",
+        "mean ease",
+        "difference of means",
+        "share of items above 3",
+        "agreement of descriptions",
+        "alpha of ease",
+    ]
     return statistics.map({name: place for place, name in enumerate(order)})
 
 

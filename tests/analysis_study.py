@@ -69,6 +69,7 @@ def make_study(
     n_workers: int = 24,
     pictures: Sequence[int] = (),
     seed: int = 0,
+    **settings: Any,
 ) -> Path:
     """Make a study at `path` and let workers answer it.
 
@@ -76,6 +77,7 @@ def make_study(
         pictures: positions of the items that have pictures.
         simulated: whether the workers are marked as simulated.
         n_answers: stop after so many answers to items; None: as many as the study wants, five an item.
+        settings: of the study.
     """
     clock = FakeClock()
     clock.wall += 20_000_000.0
@@ -87,7 +89,7 @@ def make_study(
         listed[position] |= frozen
     theme_of = {item["id"]: number // 4 % len(THEMES) for number, item in enumerate(listed)}
     tier_of = {item["id"]: item.get("tier") for item in listed}
-    with StudyStore.create(path, items=listed, clock=clock, title="What do people see?", checks_every=4) as store:
+    with StudyStore.create(path, items=listed, clock=clock, title="What do people see?", checks_every=4, **settings) as store:
         names = [f"worker-{i:02d}" for i in range(n_workers)]
         for number, name in enumerate(names):
             store.register(name, simulated=simulated, platform="prolific" if number % 3 else "mturk")

@@ -90,7 +90,8 @@ def show_worker(analysis: Analysis, worker: str) -> None:
         return
     st.html('<h3 class="bw-h3 bw-apart">Their answers</h3>')
     shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in view.answers]
-    names = {name: name.capitalize() for name in shown} | {"useful": "Most useful"}
+    names: dict[str, Any] = {name: name.capitalize() for name in shown}
+    names |= {"useful": "Most useful", "seconds": st.column_config.NumberColumn("Seconds", format="%.0f")}
     rows_that_open(view.answers, "item", key="answers of the worker", rows=MOST_ROWS, column_order=shown, column_config=names)
 
 

@@ -55,6 +55,7 @@ class StudyData:
         pay_per_item, currency: None and "" where pay is not known.
         paid: what the whole study has cost so far, for people; None where that is not known.
         answers_per_item: wanted for each item; None where that is not known.
+        extractor: fingerprint of the network whose features the items show; None where that is not known.
         notes: what about the study limits what can be said.
         filters: that made this part.
     """
@@ -72,6 +73,7 @@ class StudyData:
     paid: Decimal | None = None
     currency: str = ""
     answers_per_item: int | None = None
+    extractor: str | None = None
     notes: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     whole: StudyData | None = None

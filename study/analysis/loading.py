@@ -72,6 +72,7 @@ def load_study(path: str | Path) -> StudyData:
         paid=paid,
         currency=settings.currency,
         answers_per_item=settings.answers_per_item,
+        extractor=settings.provenance.get("extractor", {}).get("fingerprint"),
         notes=notes,
     )
 

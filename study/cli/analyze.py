@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
-from barlow_core.cli.shared import example, json_option, quiet_option, serve_options
+from barlow_core.cli.shared import example, json_option, open_run, quiet_option, serve_options
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.cli.shared import print_json
@@ -64,7 +64,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     metavar="RUN",
     help="Put the names of the features into this run, for its failure modes.",
 )
-@click.option("--replicates", type=click.IntRange(1), default=2000, show_default=True, help="Resamples of the bootstraps.")
+@click.option("--replicates", type=click.IntRange(50), default=2000, show_default=True, help="Resamples of the bootstraps.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstraps.")
 @click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
 @json_option
@@ -84,6 +84,10 @@ def analyze(
         _serve(study, **given)
         return
     analysis = _analysis(study, **given)
+    if analysis.data.answers.empty and len(analysis.study.answers):
+        raise BarlowError(
+            f"None of the {count(len(analysis.study.answers), 'answer')} of {study} is left. {analysis.filters.text} Leave a filter out."
+        )
     if out is not None:
         from study.report import write_report
 
@@ -104,6 +108,13 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
     names = analysis.names_for_run
     if names.empty:
         raise BarlowError(f"{study} does not say which features its items show, so there are no names for {run}.")
+    if analysis.study.extractor is not None:
+        recorded = open_run(run).recorded("extract")
+        if recorded is None or recorded["extractor"]["fingerprint"] != analysis.study.extractor:
+            raise BarlowError(
+                f"{run} does not describe its images by the network whose features people described in {study}: the same number is another feature there. "
+                "Name the run that the study was made from, or one with the same extractor."
+            )
     click.echo(f"{count(len(names), 'name')}: {write_names(run, names)}")
     modes = run / "failure_modes.parquet"
     if modes.is_file():
@@ -234,4 +245,6 @@ def _print(analysis: Analysis, as_json: bool) -> None:
         for one in section.numbers:
             aside = "; ".join(part for part in (one.interval, one.n) if part)
             click.echo(f"  {one.label}: {one.value}{f' ({aside})' if aside else ''}")
+        for note in section.notes:
+            click.secho(f"  {note}", dim=True)
     click.echo("\nAll figures, tables and the text: --out FOLDER. As a page: --app.")

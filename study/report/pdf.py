@@ -26,6 +26,7 @@ from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, pictures_of
 from study.report.results import results
 from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
+from study.report.wording import listed
 
 ROWS = 25
 MARGIN = 18 * mm
@@ -90,7 +91,7 @@ def _style(kind: str) -> ParagraphStyle:
     changes: dict[str, dict[str, Any]] = {
         "title": {"fontName": _BOLD, "fontSize": 17, "leading": 21, "spaceAfter": 8},
         "h2": {"fontName": _BOLD, "fontSize": 13, "leading": 16, "spaceBefore": 16, "spaceAfter": 4, "keepWithNext": 1},
-        "lead": {"fontSize": 10, "leading": 14},
+        "lead": {"fontSize": 10, "leading": 14, "keepWithNext": 1},
         "text": {},
         "small": {"fontSize": 7.2, "leading": 9.6, "textColor": colors.HexColor(MUTED), "spaceAfter": 2},
         "value": {"fontName": _BOLD, "fontSize": 12, "leading": 15, "spaceAfter": 0},
@@ -170,8 +171,10 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
     if table.reason and table.shown.empty:
         yield Paragraph(f"{name} Empty: {escape(table.reason)}.", _style("small"))
         return
-    shown = printable(table.shown)
+    shown, left_out = _that_fit(printable(table.shown))
     more = f" The first {ROWS} of {len(table.data):,} rows; the CSV has all." if len(table.data) > ROWS else ""
+    if left_out:
+        more += f" There is no room here for {listed([heading(name) for name in left_out])}; the CSV has them."
     title = _style("small")
     title.keepWithNext = 1
     title.spaceBefore = 6
@@ -198,13 +201,28 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
     yield Spacer(1, 4 * mm)
 
 
+def _that_fit(shown: Any) -> tuple[Any, list[str]]:
+    """The first columns, as many as a page is wide when no word is broken, and the names of the others."""
+    wide = 0.0
+    for at, column in enumerate(shown.columns):
+        wide += _room(shown, column)[0]
+        if wide > WIDTH and at:
+            return shown[shown.columns[:at]], [str(name) for name in shown.columns[at:]]
+    return shown, []
+
+
+def _room(shown: Any, column: Any) -> tuple[float, float]:
+    """What a column needs: at least its longest word, at most its longest text."""
+    texts = [(heading(column), _BOLD), *((str(cell), _FONT) for cell in shown[column].head(ROWS))]
+    # A number and its sign of percent stay together, as in the cell.
+    words = ((word, font) for text, font in texts for word in (text.split(" ") or [""]))
+    least = max(min(_wide(word, font), 30 * mm) for word, font in words)
+    return least + 6, max(min(_wide(text, font), 95 * mm) for text, font in texts) + 6
+
+
 def _widths(shown: Any) -> list[float]:
-    """Widths of columns by the room that their texts need: at least the longest word, at most the longest text, within the page."""
-    least, most = [], []
-    for column in shown.columns:
-        texts = [(heading(column), _BOLD), *((str(cell), _FONT) for cell in shown[column].head(ROWS))]
-        least.append(max(min(_wide(word, font), 30 * mm) for text, font in texts for word in (text.split() or [""])) + 6)
-        most.append(max(min(_wide(text, font), 95 * mm) for text, font in texts) + 6)
+    """Widths of columns by the room that their texts need, within the page."""
+    least, most = map(list, zip(*(_room(shown, column) for column in shown.columns), strict=True))
     left = WIDTH - sum(least)
     if left <= 0:
         return [one * WIDTH / sum(least) for one in least]

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from barlow_core.cli import cli
 from barlow_core.feature_names import read_names
 from barlow_core.paths import apps_dir
+from barlow_core.run import Run
 
 FAST = ["--replicates", "50"]
 
@@ -58,6 +59,29 @@ def test_names_into_the_run_only_when_asked(folder: Path) -> None:
     assert names
     assert all(name.simulated for name in names.values()), "whose words they are goes with them"
     (folder / "feature_names.csv").unlink()
+
+
+def test_names_are_of_the_network_whose_features_people_saw(folder: Path, tmp_path: Path, explained_run: Run) -> None:
+    extractor = explained_run.require("extract")["extractor"]
+    for fingerprint, expected in (("another network", 2), (extractor["fingerprint"], 0)):
+        study = make_study(
+            tmp_path / f"{expected}.sqlite", n_answers=20, n_workers=4, provenance={"extractor": {"fingerprint": fingerprint}}
+        )
+        result = run(study, *FAST, "--names-to", explained_run.path)
+        assert result.exit_code == expected, result.output
+    assert read_names(explained_run.path)
+    (explained_run.path / "feature_names.csv").unlink()
+    other = run(tmp_path / "2.sqlite", *FAST, "--names-to", explained_run.path)
+    assert "the same number is another feature there" in " ".join(other.output.split())
+    assert not read_names(explained_run.path), "nothing was written"
+
+
+def test_filters_that_leave_nothing_are_an_error_that_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, *FAST, "--since", "2099-01-01", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "None of the 60 answers" in result.output
+    assert "answers from 2099-01-01" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_rules_of_the_run_in_words(folder: Path) -> None:
