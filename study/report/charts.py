@@ -18,7 +18,7 @@ from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
 # Of a legend: a page is as narrow as a phone.
-COLUMNS = {"signal": "width < 420 ? 2 : 5"}
+COLUMNS = {"signal": "width < 260 ? 1 : width < 420 ? 2 : 5"}
 # Between the name of a panel and that of a row: no name has it.
 SEPARATOR = "\u2063"
 

@@ -151,7 +151,7 @@ def _figure(figure: Figure) -> Flowable:
     picture = Image(io.BytesIO(figure.png()))
     wide, high = picture.imageWidth, picture.imageHeight
     # At the size at which its letters are those of the text, and never larger than the page.
-    factor = min(0.72 / 2, WIDTH / wide, 205 * mm / high)
+    factor = min(0.6 / 2, WIDTH / wide, 205 * mm / high)
     picture.drawWidth, picture.drawHeight, picture.hAlign = wide * factor, high * factor, "LEFT"
     how = "; ".join(f"<b>{escape(label)}:</b> {escape(text)}" for label, text in front.computed_lines(figure.computed))
     return KeepTogether(
