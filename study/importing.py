@@ -1,12 +1,11 @@
 """Answers that were collected elsewhere: a CSV, such as Mechanical Turk's results of a batch, as a study to analyse.
 
 Which column is what is guessed by its name (`guess_mapping`) or said (`parse_mapping`). Everything that an answer cannot be is
-listed with its row and its value before anything is analysed; nothing is dropped or repaired in silence.
+listed with its line and its value before anything is analysed; nothing is dropped or repaired in silence.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +20,8 @@ from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import ATTRIBUTES, StudyData, load_study, study_state
 from study.answer_table import PREFERENCES
+from study.csv_file import TableError, read_csv
+from study.csv_file import read_header as header_of
 
 # What a column of the file can stand for.
 MAPPABLE = {
@@ -85,7 +86,9 @@ _KNOWN = {
     "state": ("state", "assignmentstatus", "status"),
 }
 _PREFIXES = ("answer", "input")
-_REJECTED = ("rejected", "discarded", "surplus", "returned", "timed-out", "screened out", "withdrawn")
+# What platforms (Mechanical Turk, Prolific) and this one's own exports call an answer that counts, and one that does not.
+_COUNTS = ("approved", "submitted", "accepted", "completed", "awaiting review", "partially approved")
+_REJECTED = ("rejected", "returned", "timed-out", "screened out", "discarded", "surplus", "withdrawn", "expired", "reserved")
 _USEFUL = {
     "b": "B",
     "sectionb": "B",
@@ -110,7 +113,10 @@ _USEFUL = {
 }
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "{}")
-MOST_PROBLEMS = 20
+
+
+class AnswersError(TableError):
+    """Values that answers cannot have, line by line; nothing was imported."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +138,8 @@ def read_header(path: str | Path, *, n_rows: int = 5) -> Header:
     Raises:
         BarlowError: there is no such file, or it is no table.
     """
-    table = _read(Path(path), n_rows=n_rows)
-    rows = [{str(column): str(value) for column, value in row.items()} for row in table.to_dict("records")]
-    return Header(tuple(map(str, table.columns)), tuple(rows))
+    columns, rows = header_of(path, n_rows=n_rows)
+    return Header(columns, rows)
 
 
 def guess_mapping(path: str | Path) -> dict[str, str]:
@@ -159,29 +164,60 @@ def guess_mapping(path: str | Path) -> dict[str, str]:
     return found
 
 
+def complete_mapping(path: str | Path, named: Mapping[str, str]) -> dict[str, str]:
+    """What a person said of the columns of a CSV, and for the rest what their names say.
+
+    Args:
+        named: see `parse_mapping`; "" for a column: nothing of the file stands for that.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    guessed = {what: column for what, column in guess_mapping(path).items() if column not in named.values()}
+    return {what: column for what, column in (guessed | dict(named)).items() if column}
+
+
 def parse_mapping(text: str | Path) -> dict[str, str]:
-    """A mapping that a person typed, "item=HITId,worker=WorkerId,ease=Answer.q3", or the JSON file that holds one.
+    """A mapping that a person typed, "item=HITId,worker=WorkerId,ease=Answer.q3", or JSON, or the JSON file that holds it.
+
+    "tier=", without a column, says that no column stands for the tier, whatever its name.
 
     Raises:
         BarlowError: it is no mapping, or maps to something that an answer does not have.
     """
-    path = Path(text)
-    if str(text).endswith(".json"):
+    typed = str(text).strip()
+    if typed.startswith("{") or typed.endswith(".json"):
         try:
-            mapping = json.loads(path.read_text(encoding="utf-8"))
+            mapping = json.loads(typed if typed.startswith("{") else Path(text).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BarlowError(
-                f'{str(path)!r} cannot be read as a mapping ({error}). Expected JSON such as {{"item": "HITId", "worker": "WorkerId"}}.'
+                f'{typed!r} cannot be read as a mapping ({error}). Expected JSON such as {{"item": "HITId", "worker": "WorkerId"}}.'
             ) from error
     else:
-        pairs = [part.partition("=") for part in str(text).split(",") if part.strip()]
-        if wrong := [f"{what}{sign}{column}" for what, sign, column in pairs if not sign or not column.strip()]:
+        pairs = [part.partition("=") for part in typed.split(",") if part.strip()]
+        if wrong := [what for what, sign, _ in pairs if not sign]:
             raise BarlowError(f"{wrong[0]!r} maps nothing. Expected such as: item=HITId,worker=WorkerId,ease=Answer.q3")
+        names = [what.strip() for what, _, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise BarlowError(f"Two columns are given for {twice[0]!r}; one is expected.")
         mapping = {what.strip(): column.strip() for what, _, column in pairs}
     if not isinstance(mapping, Mapping) or not all(isinstance(one, str) for pair in mapping.items() for one in pair):
         raise BarlowError('A mapping says which column is what: {"item": "HITId", "worker": "WorkerId"}.')
     _check_names(mapping)
+    if needed := [what for what in NEEDED if mapping.get(what) == ""]:
+        raise BarlowError(f"{needed[0] + '='!r} maps nothing, and an answer needs its {needed[0]}. Say which: {needed[0]}=COLUMN")
     return dict(mapping)
+
+
+def mapping_text(mapping: Mapping[str, str], usual: Mapping[str, str]) -> str:
+    """What `parse_mapping` makes `mapping` of where `usual` is the mapping without it; "" where the two are the same."""
+    if dict(mapping) == dict(usual):
+        return ""
+    said = {what: mapping.get(what, "") for what in MAPPABLE if what in mapping or what in usual}
+    text = ",".join(f"{what}={column}" for what, column in said.items())
+    if text.endswith(".json") or any("," in column for column in said.values()):
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return text
 
 
 def import_answers(
@@ -191,43 +227,46 @@ def import_answers(
 
     Args:
         path: of the file: UTF-8, commas, semicolons or tabs, a header.
-        mapping: which column is what (`MAPPABLE`); None guesses.
+        mapping: which column is what (`MAPPABLE`), and nothing else is; None guesses.
         name: of the study; None takes that of the file.
         known: further attributes of `StudyData`, such as `pay_per_item`, `currency`, `answers_per_item`.
 
     Raises:
-        BarlowError: the file is no table, a needed column is missing, or values are not what they should be; the message lists up to
-            20 of them with row (as a spreadsheet counts: the header is row 1), column, value, and what was expected.
+        BarlowError: the file is no table, or a needed column is missing.
+        TableError: rows do not fit the header.
+        AnswersError: values are not what they should be. Of both, `problems` lists all, with the line of the file, the column, the
+            value and what was expected; the message has the first 20.
     """
     file = Path(path)
-    table = _read(file)
-    mapping = guess_mapping(file) if mapping is None else dict(mapping)
+    read = read_csv(file)
+    table = read.rows
+    mapping = guess_mapping(file) if mapping is None else {what: column for what, column in mapping.items() if column}
     _check_mapping(mapping, table, file)
-    problems: list[str] = []
-    dropped = (
-        table[mapping["state"]].str.strip().str.lower().isin(_REJECTED)
-        if "state" in mapping
-        else pd.Series(False, index=table.index)
-    )
+    problems: list[tuple[int, str]] = []
+    dropped, notes = _dropped(table, mapping, problems)
     columns = {what: table.loc[~dropped, column].str.strip() for what, column in mapping.items() if what != "state"}
     made = pd.DataFrame({what: _column(what, values, mapping[what], problems) for what, values in columns.items()})
-    twice = made.duplicated(["item", "worker"], keep="first")
-    problems += [
-        f"row {row + 2}: worker {made.at[row, 'worker']!r} answers item {made.at[row, 'item']!r} again; one answer each is expected"
-        for row in made.index[twice & made[list(NEEDED)].notna().all(axis=1)]
-    ]
+    pairs = made[list(NEEDED)].dropna()
+    twice = pairs.duplicated(keep="first")
+    if twice.any():
+        first = pairs.reset_index(names="line").groupby(list(NEEDED))["line"].first()
+        problems += [
+            (
+                line,
+                f": worker {worker!r} answers item {item!r} again, after line {first[item, worker]}; one answer each is expected",
+            )
+            for line, item, worker in pairs[twice].itertuples()
+        ]
     if problems:
-        more = f"\n... and {len(problems) - MOST_PROBLEMS:,} more." if len(problems) > MOST_PROBLEMS else ""
-        raise BarlowError(
-            f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.\n"
-            + "\n".join(problems[:MOST_PROBLEMS])
-            + more
+        raise AnswersError(
+            f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.",
+            problems,
+            "Where a column holds something else, say so: another name, or none, such as state="
+            if "state" in mapping and any(f"column {mapping['state']!r}" in text for _, text in problems)
+            else "",
         )
-    notes = [f"Imported from {file.name}: {', '.join(f'{what} from {column!r}' for what, column in mapping.items())}."]
-    if dropped.any():
-        notes.append(
-            f"{count(int(dropped.sum()), 'row')} that the platform rejected or that never counted {'is' if dropped.sum() == 1 else 'are'} left out."
-        )
+    said = ", ".join(f"{what} from {column!r}" for what, column in mapping.items())
+    notes = [f"Imported from {file.name}: {said}.", *read.notes, *notes]
     made = _group(made).reset_index(drop=True)
     if pay := known.get("pay_per_item"):
         known["pay_per_item"] = Decimal(str(pay))
@@ -239,11 +278,27 @@ def import_answers(
 def open_study(path: str | Path, mapping: Mapping[str, str] | None = None) -> StudyData:
     """A study file, or a CSV of answers, told by its content; a run folder stands for its study.sqlite.
 
+    Args:
+        mapping: for a CSV, see `import_answers`.
+
     Raises:
-        BarlowError: it is neither.
+        BarlowError: it is neither; a mapping for a study file, whose columns are known.
     """
     file = _file(path)
-    return load_study(file) if _is_sqlite(file) else import_answers(file, mapping)
+    if not _is_sqlite(file):
+        return import_answers(file, mapping)
+    if mapping:
+        raise BarlowError(f"{file} is a study file, so it is known what its columns are. Leave the columns (--columns) out.")
+    return load_study(file)
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether this is a CSV of answers, and no study file.
+
+    Raises:
+        BarlowError: there is no such file.
+    """
+    return not _is_sqlite(_file(path))
 
 
 def answers_state(path: str | Path) -> str:
@@ -277,27 +332,6 @@ def _is_sqlite(file: Path) -> bool:
 # --- reading and checking
 
 
-def _read(file: Path, *, n_rows: int | None = None) -> pd.DataFrame:
-    if not file.is_file():
-        raise BarlowError(f"There is no file {str(file)!r}. Give a CSV of answers.")
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-        separator = max(",;\t", key=first.count)
-        table = pd.read_csv(
-            file, sep=separator, dtype=str, keep_default_na=False, nrows=n_rows, encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL
-        )
-    except (UnicodeDecodeError, ValueError) as error:
-        raise BarlowError(
-            f"{str(file)!r} cannot be read as a table ({error}). Expected CSV in UTF-8 with a line of column names."
-        ) from error
-    if len(table.columns) < 2:
-        raise BarlowError(
-            f"{str(file)!r} has one column only, {str(table.columns[0])!r}. Expected commas, semicolons or tabs between columns."
-        )
-    return table
-
-
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -323,7 +357,26 @@ def _check_mapping(mapping: Mapping[str, str], table: pd.DataFrame, file: Path) 
         )
 
 
-def _column(what: str, values: pd.Series, column: str, problems: list[str]) -> pd.Series:
+def _dropped(table: pd.DataFrame, mapping: Mapping[str, str], problems: list[tuple[int, str]]) -> tuple[pd.Series, list[str]]:
+    """Which rows do not count, and sentences about them; a status that is not known is added to the problems."""
+    if "state" not in mapping:
+        return pd.Series(False, index=table.index), []
+    column = mapping["state"]
+    values = table[column].str.strip()
+    states = values.str.lower().str.replace(r"[^a-z0-9]", "", regex=True)
+    dropped = states.isin([_plain(state) for state in _REJECTED])
+    blank = values == ""
+    known = f"one that counts ({', '.join(_COUNTS)}) or does not ({', '.join(_REJECTED)})"
+    _note(problems, ~dropped & ~blank & ~states.isin([_plain(state) for state in _COUNTS]), values, column, known)
+    notes = []
+    if n := int(dropped.sum()):
+        notes.append(f"{count(n, 'row')} that the platform rejected or that never counted {'is' if n == 1 else 'are'} left out.")
+    if n := int(blank.sum()):
+        notes.append(f"{count(n, 'row')} without a value in {column!r} {'counts' if n == 1 else 'count'} as accepted.")
+    return dropped, notes
+
+
+def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int, str]]) -> pd.Series:
     """A column as an answer has it; what cannot be is added to the problems."""
     if what in ("short", "long"):
         return values.where((values != "") & (values != "nan"), None)
@@ -391,9 +444,11 @@ _ZONES = {
 }
 
 
-def _note(problems: list[str], wrong: pd.Series, values: pd.Series, column: str, expected: str) -> None:
+def _note(problems: list[tuple[int, str]], wrong: pd.Series, values: pd.Series, column: str, expected: str) -> None:
+    found = values[wrong.astype(bool)]
     problems += [
-        f"row {row + 2}, column {column!r}: {str(values[row])[:60]!r}; expected {expected}" for row in values.index[wrong]
+        (int(line), f", column {column!r}: {value[:60]!r}; expected {expected}")
+        for line, value in zip(found.index, found, strict=True)
     ]
 
 

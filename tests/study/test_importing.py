@@ -5,9 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from analysis_study import make_study
+from hypothesis import given
+from hypothesis import strategies as st
 
 from barlow_core.errors import BarlowError
-from study.importing import answers_state, guess_mapping, import_answers, open_study, parse_mapping, read_header
+from study.csv_file import TableError
+from study.importing import (
+    MAPPABLE,
+    AnswersError,
+    answers_state,
+    complete_mapping,
+    guess_mapping,
+    import_answers,
+    is_table,
+    mapping_text,
+    open_study,
+    parse_mapping,
+    read_header,
+)
 
 MTURK = """\
 "HITId","WorkerId","AssignmentStatus","WorkTimeInSeconds","SubmitTime","Input.class_name","Input.grouping","Answer.short","Answer.long","Answer.ease","Answer.confidence","Answer.useful"
@@ -52,22 +68,25 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, separator: str, 
     assert data.answers["simulated"].tolist() == [True, False]
 
 
-def test_every_problem_is_listed_with_row_and_value(tmp_path: Path) -> None:
+def test_every_problem_is_listed_with_line_and_value(tmp_path: Path) -> None:
     text = "item,worker,ease,useful,seconds,submitted_at,tier\na,w,7,B,5,2026-03-01,top\na,w,3,maybe,-1,yesterday,front\n,v,2,C,1,2026-03-01,top\n"
-    with pytest.raises(BarlowError) as found:
+    with pytest.raises(AnswersError) as found:
         import_answers(write(tmp_path / "x.csv", text))
     message = str(found.value)
     assert "Nothing was imported" in message
     for line in (
-        "row 2, column 'ease': '7'; expected a whole number from 1 to 5",
-        "row 3, column 'useful': 'maybe'; expected one of B, C, both, none",
-        "row 3, column 'seconds': '-1'; expected a number that is not negative",
-        "row 3, column 'submitted_at': 'yesterday'; expected a time such as 2026-03-01T12:00:00Z",
-        "row 3, column 'tier': 'front'; expected top, middle or bottom",
-        "row 4, column 'item': ''; expected an id",
-        "row 3: worker 'w' answers item 'a' again; one answer each is expected",
+        "line 2, column 'ease': '7'; expected a whole number from 1 to 5",
+        "line 3, column 'useful': 'maybe'; expected one of B, C, both, none",
+        "line 3, column 'seconds': '-1'; expected a number that is not negative",
+        "line 3, column 'submitted_at': 'yesterday'; expected a time such as 2026-03-01T12:00:00Z",
+        "line 3, column 'tier': 'front'; expected top, middle or bottom",
+        "line 4, column 'item': ''; expected an id",
+        "line 3: worker 'w' answers item 'a' again, after line 2; one answer each is expected",
     ):
         assert line in message
+    lines = [int(problem.split()[1].strip(":,")) for problem in found.value.problems]
+    assert lines == sorted(lines)
+    assert len(lines) == 7
 
 
 def test_many_problems_are_cut_short(tmp_path: Path) -> None:
@@ -83,6 +102,7 @@ def test_many_problems_are_cut_short(tmp_path: Path) -> None:
         ("one column\n1\n", "one column only"),
         ("a,b\n1,2\n", "which item an answer is about.*a, b"),
         ("item,b\n1,2\n", "which worker an answer is from"),
+        ("item,worker,item,ease\na,w,b,3\n", "has 2 columns called 'item' \\(1, 3\\)"),
         ("item,worker,b\n1,2,3\n", "No column .* is known as an answer"),
     ],
 )
@@ -92,9 +112,12 @@ def test_what_is_no_table_of_answers_says_what_to_do(tmp_path: Path, text: str, 
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(b"item,worker,ease\n\xff\xfe,w,3\n")
-    with pytest.raises(BarlowError, match="UTF-8"):
+    (tmp_path / "x.csv").write_bytes(b"item,worker,ease\na,w,3\nb,w,3\ncaf\xe9,w,3\n")
+    with pytest.raises(BarlowError, match=r"not UTF-8: line 4 has the byte 0xE9, 'é' as Windows .* Save it as UTF-8"):
         import_answers(tmp_path / "x.csv")
+    (tmp_path / "y.csv").write_bytes("item\tworker\tease\n".encode("utf-16"))
+    with pytest.raises(BarlowError, match="not UTF-8: line 1"):
+        import_answers(tmp_path / "y.csv")
     with pytest.raises(BarlowError, match="no file"):
         import_answers(tmp_path / "missing.csv")
 
@@ -123,3 +146,90 @@ def test_a_study_or_a_csv_by_content(tmp_path: Path) -> None:
     for missing in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(BarlowError, match="There is no study"):
             open_study(missing)
+    study = make_study(tmp_path / "study.sqlite", n_answers=1)
+    assert (is_table(path), is_table(study)) == (True, False)
+    with pytest.raises(BarlowError, match=r"is a study file.* Leave the columns"):
+        open_study(study, {"ease": "q3"})
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("item,worker,short\na,w,striped, fur\nb,w,glass\n", ["line 2: 4 fields; expected 3, as in the header"]),
+        ("item,worker,short\na,w,x\n\nb,w\n", ["line 4: 2 fields; expected 3, as in the header"]),
+        ("item,worker,short\na,w,x,\nb,w,y\n", ["line 2: 4 fields; expected 3, as in the header"]),
+        (
+            'item,worker,short\na,w,"two\nlines"\nb\nc,w,x\nd,w,e,f,g\n',
+            ["line 4: 1 field; expected 3, as in the header", "line 6: 5 fields; expected 3, as in the header"],
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_the_header_are_never_shifted_or_filled(tmp_path: Path, text: str, problems: list[str]) -> None:
+    with pytest.raises(TableError, match="do(es)? not fit its header. Nothing was imported") as found:
+        import_answers(write(tmp_path / "x.csv", text))
+    assert list(found.value.problems) == problems
+    assert str(tmp_path / "x.csv") in str(found.value)
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TableError) as found:
+        import_answers(write(tmp_path / "x.csv", 'item,worker,short\na,w,x\nb,w,"y\nc,w,z\n'))
+    (problem,) = found.value.problems
+    assert problem.startswith("line 3: ")
+    assert "a quotation mark is open" in problem
+
+
+def test_a_separator_at_the_end_of_every_row_is_said(tmp_path: Path) -> None:
+    """The first column must not become an index, which makes items of the workers."""
+    data = import_answers(write(tmp_path / "x.csv", "item,worker,ease,long\na,w,4,fur,\nb,v,5,glass,\n"))
+    assert data.answers[["item", "worker", "ease", "long"]].to_numpy().tolist() == [["a", "w", 4, "fur"], ["b", "v", 5, "glass"]]
+    assert any("one separator more than the header" in note for note in data.notes)
+
+
+def test_rows_without_any_value_are_left_out_and_said(tmp_path: Path) -> None:
+    data = import_answers(write(tmp_path / "x.csv", "item,worker,ease\na,w,4\n,,\n\nb,w,3\n,,\n"))
+    assert data.answers["item"].tolist() == ["a", "b"]
+    assert any("2 rows without any value are left out (lines 3, 6)." in note for note in data.notes)
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    """Blank lines and fields of several lines count, whatever the rows are called elsewhere."""
+    text = '\nitem,worker,long,ease\n\na,w,"fur,\nstriped\nand black",4\n\nb,w,x,9\n   \na,w,y,3\n'
+    with pytest.raises(AnswersError) as found:
+        import_answers(write(tmp_path / "x.csv", text))
+    assert found.value.problems == (
+        "line 8, column 'ease': '9'; expected a whole number from 1 to 5",
+        "line 10: worker 'w' answers item 'a' again, after line 4; one answer each is expected",
+    )
+
+
+def test_a_status_that_is_not_known_does_not_count_in_silence(tmp_path: Path) -> None:
+    text = "item,worker,ease,status\na,w,4,APPROVED\nb,w,4,Timed Out\nc,w,4,\nd,w,4,Awaiting-Review\n"
+    data = import_answers(write(tmp_path / "x.csv", text))
+    assert data.answers["item"].tolist() == ["a", "c", "d"]
+    assert any("1 row without a value in 'status' counts as accepted." in note for note in data.notes)
+    path = write(tmp_path / "x.csv", text + "e,w,4,Rejectd\n")
+    with pytest.raises(AnswersError, match=r"(?s)line 6, column 'status': 'Rejectd'; expected .*approved.*rejected.*state=$"):
+        import_answers(path)
+    assert len(import_answers(path, complete_mapping(path, parse_mapping("state="))).answers) == 5, "it is no status at all"
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.dat"])
+def test_what_is_named_adds_to_what_is_guessed(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "item\tworker\tclear\tshort\na\tw\t4\tfur\n")
+    whole = {"item": "item", "worker": "worker", "short": "short", "ease": "clear"}
+    assert complete_mapping(path, {"ease": "clear"}) == whole
+    assert complete_mapping(path, {"long": "short"}) == {"item": "item", "worker": "worker", "long": "short"}
+    assert complete_mapping(path, {"ease": "clear", "short": ""}) == {one: whole[one] for one in ("item", "worker", "ease")}
+
+
+COLUMNS = st.text(min_size=1).map(str.strip).filter(bool)
+MAPPINGS = st.dictionaries(st.sampled_from(list(MAPPABLE)), COLUMNS)
+
+
+@given(mapping=MAPPINGS, usual=MAPPINGS)
+def test_a_mapping_survives_its_text(mapping: dict[str, str], usual: dict[str, str]) -> None:
+    mapping = {"item": "i", "worker": "w"} | mapping
+    named = parse_mapping(mapping_text(mapping, usual))
+    assert {what: column for what, column in (usual | named).items() if column} == mapping
+    assert mapping_text(mapping, mapping) == ""
