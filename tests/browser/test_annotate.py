@@ -90,11 +90,12 @@ def test_from_the_link_to_the_completion_code(store: StudyStore, visit: Visit) -
     worker.at("Practice")
     images = worker.page.get_by_role("group", name="Pictures", exact=True).get_by_role("img")
     expect(images).to_have_count(9)
-    assert worker.page.evaluate("""() => {
+    # The pictures are there, and large.
+    worker.page.wait_for_function("""() => {
         const form = document.querySelector('[data-testid^="stBidiComponent"]').shadowRoot ??
           [...document.querySelectorAll("*")].find(e => e.shadowRoot?.querySelector(".task")).shadowRoot;
         const boxes = [...form.querySelectorAll(".picture img")].map(e => [e.naturalWidth > 0, e.getBoundingClientRect().width]);
-        return boxes.every(([loaded, width]) => loaded && width > 120); }"""), "the pictures are there, and large"
+        return boxes.length && boxes.every(([loaded, width]) => loaded && width > 120); }""")
     worker.answer(useful="C")
     worker.send_button.click()
     expect(worker.heading("Not quite what we expected.")).to_be_visible()
@@ -238,6 +239,25 @@ def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> N
         worker.at(f"Task {number + 1}")
         worker.page.wait_for_timeout(200)
         assert [answer["short"] for answer in sent(store, person(worker))] == [f"fur {n}" for n in range(1, number + 1)]
+        assert worker.page.get_by_role("dialog").count() == 0, "the second click was not meant for what stands there now"
+
+
+def test_a_double_click_does_not_skip_the_feedback(visit: Visit) -> None:
+    worker = visit()
+    worker.button("I agree").click()
+    worker.button("Start with practice").click()
+    worker.at("Practice").answer()
+    worker.button("Send answer").click()
+    go_on = worker.button("Go on")
+    go_on.wait_for()
+    # Where "Go on" stands, at the moment when it comes.
+    box = go_on.bounding_box()
+    assert box is not None
+    worker.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    worker.page.wait_for_timeout(600)
+    expect(go_on).to_be_visible()
+    go_on.click()
+    worker.at("Task 1")
 
 
 def test_two_tabs_send_one_answer(store: StudyStore, at_work: Visit) -> None:

@@ -1,6 +1,6 @@
 // The form: one task on the screen, what is typed into it, and the way to the server and back.
 
-const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 4000;
+const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 4000, SETTLES = 400;
 
 class Form {
   constructor(root) {
@@ -45,7 +45,7 @@ class Form {
     this.end.abort();
     this.guard.disconnect();
     clearInterval(this.pulse);
-    [this.post.timer, this.draftTimer, this.againTimer].forEach(clearTimeout);
+    [this.post.timer, this.draftTimer, this.againTimer, this.settleTimer].forEach(clearTimeout);
   }
 
   /** The server has spoken: another task perhaps, receipts, how far the worker is. */
@@ -74,6 +74,7 @@ class Form {
     this.banner = make("div", { class: "banner", role: "alert" });
     this.formSide.replaceChildren(...this.above(), ...this.fields.map(field => field.element), this.banner, this.actions(), this.status);
     this.fill();
+    if (!first) this.settle();
     this.stop.hidden = data.mode === "preview";
     this.status.textContent = "";
     this.element.scrollIntoView({ block: "start" });
@@ -81,6 +82,13 @@ class Form {
     if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(data.mode)) this.fields[0].focus({ preventScroll: true });
     else if (!first) (this.primary ?? this.title).focus({ preventScroll: true });
     if (!first) this.spoken.textContent = data.title;
+  }
+
+  /** The second click of an impatient hand was meant for what stood there before. */
+  settle() {
+    this.formSide.classList.add("settling");
+    clearTimeout(this.settleTimer);
+    this.settleTimer = setTimeout(() => this.formSide.classList.remove("settling"), SETTLES);
   }
 
   above() {
