@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 from analyzing.filters import show_filters
-from analyzing.importing import open_table
+from analyzing.importing import open_data
 from analyzing.items import show_item, show_items, show_worker
 from analyzing.live import follow
-from analyzing.opening import Started, analysis_of, open_study, started, state_of, warm
+from analyzing.opening import Started, analysis_of, started, state_of, warm
 from analyzing.place import ITEMS, REPORT, adopt_url, bound, go, here, settle, write_url
 from analyzing.report import show_report
 from analyzing.results import show_section
@@ -45,8 +45,10 @@ def main() -> None:
     try:
         start = started()
         state = state_of(start)
-        data = open_table(start, state) if start.is_csv else open_study(start, state)
+        adopt_url()
+        data = open_data(start, state)
         if data is None:
+            write_url()
             return
         show_study(start, state, data)
     except BarlowError as error:
@@ -57,12 +59,12 @@ def main() -> None:
 
 def show_study(start: Started, state: str, data: StudyData) -> None:
     """The header, the way to the sections, and the one that is looked at."""
-    adopt_url()
     dropped = settle(data.choices(), list(PAGES), list(start.vectors))
     place = here()
     show_filters(data, start.vectors)
     options = AnalysisOptions(wording=place.wording, rule=rule_of(place), exclude=place.exclude, models=place.models)
-    analysis = analysis_of(data, (str(start.path), state, *map(str, start.columns)), place.filters, options, place.vectors)
+    opened = (str(start.path), *map(str, start.columns), str(place.columns))
+    analysis = analysis_of(data, (*opened, state), place.filters, options, place.vectors)
     show_header(data, analysis)
     for said in dropped:
         st.warning(plain(said))
@@ -70,7 +72,7 @@ def show_study(start: Started, state: str, data: StudyData) -> None:
         show_waiting(start, data)
     else:
         show_page(start, analysis)
-        warm(analysis, (str(start.path), repr(place.filters), repr(options), str(place.vectors)))
+        warm(analysis, (*opened, repr(place.filters), repr(options), str(place.vectors)))
     write_url()
     follow(start, state)
 

@@ -174,7 +174,8 @@ def complete_mapping(path: str | Path, named: Mapping[str, str]) -> dict[str, st
         BarlowError: there is no such file, or it is no table.
     """
     guessed = {what: column for what, column in guess_mapping(path).items() if column not in named.values()}
-    return {what: column for what, column in (guessed | dict(named)).items() if column}
+    found = guessed | dict(named)
+    return {what: found[what] for what in MAPPABLE if found.get(what)}
 
 
 def parse_mapping(text: str | Path) -> dict[str, str]:

@@ -5,38 +5,67 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from shared import address
 from shared.html import plain
 
 from analyzing.opening import Started, open_study
+from analyzing.place import go, here
 from analyzing.results import heading
 from barlow_core.errors import BarlowError
 from study.analysis import StudyData
-from study.importing import MAPPABLE, guess_mapping, read_header
-
-CHOSEN = "columns of the table"
-
-
-def columns_of(start: Started) -> tuple[tuple[str, str], ...]:
-    """What is known of the columns so far: chosen on the page, named at the start, guessed from their names."""
-    chosen: tuple[tuple[str, str], ...] | None = st.session_state.get(CHOSEN)
-    if chosen is not None:
-        return chosen
-    named = dict(start.columns)
-    guessed = {name: column for name, column in guess_mapping(start.path).items() if column not in named.values()}
-    return tuple((guessed | named).items())
+from study.csv_file import MOST_PROBLEMS, TableError
+from study.importing import MAPPABLE, AnswersError, complete_mapping, mapping_text, parse_mapping, read_header
 
 
-def open_table(start: Started, state: str) -> StudyData | None:
-    """The answers of the CSV; None, with a form on the page, where it is not clear yet which column is what."""
-    columns = columns_of(start)
+def columns_of(start: Started) -> dict[str, str]:
+    """Which column is what: chosen on the page, as the address says it; named at the start; guessed from their names.
+
+    Raises:
+        BarlowError: the file is no table, or the address says no mapping.
+    """
+    return complete_mapping(start.path, dict(start.columns) | parse_mapping(here().columns or ""))
+
+
+def open_data(start: Started, state: str) -> StudyData | None:
+    """The answers of a study file or of a CSV; None, with what is to do on the page, where a CSV cannot be read so."""
+    if not start.is_csv:
+        if here().columns:
+            address.put(here()._replace(columns=None))
+        return open_study(start, state, start.columns)
+    usual = complete_mapping(start.path, dict(start.columns))
     try:
-        return open_study(start, state, columns)
+        columns = columns_of(start)
     except BarlowError as error:
-        _ask(start, dict(columns), str(error))
+        _ask(start, usual, usual, error)
         return None
+    try:
+        return open_study(start, state, tuple(columns.items()))
+    except AnswersError as error:
+        _ask(start, columns, usual, error)
+    except TableError as error:
+        # Whatever its columns stand for, this table must be put right first.
+        st.html(heading("This table cannot be read", f"{start.path.name}, line by line. The page opens it once it is put right."))
+        _show_problem(error)
+    except BarlowError as error:
+        _ask(start, columns, usual, error)
+    return None
 
 
-def _ask(start: Started, columns: dict[str, str], problem: str) -> None:
+def _show_problem(error: BarlowError) -> None:
+    """What is wrong, a line for each thing."""
+    if not isinstance(error, TableError):
+        st.warning(plain(str(error)))
+        return
+    listed = [*error.problems[:MOST_PROBLEMS], *error.more(MOST_PROBLEMS)]
+    parts = [plain(error.summary), "\n".join(f"- {plain(_one_line(text))}" for text in listed), plain(error.hint)]
+    st.warning("\n\n".join(part for part in parts if part))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _ask(start: Started, columns: dict[str, str], usual: dict[str, str], problem: BarlowError) -> None:
     found_header = read_header(start.path)
     header = list(found_header.columns)
     st.html(
@@ -45,7 +74,7 @@ def _ask(start: Started, columns: dict[str, str], problem: str) -> None:
             f"{start.path.name} has {len(header):,} columns. Every row is an answer of one worker to one item.",
         )
     )
-    st.warning(plain(problem))
+    _show_problem(problem)
     st.dataframe([dict(row) for row in found_header.rows], hide_index=True)
     with st.form("columns", enter_to_submit=False):
         grid = st.columns(2)
@@ -58,10 +87,11 @@ def _ask(start: Started, columns: dict[str, str], problem: str) -> None:
                 placeholder="not in this table",
                 key=f"column {name}",
             )
-        st.form_submit_button("Open", type="primary", on_click=_choose)
+        st.form_submit_button("Open", type="primary", on_click=_choose, args=(usual,))
     st.html(f'<p class="bw-note">Or name them at the start: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>')
 
 
-def _choose() -> None:
-    found = ((name, st.session_state.get(f"column {name}")) for name in MAPPABLE)
-    st.session_state[CHOSEN] = tuple((name, column) for name, column in found if column)
+def _choose(usual: dict[str, str]) -> None:
+    """Put what was chosen into the address, so that a reload and a link keep it."""
+    found = {name: st.session_state.get(f"column {name}") for name in MAPPABLE}
+    go(columns=mapping_text({name: column for name, column in found.items() if column}, usual) or None)

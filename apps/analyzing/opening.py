@@ -12,7 +12,7 @@ import streamlit as st
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
-from study.importing import answers_state, parse_mapping
+from study.importing import answers_state, is_table, parse_mapping
 from study.importing import open_study as open_answers
 from study.report import SECTIONS, section
 
@@ -37,7 +37,12 @@ class Started(NamedTuple):
 
     @property
     def is_csv(self) -> bool:
-        return self.path.suffix.lower() in (".csv", ".tsv", ".txt")
+        """Whether it is a CSV, by its content.
+
+        Raises:
+            BarlowError: there is no such file.
+        """
+        return is_table(self.path)
 
 
 def started() -> Started:
@@ -80,17 +85,17 @@ def open_study(start: Started, state: str, columns: tuple[tuple[str, str], ...] 
     """The study as it was in `state` or later.
 
     Args:
-        columns: for a CSV, see `Started`.
+        columns: for a CSV, which column is what; all that is known, since nothing is guessed any more.
 
     Raises:
-        BarlowError: it cannot be read; for a CSV, everything that is wrong with it.
+        BarlowError: it cannot be read; for a CSV, everything that is wrong with it; columns for a study file.
     """
-    return _open(str(start.path), start.is_csv, state, columns)
+    return _open(str(start.path), state, columns)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _open(path: str, is_csv: bool, state: str, columns: tuple[tuple[str, str], ...]) -> StudyData:
-    return open_answers(Path(path), dict(columns) if is_csv else None)
+def _open(path: str, state: str, columns: tuple[tuple[str, str], ...]) -> StudyData:
+    return open_answers(Path(path), dict(columns))
 
 
 def analysis_of(

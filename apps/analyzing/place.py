@@ -41,6 +41,7 @@ class Place(NamedTuple):
     spelling: bool = False
     hyphens: bool = False
     plurals: bool = False
+    columns: str | None = None  # of a CSV, which column is what, see `analyzing.importing`; None for what their names say
 
     @property
     def filters(self) -> Filters:
@@ -79,7 +80,7 @@ def _query() -> dict[str, list[str]]:
 def parse(query: dict[str, list[str]]) -> Place:
     """The place that a URL means; what means nothing is as if it were not there."""
     last = {name: values[-1] for name, values in query.items() if values}
-    found: dict[str, Any] = {name: last.get(name) or None for name in ("item", "worker", "rule", "vectors")}
+    found: dict[str, Any] = {name: last.get(name) or None for name in ("item", "worker", "rule", "vectors", "columns")}
     found["page"] = last.get("page") or OVERVIEW
     found |= {field: tuple(dict.fromkeys(query.get(name, ()))) for field, name in LISTS.items()}
     found |= {name: _day(last.get(name)) for name in DAYS}

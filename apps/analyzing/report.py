@@ -8,9 +8,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from analyzing.importing import columns_of
 from analyzing.opening import Started
+from analyzing.place import here
 from analyzing.results import heading
 from study.analysis import Analysis
+from study.analysis.command import analyze_command
+from study.importing import guess_mapping, mapping_text
 
 
 def show_report(analysis: Analysis, start: Started) -> None:
@@ -52,9 +56,15 @@ def show_report(analysis: Analysis, start: Started) -> None:
     st.html(
         '<p class="bw-prose">The same study file and the same filters give the same files, to the byte. Without this page:</p>'
     )
-    st.code(f"barlow study analyze {start.path} --out results", language="bash")
+    st.code(_command(analysis, start), language="bash", wrap_lines=True)
     digest = f"SHA-256 of what was analysed: <code>{analysis.data.digest}</code>"
     st.html(f'<p class="bw-note">{escape(analysis.study.source)} {digest}</p>')
+
+
+def _command(analysis: Analysis, start: Started) -> str:
+    """What makes the same files at the terminal."""
+    columns = mapping_text(columns_of(start), guess_mapping(start.path)) if start.is_csv else ""
+    return analyze_command(start.path.absolute(), analysis.filters, analysis.options, vectors=here().vectors, columns=columns)
 
 
 def _page(analysis: Analysis) -> bytes:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from analyzing.place import Place, bound, here
 from barlow_core.errors import BarlowError
+from study.exclusion_text import COUNTS, parse_rule, rule_text
 from study.quality import ExclusionRule
 
-NAMES = tuple(field.name for field in fields(ExclusionRule))
-COUNTS = ("min_answers", "signals")
-NOT_USED = "-"
 CONTROLS = {
     "checks_passed": ("Checks passed, below", "Excludes by itself: fewer than this share of gold and attention checks passed."),
     "fast": ("Time, below", "A signal: median time on task below this share of the median worker's."),
@@ -32,23 +30,15 @@ CONTROLS = {
 
 def rule_of(place: Place) -> ExclusionRule:
     """The rule of a place; the usual one where the address says nothing sensible."""
-    values = (place.rule or "").split(",")
     try:
-        found: Any = {
-            name: int(text) if name in COUNTS else None if text == NOT_USED else float(text)
-            for name, text in zip(NAMES, values, strict=True)
-        }
-        return ExclusionRule(**found)
-    except (ValueError, BarlowError):
+        return parse_rule(place.rule) if place.rule else ExclusionRule()
+    except BarlowError:
         return ExclusionRule()
 
 
 def text_of(rule: ExclusionRule) -> str | None:
     """The rule for the address; None for the usual one."""
-    if rule == ExclusionRule():
-        return None
-    values = (getattr(rule, name) for name in NAMES)
-    return ",".join(NOT_USED if value is None else f"{value:g}" for value in values)
+    return None if rule == ExclusionRule() else rule_text(rule)
 
 
 def choose_rule() -> None:

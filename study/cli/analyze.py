@@ -16,6 +16,7 @@ from study.cli.shared import print_json
 
 if TYPE_CHECKING:
     from study.analysis import Analysis, StudyData
+    from study.quality import ExclusionRule
 
 _RULES = 10
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -25,6 +26,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     epilog=example(
         "barlow study analyze runs/mine/study.sqlite --out results",
         "barlow study analyze batch.csv --columns item=HITId,worker=WorkerId,ease=Answer.q3 --out results",
+        "barlow study analyze runs/mine --exclude --rule 0.8,-,-,-,5,2 --out results",
         "barlow study analyze runs/mine --app",
     )
 )
@@ -42,7 +44,19 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--since", type=_DAY, help="Only answers sent on this day (UTC) or later.")
 @click.option("--until", type=_DAY, help="Only answers sent on this day (UTC) or before.")
 @click.option("--checks-passed", is_flag=True, help="Only workers who failed no gold or attention check.")
+@click.option(
+    "--who",
+    type=click.Choice(["all", "people", "simulated"]),
+    default="all",
+    help="Only answers of people, or of simulated workers.",
+)
 @click.option("--exclude", is_flag=True, help="Apply the rule of exclusion to all numbers; without it, only its effect is shown.")
+@click.option(
+    "--rule",
+    metavar="TEXT",
+    help="Another rule of exclusion, as the page's address says it: checks passed, time, same ratings, copied, answers needed, signals "
+    "needed; - for a signal that is not used. The usual one: 0.5,1/3,0.95,0.5,5,2. Only by checks, stricter: 0.8,-,-,-,5,2",
+)
 @click.option(
     "--vectors",
     type=click.Path(path_type=Path),
@@ -56,7 +70,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--models", is_flag=True, help="Also fit Dawid and Skene's model and MACE (needs barlow[crowd]).")
 @click.option(
     "--columns",
-    help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found.",
+    help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found; "
+    "tier= says that no column is the tier.",
 )
 @click.option(
     "--names-to",
@@ -133,6 +148,7 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
     from study.importing import answers_state
 
     answers_state(study)  # says what is wrong with the file here, and not in a browser
+    _mapping(study, given["columns"])
     arguments = [str(study.absolute())]
     if given["vectors"]:
         arguments += ["--vectors", str(given["vectors"].absolute())]
@@ -151,6 +167,9 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
 
 def _query(**given: Any) -> str:
     """What is kept of the study, as the page's address says it."""
+    from study.exclusion_text import rule_text
+    from study.quality import ExclusionRule
+
     words: list[tuple[str, str]] = []
     for name, option in (("grouping", "groupings"), ("class", "classes"), ("tier", "tiers"), ("platform", "platforms")):
         words += [(name, value) for value in given[option]]
@@ -158,6 +177,9 @@ def _query(**given: Any) -> str:
     words += [("checks", "passed")] * given["checks_passed"]
     switches = {"exclude": "exclude", "models": "models", "spelling": "same_spelling", "hyphens": "hyphens", "plurals": "plurals"}
     words += [(name, "1") for name, option in switches.items() if given[option]]
+    words += [("simulated", given["who"])] * (given["who"] != "all")
+    if (rule := _rule(given["rule"])) != ExclusionRule():
+        words.append(("rule", rule_text(rule)))
     if given["vectors"]:
         words.append(("vectors", str(given["vectors"].absolute())))
     return urlencode(words)
@@ -176,11 +198,13 @@ def _analysis(study: Path, **given: Any) -> Analysis:
         since=since,
         until=until,
         checks="passed" if given["checks_passed"] else "all",
+        simulated=given["who"],
     )
     options = AnalysisOptions(
         replicates=given["replicates"],
         seed=given["seed"],
         wording=Wording(spelling=given["same_spelling"], hyphens=given["hyphens"], plurals=given["plurals"]),
+        rule=_rule(given["rule"]),
         exclude=given["exclude"],
         models=given["models"],
     )
@@ -193,14 +217,28 @@ def _analysis(study: Path, **given: Any) -> Analysis:
     return Analysis(data, filters=filters, options=options, vectors=given["vectors"])
 
 
-def _opened(study: Path, columns: str | None) -> StudyData:
-    from study.importing import guess_mapping, open_study, parse_mapping
+def _rule(text: str | None) -> ExclusionRule:
+    from study.exclusion_text import parse_rule
+    from study.quality import ExclusionRule
+
+    return ExclusionRule() if text is None else parse_rule(text)
+
+
+def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
+    """What a person said of the columns, None for nothing."""
+    from study.importing import is_table, parse_mapping
 
     mapping = parse_mapping(columns) if columns else None
-    if mapping is not None and study.is_file() and study.suffix.lower() == ".csv":
-        # What is said adds to what the names of the columns say, and goes before it.
-        mapping = {what: column for what, column in guess_mapping(study).items() if column not in mapping.values()} | mapping
-    return open_study(study, mapping)
+    if mapping is not None and not is_table(study):
+        raise BarlowError(f"{study} is a study file, so it is known what its columns are. Leave --columns out.")
+    return mapping
+
+
+def _opened(study: Path, columns: str | None) -> StudyData:
+    from study.importing import complete_mapping, open_study
+
+    mapping = _mapping(study, columns)
+    return open_study(study, None if mapping is None else complete_mapping(study, mapping))
 
 
 def _check_values(filters: Any, data: StudyData) -> None:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import gc
+import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import date
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from analysis_study import ITEMS, NASTY, items, make_study
+from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
+from barlow_core.cli import cli
 from barlow_core.paths import apps_dir
 from study.agreement import description_agreement, load_vectors
-from study.analysis import Analysis, load_study
+from study.analysis import Analysis, Filters, load_study
 from study.frozen import panels_folder
+from study.quality import ExclusionRule
+from study.report import results
+from study.report.writing import provenance
 from study.store import StudyStore
 
 Open = Callable[..., AppTest]
@@ -293,7 +301,27 @@ def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> 
     (button,) = [button for button in page.button if button.label == "Open"]
     button.click().run()
     assert kept(page).startswith("240 answers of 24 workers about 48 items")
+    assert address(page) == {"columns": ["item=q7,worker=q8,short=short,long=long,ease=q9,confidence=confidence,useful=useful"]}
+    again = open_page(strange, columns=address(page)["columns"])
+    assert kept(again) == kept(page), "a reload and a link keep it"
     assert kept(open_page(strange, "--columns", "item=q7,worker=q8,ease=q9")).startswith("240 answers")
+    assert "maps nothing" in warnings(open_page(strange, columns="nonsense"))
+    assert "has no column 'elsewhere'" in warnings(open_page(strange, columns="item=q7,worker=q8,ease=elsewhere"))
+
+
+def test_two_mappings_of_one_table_are_two_analyses(study: Path, open_page: Open, tmp_path: Path) -> None:
+    """What one visitor chose must not be shown to another."""
+    table = table_of_elsewhere(tmp_path / "both.csv", study)
+    page = open_page(table, page="likert", columns="ease=confidence,confidence=ease")
+    assert html(page) != html(open_page(table, page="likert"))
+    assert kept(page).startswith("240 answers")
+
+
+def test_columns_for_a_study_file_are_no_columns(study: Path, open_page: Open) -> None:
+    assert "is a study file" in errors(open_page(study, "--columns", "ease=q9"))
+    page = open_page(study, columns="ease=q9")
+    assert kept(page).startswith("240 answers")
+    assert address(page) == {}
 
 
 def test_a_table_that_is_wrong_says_where(study: Path, open_page: Open, tmp_path: Path) -> None:
@@ -302,8 +330,72 @@ def test_a_table_that_is_wrong_says_where(study: Path, open_page: Open, tmp_path
     table.loc[3, "ease"] = 9
     table.to_csv(path, index=False)
     page = open_page(path)
-    assert "9" in warnings(page)
-    assert "ease" in warnings(page)
+    assert "\n- line 5, column 'ease': '9'; expected a whole number from 1 to 5" in warnings(page)
+    table["ease"] = "*9*"
+    table.to_csv(path, index=False)
+    (said,) = open_page(path).warning
+    listed = [line for line in said.value.split("\n") if line.startswith("- ")]
+    assert len(listed) == 21
+    assert listed[0].startswith(r"- line 2, column 'ease'\: '\*9\*'; expected"), "no Markdown"
+    assert listed[-1] == "- ... and 220 more."
+
+
+def test_a_table_whose_rows_do_not_fit_is_not_asked_about(study: Path, open_page: Open, tmp_path: Path) -> None:
+    path = tmp_path / "shifted.csv"
+    path.write_text("item,worker,short,long\na,w,striped, fur,x\nb,w,glass\n", encoding="utf-8")
+    page = open_page(path)
+    assert heading(page) == "This table cannot be read"
+    assert "- line 2: 5 fields; expected 4, as in the header\n- line 3: 3 fields" in warnings(page)
+    assert not page.selectbox
+
+
+def analysis_at_the_terminal(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> Analysis:
+    """What the command on the page analyses."""
+    made: list[Analysis] = []
+    monkeypatch.setattr("study.report.write_report", lambda analysis, folder, **_: made.append(analysis) or folder)
+    (command,) = [code.value for code in page.code if code.value.startswith("barlow")]
+    result = CliRunner().invoke(cli, shlex.split(command)[1:])
+    assert result.exit_code == 0, (command, result.output)
+    return made[0]
+
+
+def on_the_page(made: Analysis) -> Analysis:
+    """The analysis that the page keeps, of the same study and part of it."""
+    found = {id(one): one for one in gc.get_objects() if isinstance(one, Analysis) and one is not made}
+    (shown,) = [one for one in found.values() if (one.study.name, one.filters) == (made.study.name, made.filters)]
+    return shown
+
+
+def assert_same_results(one: Analysis, other: Analysis) -> None:
+    assert provenance(one) == provenance(other)
+    for left, right in zip(results(one), results(other), strict=True):
+        assert (left.lead, left.text, left.numbers, left.notes) == (right.lead, right.text, right.numbers, right.notes)
+        assert [table.csv() for table in left.tables] == [table.csv() for table in right.tables]
+
+
+def test_the_command_on_the_page_makes_the_same_report(study: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = ["scuba diver", "<b>fence</b> *x*", "tiger", "malinois"]
+    given = {"class_": classes, "platform": "prolific", "since": "2025-10-19", "spelling": "1", "plurals": "1"}
+    page = open_page(study, page="report", exclude="1", rule="-,1/2,0.9,-,5,1", **given)
+    made = analysis_at_the_terminal(page, monkeypatch)
+    assert len(made.excluded_workers) > 0
+    assert made.options.rule == ExclusionRule(None, 0.5, 0.9, None, 5, 1)
+    assert made.filters == Filters(classes=tuple(classes), platforms=("prolific",), since=date(2025, 10, 19))
+    assert_same_results(on_the_page(made), made)
+
+
+def test_the_command_on_the_page_names_the_columns(
+    study: Path, open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"item": "which, and where", "worker": "who's", "ease": "q9"}
+    table = table_of_elsewhere(tmp_path / "it's elsewhere.csv", study, **names)
+    page = open_page(table, "--columns", json.dumps(names), page="report", columns="useful=")
+    assert address(page) == {"page": ["report"], "columns": ["useful="]}
+    made = analysis_at_the_terminal(page, monkeypatch)
+    assert made.study.name == "it's elsewhere.csv"
+    assert not made.study.has("useful")
+    assert len(made.study.answers) == 240
+    assert_same_results(on_the_page(made), made)
 
 
 def test_the_rule_of_exclusion_can_be_changed(study: Path, open_page: Open) -> None:

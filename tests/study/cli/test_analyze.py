@@ -113,6 +113,27 @@ def test_a_csv_of_answers_with_columns_of_its_own(tmp_path: Path) -> None:
     assert "Simulated" not in result.output
 
 
+def test_columns_that_are_named_add_to_those_that_are_found_in_any_file(tmp_path: Path) -> None:
+    path = tmp_path / "batch.tsv"
+    path.write_text("item\tworker\tclear\nH1\tW1\t4\nH1\tW2\t5\n")
+    result = run(path, *FAST, "--columns", "ease=clear")
+    assert result.exit_code == 0, result.output
+    assert "2 answers of 2 workers about 1 item" in result.output
+
+
+def test_another_rule_and_people_only(folder: Path) -> None:
+    def kept(*arguments: str) -> str:
+        result = run(folder, *FAST, "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        return str(json.loads(result.stdout)["n"])
+
+    rule = "-,-,1,-,1,1"
+    assert " of 8 workers " in kept("--rule", rule, "--who", "simulated"), "a rule is only applied when asked to"
+    assert " of 6 workers " in kept("--rule", rule, "--exclude"), "two say the same of everything"
+    text = run("--help").output
+    assert "0.5,1/3,0.95,0.5,5,2" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -121,6 +142,10 @@ def test_a_csv_of_answers_with_columns_of_its_own(tmp_path: Path) -> None:
         (["STUDY", "--since", "2026-02-02", "--until", "2026-01-01"], "Swap them"),
         (["STUDY", "--vectors", "missing.bin"], "There is no file 'missing.bin'"),
         (["STUDY", "--columns", "nonsense"], "maps nothing"),
+        (["STUDY", "--columns", "ease=q3"], "is a study file"),
+        (["STUDY", "--columns", "ease=q3", "--app"], "is a study file"),
+        (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 6"),
+        (["STUDY", "--rule", "0.8,-,-,-,5,x", "--app"], "signals is 'x'; expected a whole number"),
         (["STUDY", "--out", "STUDY"], "no empty folder"),
         (["STUDY", "--names-to", "missing"], "is no run folder"),
         (["missing", "--app"], "There is no study"),
@@ -134,16 +159,18 @@ def test_mistakes_are_one_message_and_status_2(folder: Path, arguments: list[str
     assert "Traceback" not in result.output
 
 
-def test_the_app_is_told_what_it_needs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_is_told_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, Any] = {}
     monkeypatch.setattr(
         "barlow_core.serve.serve_app",
         lambda script, arguments, **given: called.update(script=script, arguments=arguments, **given),
     )
-    result = run(folder, "--app", "--port", 8123, "--no-open", "--columns", "ease=q3")
+    table = tmp_path / "batch.csv"
+    table.write_text("item,worker,q3\na,w,4\n")
+    result = run(table, "--app", "--port", 8123, "--no-open", "--columns", "ease=q3")
     assert result.exit_code == 0, result.output
     assert called["script"] == "analyze.py"
-    assert called["arguments"] == [str(folder), "--columns", "ease=q3"]
+    assert called["arguments"] == [str(table), "--columns", "ease=q3"]
     assert (called["port"], called["open_browser"], called["query"]) == (8123, False, "")
 
 
@@ -154,6 +181,7 @@ def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch:
     monkeypatch.setattr("barlow_core.serve.serve_app", lambda *arguments, **given: called.update(given))
     given = ("--grouping", "label", "--class", "great white", "--class", "a&b", "--tier", "top", "--platform", "prolific")
     given += ("--since", "2026-01-02", "--until", "2026-02-03", "--checks-passed", "--exclude", "--same-spelling", "--plurals")
+    given += ("--rule", "0.8,-,0.9,-,5,1", "--who", "simulated")
     assert run(folder, "--app", *given).exit_code == 0
     assert place.parse(parse_qs(called["query"])) == place.Place(
         groupings=("label",),
@@ -163,7 +191,9 @@ def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch:
         since=date(2026, 1, 2),
         until=date(2026, 2, 3),
         checks="passed",
+        simulated="simulated",
         exclude=True,
+        rule="0.8,-,0.9,-,5,1",
         spelling=True,
         plurals=True,
     )
