@@ -222,9 +222,9 @@ def description_pairs(
     order = np.argsort(codes, kind="stable")
     first, second = _pairs(codes[order])
     cosines = {kind: np.full(len(first), np.nan, dtype=np.float32) for kind in kinds}
+    words = _Words(vectors, stop_words, wording)
     for kind, values in cosines.items():
         texts, _ = _texts(answers, kind)
-        words = _Words(vectors, stop_words, wording)
         at = 0
         for rows, _ in _blocks(codes):
             units, usable = words.parsed(texts[rows]).units()

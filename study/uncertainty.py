@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from scipy.stats import beta, binomtest
 
 from barlow_core.errors import BarlowError
@@ -382,6 +382,7 @@ class PairMeans:
     ):
         check_settings(confidence, replicates)
         self.confidence = confidence
+        self._of_pattern: list[int] = []
         numbers = np.asarray(values, dtype=np.float64)
         item, labels = pd.factorize(_ids(items))
         codes, names = pd.factorize(pd.concat([pd.Series(_ids(first)), pd.Series(_ids(second))], ignore_index=True))
@@ -391,22 +392,25 @@ class PairMeans:
         of_side = np.zeros((len(chosen), len(labels)))
         for row, pairs in zip(of_side, chosen, strict=True):
             row[item[pairs]] = 1.0
-        tables = []
+        # One table for the values of all kinds and, below them, for the pairs that have one, each pattern of them once.
+        patterns: dict[bytes, int] = {}
+        blocks: list[csr_matrix] = []
+        masks: list[csr_matrix] = []
         for column in numbers.T:
             given = np.flatnonzero(~np.isnan(column))
-            tables.append(
-                (
-                    csr_matrix((column[given], (item[given], given)), shape),
-                    csr_matrix((np.ones(len(given)), (item[given], given)), shape),
-                )
-            )
-        once = np.ones((len(item), 1))
-        self._value = self._means(tables, once, np.ones((len(labels), 1)), of_side)[0]
+            blocks.append(csr_matrix((column[given], (item[given], given)), shape))
+            if patterns.setdefault(given.tobytes(), len(patterns)) == len(masks):
+                masks.append(csr_matrix((np.ones(len(given)), (item[given], given)), shape))
+            self._of_pattern.append(patterns[given.tobytes()])
+        table = csr_matrix(vstack([*blocks, *masks]))
+        self._value = self._means(table, np.ones((len(item), 1)), np.ones((len(labels), 1)), of_side)[0]
         self._drawn = np.full((replicates, *self._value.shape), np.nan)
         at = 0
-        for item_counts, worker_counts in _resamples(len(labels), len(names), len(item), replicates, seed):
-            weights = worker_counts[one] * worker_counts[other]
-            self._drawn[at : at + item_counts.shape[1]] = self._means(tables, weights, item_counts, of_side)
+        # Narrow batches, whose weights stay in the processor's cache.
+        for item_counts, worker_counts in _resamples(len(labels), len(names), 4 * len(item), replicates, seed):
+            weights = worker_counts[one]
+            weights *= worker_counts[other]
+            self._drawn[at : at + item_counts.shape[1]] = self._means(table, weights, item_counts, of_side)
             at += item_counts.shape[1]
         self._sizes = [
             [
@@ -416,18 +420,21 @@ class PairMeans:
             for chosen_side in chosen
         ]
 
-    @staticmethod
-    def _means(
-        tables: Sequence[tuple[csr_matrix, csr_matrix]], weights: np.ndarray, item_counts: np.ndarray, of_side: np.ndarray
-    ) -> np.ndarray:
+    def _means(self, table: csr_matrix, weights: np.ndarray, item_counts: np.ndarray, of_side: np.ndarray) -> np.ndarray:
         """(B, S, K) of weights (P, B) and (items, B); NaN where no item of a side has a pair."""
-        found = np.empty((weights.shape[1], len(of_side), len(tables)))
-        for k, (values, ones) in enumerate(tables):
-            total = ones @ weights
-            with np.errstate(divide="ignore", invalid="ignore"):
-                of_item = np.where(total > 0, (values @ weights) / total, 0.0)
-                counted = item_counts * (total > 0)
-                found[:, :, k] = ((of_side @ (counted * of_item)) / (of_side @ counted)).T
+        n_items, size = item_counts.shape
+        if not n_items:
+            return np.full((size, len(of_side), len(self._of_pattern)), np.nan)
+        sums = (table @ weights).reshape(-1, n_items, size)
+        kinds = len(self._of_pattern)
+        totals = sums[kinds:]
+        counted = item_counts * (totals > 0)
+        found = np.empty((size, len(of_side), kinds))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(totals > 0, counted / totals, 0.0)
+            of_sides = [of_side @ one for one in counted]
+            for k, pattern in enumerate(self._of_pattern):
+                found[:, :, k] = ((of_side @ (shares[pattern] * sums[k])) / of_sides[pattern]).T
         return found
 
     def mean(self, k: int, side: int = 0) -> Estimate:
