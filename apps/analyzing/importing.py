@@ -13,8 +13,10 @@ from analyzing.place import go, here
 from analyzing.results import heading
 from barlow_core.errors import BarlowError
 from study.analysis import StudyData
-from study.csv_file import MOST_PROBLEMS, TableError
+from study.csv_file import TableError
 from study.importing import MAPPABLE, AnswersError, complete_mapping, mapping_text, parse_mapping, read_header
+
+LISTED = 10  # problems, which leave the form below them in sight
 
 
 def columns_of(start: Started) -> dict[str, str]:
@@ -56,7 +58,7 @@ def _show_problem(error: BarlowError) -> None:
     if not isinstance(error, TableError):
         st.warning(plain(str(error)))
         return
-    listed = [*error.problems[:MOST_PROBLEMS], *error.more(MOST_PROBLEMS)]
+    listed = [*error.problems[:LISTED], *error.more(LISTED)]
     parts = [plain(error.summary), "\n".join(f"- {plain(_one_line(text))}" for text in listed), plain(error.hint)]
     st.warning("\n\n".join(part for part in parts if part))
 

@@ -145,15 +145,15 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
     from barlow_core.serve import serve_app
-    from study.importing import answers_state
+    from study.importing import answers_state, mapping_text
 
     answers_state(study)  # says what is wrong with the file here, and not in a browser
-    _mapping(study, given["columns"])
+    mapping = _mapping(study, given["columns"])
     arguments = [str(study.absolute())]
     if given["vectors"]:
         arguments += ["--vectors", str(given["vectors"].absolute())]
-    if given["columns"]:
-        arguments += ["--columns", given["columns"]]
+    if mapping:
+        arguments += ["--columns", mapping_text(mapping, {})]  # and no file of them, which is relative to this folder
     serve_app(
         "analyze.py",
         arguments,

@@ -34,6 +34,7 @@ DAYS = st.none() | st.dates()
     tiers=NAMES,
     days=st.tuples(DAYS, DAYS).filter(lambda days: None in days or days[0] <= days[1]),
     checks=st.sampled_from(["all", "passed"]),
+    columns=TEXTS,
     switches=st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_a_place_survives_its_address(
@@ -44,11 +45,12 @@ def test_a_place_survives_its_address(
     tiers: tuple[str, ...],
     days: tuple[date | None, date | None],
     checks: str,
+    columns: str | None,
     switches: list[bool],
 ) -> None:
     module = place_module()
     place = module.Place(page, item, worker, classes=classes, tiers=tiers, since=days[0], until=days[1], checks=checks)
-    place = place._replace(**dict(zip(module.SWITCHES, switches, strict=True)))
+    place = place._replace(columns=columns, **dict(zip(module.SWITCHES, switches, strict=True)))
     query = module.unparse(place)
     assert module.parse(query) == place
     assert all(isinstance(value, str) for values in query.values() for value in values)
