@@ -208,14 +208,14 @@ def description_pairs(
     """The cosine of every two descriptions of an item: what its agreement is the mean of, and what resampling workers weighs anew.
 
     Returns:
-        A row a pair of answers about one item: `item`, `first`, `second` (the workers) and a column a kind (float32, from -1 to 1; NaN where
+        A row a pair of answers about one item: `item`, `first`, `second` (the workers; all three categorical) and a column a kind (float32, from -1 to 1; NaN where
         one of the two descriptions is not usable), the items in the order of their first answer. None for more than `MOST_PAIRS` pairs.
 
     Raises:
         BarlowError: as `item_agreement`.
     """
     table = checked(answers, DESCRIPTIONS)
-    codes, _ = pd.factorize(table["item"])
+    codes, items = pd.factorize(table["item"])
     sizes = np.bincount(codes)
     if int((sizes * (sizes - 1) // 2).sum()) > MOST_PAIRS:
         return None
@@ -233,10 +233,11 @@ def description_pairs(
             both = usable[left] & usable[right]
             values[some][both] = np.clip(np.einsum("pd,pd->p", units[left[both]], units[right[both]]), -1, 1)
             at += len(rows)
-    item, worker = (table[column].array for column in ("item", "worker"))
-    return pd.DataFrame(
-        {"item": item.take(order[first]), "first": worker.take(order[first]), "second": worker.take(order[second]), **cosines}
-    )
+    worker, workers = pd.factorize(table["worker"])
+    # Ids once and numbers for each pair: as texts, those of a million pairs would take hundreds of megabytes.
+    of_item = pd.Categorical.from_codes(codes[order[first]], items)
+    sides = (pd.Categorical.from_codes(worker[order[side]], workers) for side in (first, second))
+    return pd.DataFrame({"item": of_item, **dict(zip(("first", "second"), sides, strict=True)), **cosines})
 
 
 def _pairs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -150,7 +150,7 @@ def _resamples(n_items: int, n_workers: int, width: int, replicates: int, seed: 
     """How often each item and each worker is drawn, (n_items, B) and (n_workers, B), until there are enough; the same draws in batches of
     any size, which are smaller where `width` further numbers are held a resample."""
     items, workers = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    batch = int(np.clip(_DRAWS // max(n_items, n_workers, width, 1), 8, 256))
+    batch = int(np.clip(_DRAWS // max(n_items, n_workers, width, 1), 4 if width else 8, 256))
     for at in range(0, replicates, batch):
         size = min(batch, replicates - at)
         yield _counts(items, n_items, size), _counts(workers, n_workers, size)
@@ -392,6 +392,13 @@ class PairMeans:
         of_side = np.zeros((len(chosen), len(labels)))
         for row, pairs in zip(of_side, chosen, strict=True):
             row[item[pairs]] = 1.0
+        self._sizes = [
+            [
+                _Sizes(len(np.unique(item[kept])), len(np.unique(codes[np.concatenate([kept, kept])])))
+                for kept in (chosen_side & ~np.isnan(column) for column in numbers.T)
+            ]
+            for chosen_side in chosen
+        ]
         # One table for the values of all kinds and, below them, for the pairs that have one, each pattern of them once.
         patterns: dict[bytes, int] = {}
         blocks: list[csr_matrix] = []
@@ -403,6 +410,7 @@ class PairMeans:
                 masks.append(csr_matrix((np.ones(len(given)), (item[given], given)), shape))
             self._of_pattern.append(patterns[given.tobytes()])
         table = csr_matrix(vstack([*blocks, *masks]))
+        del numbers, blocks, masks
         self._value = self._means(table, np.ones((len(item), 1)), np.ones((len(labels), 1)), of_side)[0]
         self._drawn = np.full((replicates, *self._value.shape), np.nan)
         at = 0
@@ -412,13 +420,6 @@ class PairMeans:
             weights *= worker_counts[other]
             self._drawn[at : at + item_counts.shape[1]] = self._means(table, weights, item_counts, of_side)
             at += item_counts.shape[1]
-        self._sizes = [
-            [
-                _Sizes(len(np.unique(item[kept])), len(np.unique(codes[np.concatenate([kept, kept])])))
-                for kept in (chosen_side & ~np.isnan(column) for column in numbers.T)
-            ]
-            for chosen_side in chosen
-        ]
 
     def _means(self, table: csr_matrix, weights: np.ndarray, item_counts: np.ndarray, of_side: np.ndarray) -> np.ndarray:
         """(B, S, K) of weights (P, B) and (items, B); NaN where no item of a side has a pair."""
