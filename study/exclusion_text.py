@@ -1,4 +1,4 @@
-"""The rule of exclusion as a short text, the same in the address of the analyst's page and on the command line: "0.5,1/3,0.95,0.5,5,2"."""
+"""The rule of exclusion as a short text, the same in the address of the analyst's page and on the command line: "0.5,1/3,0.95,0.5,5,2,2"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from barlow_core.errors import BarlowError
 from study.quality import ExclusionRule
 
 NAMES = tuple(field.name for field in fields(ExclusionRule))
-COUNTS = ("min_answers", "signals")
+COUNTS = ("min_answers", "signals", "min_checks")
 NOT_USED = "-"
 _FRACTION = re.compile(r"(\d{1,9})/([1-9]\d{0,8})")
 

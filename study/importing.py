@@ -400,11 +400,9 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         _note(problems, ~lower.isin([*_TRUE, *_FALSE]) & ~missing, values, column, "true or false")
         return lower.isin(_TRUE)
     if what == "submitted_at":
-        times = pd.to_datetime(values.where(~missing), utc=True, errors="coerce", format="mixed")
-        if times.isna().sum() > missing.sum():
-            # Mechanical Turk: "Sat Apr 04 10:11:12 PDT 2020"; the zone is one that pandas does not know.
-            without = values.str.replace(r"\b[A-Z]{3,4}\b", lambda found: _ZONES.get(found.group(), found.group()), regex=True)
-            times = pd.to_datetime(without.where(~missing), utc=True, errors="coerce", format="mixed")
+        # Mechanical Turk: "Sat Apr 04 10:11:12 PDT 2020"; pandas does not know the zone, and some versions leave it out in silence.
+        known = values.str.replace(r"\b[A-Z]{3,4}\b", lambda found: _ZONES.get(found.group(), found.group()), regex=True)
+        times = pd.to_datetime(known.where(~missing), utc=True, errors="coerce", format="mixed")
         _note(problems, times.isna() & ~missing, values, column, "a time such as 2026-03-01T12:00:00Z")
         return times
     if what == "grouping":

@@ -41,6 +41,7 @@ class ExclusionRule:
         copied: at least this share of long descriptions that repeat what the worker wrote about another item.
         min_answers: the three patterns above count only for workers with as many answers or more.
         signals: how many of the three it takes.
+        min_checks: checks count only for workers who met as many or more: one mistake is not yet a pattern.
     """
 
     checks_passed: float | None = 0.5
@@ -49,14 +50,17 @@ class ExclusionRule:
     copied: float | None = 0.5
     min_answers: int = 5
     signals: int = 2
+    min_checks: int = 2
 
     def __post_init__(self) -> None:
         for name in ("checks_passed", "fast", "same_rating", "copied"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise BarlowError(f"{name} is {value}; expected a share from 0 to 1, or None to leave the signal out.")
-        if self.signals < 1 or self.min_answers < 1:
-            raise BarlowError(f"signals is {self.signals} and min_answers {self.min_answers}; expected 1 or more of both.")
+        if min(self.signals, self.min_answers, self.min_checks) < 1:
+            raise BarlowError(
+                f"signals is {self.signals}, min_answers {self.min_answers} and min_checks {self.min_checks}; expected 1 or more of each."
+            )
 
     @property
     def text(self) -> str:
@@ -73,12 +77,14 @@ class ExclusionRule:
         sentences = []
         if self.checks_passed is not None:
             sentences.append(
-                f"Workers were excluded who passed fewer than {_percent(self.checks_passed)} of their gold and attention checks."
+                "Workers were excluded who "
+                + (f"met {self.min_checks} gold or attention checks or more and " if self.min_checks > 1 else "")
+                + f"passed fewer than {_percent(self.checks_passed)} of their gold and attention checks."
             )
         if len(patterns) >= self.signals:
-            count = f"at least {self.signals} of the following" if len(patterns) > 1 else "the following"
+            how_many = f"at least {self.signals} of the following" if len(patterns) > 1 else "the following"
             sentences.append(
-                f"Workers with {self.min_answers} answers or more were excluded who showed {count}: {'; '.join(patterns)}."
+                f"Workers with {self.min_answers} answers or more were excluded who showed {how_many}: {'; '.join(patterns)}."
             )
         return " ".join(sentences) or "No worker was excluded."
 
@@ -165,7 +171,7 @@ def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.D
         ("copied", _at_least(quality["copied_long"], rule.copied), "copied_long"),
     ]
     enough = (quality["n"] >= rule.min_answers).to_numpy()
-    failed = _below(quality["checks_passed"], rule.checks_passed)
+    failed = _below(quality["checks_passed"], rule.checks_passed) & (quality["checks"] >= rule.min_checks).to_numpy()
     count = np.zeros(len(quality), dtype=np.int64)
     signals: list[list[str]] = [[] for _ in range(len(quality))]
     for row in np.flatnonzero(failed):

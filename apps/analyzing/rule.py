@@ -25,6 +25,7 @@ CONTROLS = {
     ),
     "signals": ("Signals needed", "How many of the three signals it takes to exclude a worker."),
     "min_answers": ("Answers needed", "The signals count only for workers with as many answers or more."),
+    "min_checks": ("Checks needed", "Checks count only for workers who met as many or more."),
 }
 
 

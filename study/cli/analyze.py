@@ -26,7 +26,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     epilog=example(
         "barlow study analyze runs/mine/study.sqlite --out results",
         "barlow study analyze batch.csv --columns item=HITId,worker=WorkerId,ease=Answer.q3 --out results",
-        "barlow study analyze runs/mine --exclude --rule 0.8,-,-,-,5,2 --out results",
+        "barlow study analyze runs/mine --exclude --rule 0.8,-,-,-,5,2,2 --out results",
         "barlow study analyze runs/mine --app",
     )
 )
@@ -55,7 +55,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--rule",
     metavar="TEXT",
     help="Another rule of exclusion, as the page's address says it: checks passed, time, same ratings, copied, answers needed, signals "
-    "needed; - for a signal that is not used. The usual one: 0.5,1/3,0.95,0.5,5,2. Only by checks, stricter: 0.8,-,-,-,5,2",
+    "needed, checks needed; - for a signal that is not used. The usual one: 0.5,1/3,0.95,0.5,5,2,2. Only by checks, stricter: 0.8,-,-,-,5,2,1",
 )
 @click.option(
     "--vectors",

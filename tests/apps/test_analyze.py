@@ -376,10 +376,10 @@ def assert_same_results(one: Analysis, other: Analysis) -> None:
 def test_the_command_on_the_page_makes_the_same_report(study: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     classes = ["scuba diver", "<b>fence</b> *x*", "tiger", "malinois"]
     given = {"class_": classes, "platform": "prolific", "since": "2025-10-19", "spelling": "1", "plurals": "1"}
-    page = open_page(study, page="report", exclude="1", rule="-,1/2,0.9,-,5,1", **given)
+    page = open_page(study, page="report", exclude="1", rule="-,1/2,0.9,-,5,1,1", **given)
     made = analysis_at_the_terminal(page, monkeypatch)
     assert len(made.excluded_workers) > 0
-    assert made.options.rule == ExclusionRule(None, 0.5, 0.9, None, 5, 1)
+    assert made.options.rule == ExclusionRule(None, 0.5, 0.9, None, 5, 1, 1)
     assert made.filters == Filters(classes=tuple(classes), platforms=("prolific",), since=date(2025, 10, 19))
     assert_same_results(on_the_page(made), made)
 
@@ -405,14 +405,14 @@ def test_the_rule_of_exclusion_can_be_changed(study: Path, open_page: Open) -> N
         page.number_input(key=f"choose {name}").set_value(None)
         page.run()
     page.number_input(key="choose same_rating").set_value(1.0).run()
-    assert address(page) == {"page": ["quality"], "rule": ["-,-,1,-,5,2"]}
+    assert address(page) == {"page": ["quality"], "rule": ["-,-,1,-,5,2,2"]}
     page.number_input(key="choose signals").set_value(1).run()
     page.toggle(key="choose exclude").set_value(True).run()
     counted = answers(study)
     sloppy = counted.groupby("worker")["seconds"].median().nsmallest(2).index
     assert kept(page).startswith(f"{(~counted['worker'].isin(sloppy)).sum()} answers of 22 workers")
     assert "Without excluded workers." in kept(page)
-    assert kept(open_page(study, rule="-,-,1,-,5,1", exclude="1")) == kept(page), "the address says it all"
+    assert kept(open_page(study, rule="-,-,1,-,5,1,2", exclude="1")) == kept(page), "the address says it all"
     assert kept(open_page(study, rule="nonsense")).startswith("240 answers")
 
 

@@ -12,29 +12,29 @@ SHARES = st.none() | st.floats(0, 1)
 COUNTS = st.integers(1, 1000)
 
 
-@given(rule=st.builds(ExclusionRule, SHARES, SHARES, SHARES, SHARES, COUNTS, COUNTS))
+@given(rule=st.builds(ExclusionRule, SHARES, SHARES, SHARES, SHARES, COUNTS, COUNTS, COUNTS))
 def test_a_rule_survives_its_text(rule: ExclusionRule) -> None:
     assert parse_rule(rule_text(rule)) == rule
 
 
 def test_texts_that_people_read() -> None:
-    assert rule_text(ExclusionRule()) == "0.5,1/3,0.95,0.5,5,2"
-    assert parse_rule(" 0.8, -,-,- ,5,2") == ExclusionRule(0.8, None, None, None, 5, 2)
-    assert parse_rule("1e-1,0.333333,1,0,1,1") == ExclusionRule(0.1, 0.333333, 1.0, 0.0, 1, 1)
+    assert rule_text(ExclusionRule()) == "0.5,1/3,0.95,0.5,5,2,2"
+    assert parse_rule(" 0.8, -,-,- ,5,2,1") == ExclusionRule(0.8, None, None, None, 5, 2, 1)
+    assert parse_rule("1e-1,0.333333,1,0,1,1,3") == ExclusionRule(0.1, 0.333333, 1.0, 0.0, 1, 1, 3)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0.8", "has 1 parts; expected 6: checks_passed,fast,.*usual rule is 0.5,1/3"),
-        ("0.8,-,-,-,5,2,1", "has 7 parts"),
-        ("often,-,-,-,5,2", "checks_passed is 'often'; expected a share from 0 to 1, or - "),
-        ("0.5,1/0,-,-,5,2", "fast is '1/0'"),
-        ("0.5,-,-,-,-,2", "min_answers is '-'; expected a whole number"),
-        ("0.5,-,-,-,5,1.5", "signals is '1.5'"),
-        ("50,-,-,-,5,2", "checks_passed is 50"),
-        ("nan,-,-,-,5,2", "checks_passed is nan"),
-        ("0.5,-,-,-,5,0", "signals is 0"),
+        ("0.8", "has 1 parts; expected 7: checks_passed,fast,.*usual rule is 0.5,1/3"),
+        ("0.8,-,-,-,5,2,1,1", "has 8 parts"),
+        ("often,-,-,-,5,2,2", "checks_passed is 'often'; expected a share from 0 to 1, or - "),
+        ("0.5,1/0,-,-,5,2,2", "fast is '1/0'"),
+        ("0.5,-,-,-,-,2,2", "min_answers is '-'; expected a whole number"),
+        ("0.5,-,-,-,5,1.5,2", "signals is '1.5'"),
+        ("50,-,-,-,5,2,2", "checks_passed is 50"),
+        ("nan,-,-,-,5,2,2", "checks_passed is nan"),
+        ("0.5,-,-,-,5,0,2", "signals is 0"),
     ],
 )
 def test_a_rule_that_says_nothing_is_explained(text: str, message: str) -> None:

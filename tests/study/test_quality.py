@@ -113,6 +113,16 @@ def test_the_rule_is_what_decides(answers: pd.DataFrame, rule: ExclusionRule, ex
     assert exclusions(worker_quality(answers), rule).loc["clicker", "excluded"] == excluded
 
 
+def test_one_failed_check_is_not_yet_a_pattern(answers: pd.DataFrame) -> None:
+    checks = pd.DataFrame({"worker": ["good", "other", "other"], "passed": [False, False, False]})
+    quality = worker_quality(answers, checks=checks)
+    usual, strict = exclusions(quality)["excluded"], exclusions(quality, ExclusionRule(min_checks=1))["excluded"]
+    assert (usual["good"], usual["other"]) == (False, True)
+    assert (strict["good"], strict["other"]) == (True, True)
+    assert "met 2 gold or attention checks or more and passed fewer" in ExclusionRule().text
+    assert ExclusionRule(min_checks=1).text.startswith("Workers were excluded who passed fewer than")
+
+
 def test_one_signal_alone_is_noted_and_excludes_nobody(answers: pd.DataFrame) -> None:
     answers.loc[answers["worker"] == "good", "long"] = "the same"
     row = exclusions(worker_quality(answers)).loc["good"]

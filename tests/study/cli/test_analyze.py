@@ -127,7 +127,7 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         assert result.exit_code == 0, result.output
         return str(json.loads(result.stdout)["n"])
 
-    rule = "-,-,1,-,1,1"
+    rule = "-,-,1,-,1,1,2"
     assert " of 8 workers " in kept("--rule", rule, "--who", "simulated"), "a rule is only applied when asked to"
     assert " of 6 workers " in kept("--rule", rule, "--exclude"), "two say the same of everything"
     text = run("--help").output
@@ -144,8 +144,8 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--columns", "nonsense"], "maps nothing"),
         (["STUDY", "--columns", "ease=q3"], "is a study file"),
         (["STUDY", "--columns", "ease=q3", "--app"], "is a study file"),
-        (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 6"),
-        (["STUDY", "--rule", "0.8,-,-,-,5,x", "--app"], "signals is 'x'; expected a whole number"),
+        (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 7"),
+        (["STUDY", "--rule", "0.8,-,-,-,5,x,2", "--app"], "signals is 'x'; expected a whole number"),
         (["STUDY", "--out", "STUDY"], "no empty folder"),
         (["STUDY", "--names-to", "missing"], "is no run folder"),
         (["missing", "--app"], "There is no study"),
@@ -181,7 +181,7 @@ def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch:
     monkeypatch.setattr("barlow_core.serve.serve_app", lambda *arguments, **given: called.update(given))
     given = ("--grouping", "label", "--class", "great white", "--class", "a&b", "--tier", "top", "--platform", "prolific")
     given += ("--since", "2026-01-02", "--until", "2026-02-03", "--checks-passed", "--exclude", "--same-spelling", "--plurals")
-    given += ("--rule", "0.8,-,0.9,-,5,1", "--who", "simulated")
+    given += ("--rule", "0.8,-,0.9,-,5,1,1", "--who", "simulated")
     assert run(folder, "--app", *given).exit_code == 0
     assert place.parse(parse_qs(called["query"])) == place.Place(
         groupings=("label",),
@@ -193,7 +193,7 @@ def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch:
         checks="passed",
         simulated="simulated",
         exclude=True,
-        rule="0.8,-,0.9,-,5,1",
+        rule="0.8,-,0.9,-,5,1,1",
         spelling=True,
         plurals=True,
     )
