@@ -22,6 +22,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from study import reliability, uncertainty
+from study.pair_means import PairMeans
+from study.resampling import Clusters
 from study.uncertainty import Estimate
 
 PER_ITEM = 5
@@ -142,14 +144,14 @@ def intervals(study: Study, replicates: int, seed: int) -> dict[tuple[str, str],
     above, n_items = all_items_above(study), study.item.max() + 1
     found["share of items above 3", "two-way"] = uncertainty.share_of_items_above(ease, study.item, study.worker, **options)
     found["share of items above 3", "items only"] = independent(above, np.sqrt(above * (1 - above)), n_items)
-    drawn = uncertainty.Clusters(study.item, study.worker).resampled_shares_above(ease[:, None], 3.0, **options)
+    drawn = Clusters(study.item, study.worker).resampled_shares_above(ease[:, None], 3.0, **options)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     found["share of items above 3", "two-way, not centred"] = Estimate(above, float(low), float(high), n, n_items, 1)
 
     values = cosines(study)
     workers = study.worker.reshape(-1, PER_ITEM)
     first, second = (workers[:, place].ravel() for place in np.triu_indices(PER_ITEM, 1))
-    pairs = uncertainty.PairMeans(values.reshape(-1, 1), np.repeat(np.arange(n_items), values.shape[1]), first, second, **options)
+    pairs = PairMeans(values.reshape(-1, 1), np.repeat(np.arange(n_items), values.shape[1]), first, second, **options)
     found["agreement of descriptions", "two-way"] = pairs.mean(0)
     found["agreement of descriptions", "items only"] = uncertainty.item_mean(values.mean(axis=1), **options)
 

@@ -10,14 +10,15 @@ import pandas as pd
 
 from study import uncertainty
 from study.agreement import KINDS
-from study.uncertainty import Estimate, PairMeans
+from study.pair_means import PairMeans
+from study.uncertainty import Estimate
 
 
 class AgreementMeans:
     """Means of agreements from one set of resamples.
 
     An item's agreement is the mean over the pairs of its descriptions, and resampling workers weighs the pairs anew
-    (`study.uncertainty.PairMeans`). Where the pairs are too many to hold, items alone are resampled, and the reason says so.
+    (`study.pair_means.PairMeans`). Where the pairs are too many to hold, items alone are resampled, and the reason says so.
 
     Args:
         agreement: for kinds of description the agreement of the items, on their ids.
