@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from study.resampling import REPLICATES, ids_of, resamples
 from study.uncertainty import (
@@ -50,60 +52,65 @@ class PairMeans:
     ):
         check_settings(confidence, replicates)
         self.confidence = confidence
-        self._of_pattern: list[int] = []
-        numbers = np.asarray(values, dtype=np.float64)
         item, labels = pd.factorize(ids_of(items))
-        codes, names = pd.factorize(pd.concat([pd.Series(ids_of(first)), pd.Series(ids_of(second))], ignore_index=True))
-        one, other = codes[: len(item)], codes[len(item) :]
-        chosen = np.ones((1, len(item)), dtype=bool) if sides is None else np.asarray(sides, dtype=bool)
-        shape = (len(labels), len(item))
+        worker, names = pd.factorize(pd.concat([pd.Series(ids_of(first)), pd.Series(ids_of(second))], ignore_index=True))
+        order = np.argsort(item, kind="stable")
+        one, other = (codes[order].astype(np.int32) for codes in (worker[: len(item)], worker[len(item) :]))
+        numbers = np.asarray(values, dtype=np.float64)[order]
+        item = item[order].astype(np.int32)
+        chosen = np.ones((1, len(item)), dtype=bool) if sides is None else np.asarray(sides, dtype=bool)[:, order]
         of_side = np.zeros((len(chosen), len(labels)))
         for row, pairs in zip(of_side, chosen, strict=True):
             row[item[pairs]] = 1.0
+        given = ~np.isnan(numbers)
         self._sizes = [
-            [
-                Sizes(len(np.unique(item[kept])), len(np.unique(codes[np.concatenate([kept, kept])])))
-                for kept in (chosen_side & ~np.isnan(column) for column in numbers.T)
-            ]
-            for chosen_side in chosen
+            [_sizes(item[kept], one[kept], other[kept]) for kept in (pairs & column for column in given.T)] for pairs in chosen
         ]
-        # One table for the values of all kinds and, below them, for the pairs that have one, each pattern of them once.
+        # The pairs of an item lie beside each other, so that all tables share their places; each pattern of missing ones is held once.
+        starts = np.searchsorted(item, np.arange(len(labels) + 1)).astype(np.int32)
+        places = np.arange(len(item), dtype=np.int32)
         patterns: dict[bytes, int] = {}
-        blocks: list[csr_matrix] = []
-        masks: list[csr_matrix] = []
-        for column in numbers.T:
-            given = np.flatnonzero(~np.isnan(column))
-            blocks.append(csr_matrix((column[given], (item[given], given)), shape))
-            if patterns.setdefault(given.tobytes(), len(patterns)) == len(masks):
-                masks.append(csr_matrix((np.ones(len(given)), (item[given], given)), shape))
-            self._of_pattern.append(patterns[given.tobytes()])
-        table = csr_matrix(vstack([*blocks, *masks]))
-        del numbers, blocks, masks
-        self._value = self._means(table, np.ones((len(item), 1)), np.ones((len(labels), 1)), of_side)[0]
+        self._of_pattern: list[int] = []
+        totals: list[csr_matrix] = []
+        sums: list[csr_matrix] = []
+        for column, there in zip(numbers.T, given.T, strict=True):
+            sums.append(csr_matrix((np.where(there, column, 0.0), places, starts), (len(labels), len(item))))
+            pattern = patterns.setdefault(there.tobytes(), len(patterns))
+            if pattern == len(totals):
+                totals.append(csr_matrix((there.astype(np.float64), places, starts), (len(labels), len(item))))
+            self._of_pattern.append(pattern)
+        del numbers, given, patterns, chosen
+        self._value = self._means(sums, totals, np.ones((len(item), 1)), np.ones((len(labels), 1)), of_side)[0]
         self._drawn = np.full((replicates, *self._value.shape), np.nan)
         at = 0
         # Narrow batches, whose weights stay in the processor's cache.
         for item_counts, worker_counts in resamples(len(labels), len(names), 4 * len(item), replicates, seed):
             weights = worker_counts[one]
             weights *= worker_counts[other]
-            self._drawn[at : at + item_counts.shape[1]] = self._means(table, weights, item_counts, of_side)
+            self._drawn[at : at + item_counts.shape[1]] = self._means(sums, totals, weights, item_counts, of_side)
             at += item_counts.shape[1]
 
-    def _means(self, table: csr_matrix, weights: np.ndarray, item_counts: np.ndarray, of_side: np.ndarray) -> np.ndarray:
+    def _means(
+        self,
+        sums: Sequence[csr_matrix],
+        totals: Sequence[csr_matrix],
+        weights: np.ndarray,
+        item_counts: np.ndarray,
+        of_side: np.ndarray,
+    ) -> np.ndarray:
         """(B, S, K) of weights (P, B) and (items, B); NaN where no item of a side has a pair."""
-        n_items, size = item_counts.shape
-        if not n_items:
-            return np.full((size, len(of_side), len(self._of_pattern)), np.nan)
-        sums = (table @ weights).reshape(-1, n_items, size)
-        kinds = len(self._of_pattern)
-        totals = sums[kinds:]
-        counted = item_counts * (totals > 0)
-        found = np.empty((size, len(of_side), kinds))
+        found = np.full((weights.shape[1], len(of_side), len(sums)), np.nan)
+        if not len(item_counts):
+            return found
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(totals > 0, counted / totals, 0.0)
-            of_sides = [of_side @ one for one in counted]
-            for k, pattern in enumerate(self._of_pattern):
-                found[:, :, k] = ((of_side @ (shares[pattern] * sums[k])) / of_sides[pattern]).T
+            for pattern, ones in enumerate(totals):
+                total = ones @ weights
+                counted = item_counts * (total > 0)
+                of_sides = of_side @ counted
+                share = np.where(total > 0, counted / total, 0.0)
+                for k, one in enumerate(sums):
+                    if self._of_pattern[k] == pattern:
+                        found[:, :, k] = ((of_side @ (share * (one @ weights))) / of_sides).T
         return found
 
     def mean(self, k: int, side: int = 0) -> Estimate:
@@ -133,3 +140,7 @@ class PairMeans:
         if len(defined) and np.ptp(defined) < 1e-12:
             return estimate_of(value, None, None, sizes, self.confidence, ALL_THE_SAME)
         return percentiles(value, drawn, sizes, self.confidence)
+
+
+def _sizes(item: np.ndarray, first: np.ndarray, second: np.ndarray) -> Sizes:
+    return Sizes(len(np.unique(item)), len(np.unique(np.concatenate([first, second]))))
