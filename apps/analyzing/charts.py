@@ -17,6 +17,8 @@ INK = {
 }
 ROOM = 70  # pixels
 LINE = 46  # characters of a title's line, so that it fits on a phone
+# Of a legend, by the width of the plot.
+COLUMNS = {"signal": "width < 260 ? 1 : width < 420 ? 2 : 5"}
 
 
 def show_chart(figure: Figure) -> None:
@@ -56,7 +58,7 @@ def themed(figure: Figure) -> dict[str, Any]:
 
 
 def _inked(node: Any, colours: dict[str, str]) -> Any:
-    """A part of a specification with other colours for lines and dots; texts keep theirs, they stand on coloured bars."""
+    """A part of a specification with other colours for lines and dots, and legends that wrap; texts keep theirs, they stand on coloured bars."""
     if isinstance(node, list):
         return [_inked(part, colours) for part in node]
     if not isinstance(node, dict):
@@ -64,7 +66,9 @@ def _inked(node: Any, colours: dict[str, str]) -> Any:
     mark = node.get("mark")
     if mark == "text" or (isinstance(mark, dict) and mark.get("type") == "text"):
         return node
-    return {name: part if name in ("data", "config") else _inked(part, colours) for name, part in node.items()}
+    inked = {name: part if name in ("data", "config") else _inked(part, colours) for name, part in node.items()}
+    legend = inked.get("legend")
+    return inked | ({"legend": {**legend, "columns": COLUMNS}} if isinstance(legend, dict) else {})
 
 
 def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:

@@ -17,8 +17,6 @@ from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
-# Of a legend: a page is as narrow as a phone.
-COLUMNS = {"signal": "width < 260 ? 1 : width < 420 ? 2 : 5"}
 # Between the name of a panel and that of a row: no name has it.
 SEPARATOR = "\u2063"
 
@@ -323,7 +321,7 @@ def _rule_x(value: float, **axis: Any) -> Spec:
 
 
 def _top_legend() -> Spec:
-    return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": COLUMNS}
+    return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": 5}
 
 
 __all__: Sequence[str] = ("binned", "cloud", "histogram", "intervals", "levels", "staircase", "thinned", "thinning_text")

@@ -78,6 +78,9 @@ def test_every_section_of_a_whole_study(analysis: Analysis, name: str) -> None:
     assert all(figure.banner for figure in found.figures)
     assert all(table.banner for table in found.tables)
     assert any(figure.content for figure in found.figures)
+    for figure in found.figures:
+        if figure.content:
+            assert figure.chart.to_dict()["title"]["text"] == figure.title, "Altair takes it"
 
 
 @pytest.mark.parametrize(
