@@ -79,12 +79,12 @@ class PairMeans:
             if pattern == len(totals):
                 totals.append(csr_matrix((there.astype(np.float64), places, starts), (len(labels), len(item))))
             self._of_pattern.append(pattern)
-        del numbers, given, patterns, chosen
-        self._value = self._means(sums, totals, np.ones((len(item), 1)), np.ones((len(labels), 1)), of_side)[0]
+        del numbers, given, patterns, chosen, worker, order, item  # of a million pairs, a hundred megabytes
+        self._value = self._means(sums, totals, np.ones((len(one), 1)), np.ones((len(labels), 1)), of_side)[0]
         self._drawn = np.full((replicates, *self._value.shape), np.nan)
         at = 0
         # Narrow batches, whose weights stay in the processor's cache.
-        for item_counts, worker_counts in resamples(len(labels), len(names), 4 * len(item), replicates, seed):
+        for item_counts, worker_counts in resamples(len(labels), len(names), 4 * len(one), replicates, seed):
             weights = worker_counts[one]
             weights *= worker_counts[other]
             self._drawn[at : at + item_counts.shape[1]] = self._means(sums, totals, weights, item_counts, of_side)

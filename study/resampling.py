@@ -96,7 +96,7 @@ def resamples(n_items: int, n_workers: int, width: int, replicates: int, seed: i
     """How often each item and each worker is drawn, (n_items, B) and (n_workers, B), until there are enough; the same draws in batches of
     any size, which are smaller where `width` further numbers are held a resample."""
     items, workers = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    batch = int(np.clip(DRAWS // max(n_items, n_workers, width, 1), 8, 256))
+    batch = int(np.clip(DRAWS // max(n_items, n_workers, width, 1), 4 if width else 8, 256))
     for at in range(0, replicates, batch):
         size = min(batch, replicates - at)
         yield _counts(items, n_items, size), _counts(workers, n_workers, size)
