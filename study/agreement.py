@@ -11,7 +11,7 @@ is (|S|^2 - n) / (n (n - 1)).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "Coverage",
     "Wording",
     "agreement",
+    "agreements_and_pairs",
     "answer_similarity",
     "compare_with_paper",
     "coverage",
@@ -214,30 +215,46 @@ def description_pairs(
     Raises:
         BarlowError: as `item_agreement`.
     """
+    return agreements_and_pairs(answers, vectors, kinds=kinds, stop_words=stop_words, wording=wording)[1]
+
+
+def agreements_and_pairs(
+    answers: pd.DataFrame,
+    vectors: KeyedVectors,
+    *,
+    kinds: Sequence[str] = KINDS,
+    stop_words: Collection[str] = STOP_WORDS,
+    wording: Wording = AS_THE_PAPER,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
+    """`item_agreement` of several kinds and `description_pairs` at once, which reads every description once for both."""
     table = checked(answers, DESCRIPTIONS)
     codes, items = pd.factorize(table["item"])
     sizes = np.bincount(codes)
-    if int((sizes * (sizes - 1) // 2).sum()) > MOST_PAIRS:
-        return None
+    few = int((sizes * (sizes - 1) // 2).sum()) <= MOST_PAIRS
     order = np.argsort(codes, kind="stable")
-    first, second = _pairs(codes[order])
-    cosines = {kind: np.full(len(first), np.nan, dtype=np.float32) for kind in kinds}
+    first, second = _pairs(codes[order] if few else codes[:0])
     words = _Words(vectors, stop_words, wording)
-    for kind, values in cosines.items():
-        texts, _ = _texts(answers, kind)
-        at = 0
-        for rows, _ in _blocks(codes):
-            units, usable = words.parsed(texts[rows]).units()
-            some = slice(*np.searchsorted(first, [at, at + len(rows)]))
+    tables: dict[str, pd.DataFrame] = {}
+    cosines: dict[str, np.ndarray] = {}
+    for kind in kinds:
+        values = cosines[kind] = np.full(len(first), np.nan, dtype=np.float32)
+
+        def keep(at: int, units: np.ndarray, usable: np.ndarray, values: np.ndarray = values) -> None:
+            some = slice(*np.searchsorted(first, [at, at + len(units)]))
             left, right = first[some] - at, second[some] - at
             both = usable[left] & usable[right]
             values[some][both] = np.clip(np.einsum("pd,pd->p", units[left[both]], units[right[both]]), -1, 1)
-            at += len(rows)
+
+        texts, _ = _texts(answers, kind)
+        tables[kind] = _agreements(texts, words, codes, len(items), keep if few else None)
+        tables[kind].index = pd.Index(items, name="item")
+    if not few:
+        return tables, None
     worker, workers = pd.factorize(table["worker"])
     # Ids once and numbers for each pair: as texts, those of a million pairs would take hundreds of megabytes.
     of_item = pd.Categorical.from_codes(codes[order[first]], items)
     sides = (pd.Categorical.from_codes(worker[order[side]], workers) for side in (first, second))
-    return pd.DataFrame({"item": of_item, **dict(zip(("first", "second"), sides, strict=True)), **cosines})
+    return tables, pd.DataFrame({"item": of_item, **dict(zip(("first", "second"), sides, strict=True)), **cosines})
 
 
 def _pairs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -465,13 +482,24 @@ def _blocks(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         at = end
 
 
-def _agreements(texts: _Texts, words: _Words, codes: np.ndarray, n_items: int) -> pd.DataFrame:
+def _agreements(
+    texts: _Texts,
+    words: _Words,
+    codes: np.ndarray,
+    n_items: int,
+    keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
+) -> pd.DataFrame:
+    """The agreement of items; `keep` is shown the unit vectors of whole items, with the place of the first in the order of items."""
+    at = 0
     n, usable, n_words, n_known = (np.zeros(n_items, dtype=np.int64) for _ in range(4))
     squares = np.zeros(n_items)
     for rows, starts in _blocks(codes):
         items = codes[rows[starts]]
         parsed = words.parsed(texts[rows])
         units, is_usable = parsed.units()
+        if keep is not None:
+            keep(at, units, is_usable)
+        at += len(rows)
         counted = (is_usable, parsed.codes >= 0, *parsed.lengths())
         for total, part in zip((usable, n, n_words, n_known), counted, strict=True):
             total[items] = np.add.reduceat(part.astype(np.int64), starts)

@@ -11,7 +11,7 @@ from gensim.models import KeyedVectors
 
 from barlow_core.wording import count
 from study import examples, likert, names, quality, reliability
-from study.agreement import KINDS, Coverage, compare_with_paper, coverage, description_pairs, item_agreement, words_needed
+from study.agreement import KINDS, Coverage, agreements_and_pairs, compare_with_paper, coverage, words_needed
 from study.agreement_means import AgreementMeans, levels_of_items
 from study.analysis import differences, understanding
 from study.analysis.data import ATTRIBUTES, StudyData
@@ -202,20 +202,20 @@ class Analysis:
 
     # --- point 4: descriptions
 
-    @cached_property
+    @property
     def agreement(self) -> dict[str, pd.DataFrame]:
         """`study.agreement.item_agreement` of short, long and concatenated descriptions."""
-        return {kind: item_agreement(self.data.answers, self.vectors, kind=kind, wording=self.options.wording) for kind in KINDS}
+        return self._described[0]
 
     @cached_property
-    def _pairs(self) -> pd.DataFrame | None:
-        return description_pairs(self.data.answers, self.vectors, wording=self.options.wording)
+    def _described(self) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
+        return agreements_and_pairs(self.data.answers, self.vectors, wording=self.options.wording)
 
     @cached_property
     def agreement_means(self) -> AgreementMeans:
         """Means of agreements over items, of all and by grouping and tier."""
         levels = levels_of_items(self.data.answers, SPLITS)
-        return AgreementMeans(self._agreements, self._pairs, levels, **self._bootstrap)
+        return AgreementMeans(self._agreements, self._described[1], levels, **self._bootstrap)
 
     @cached_property
     def mean_agreement(self) -> dict[str, Estimate]:
@@ -280,7 +280,7 @@ class Analysis:
             vectors=self.vectors,
             wording=self.options.wording,
             agreement=None if self.options.exclude else self._agreements,
-            pairs=None if self.options.exclude else self._pairs,
+            pairs=None if self.options.exclude else self._described[1],
             **self._bootstrap,
         )
 
