@@ -38,7 +38,6 @@ __all__ = [
     "compare_with_paper",
     "coverage",
     "description_agreement",
-    "description_pairs",
     "item_agreement",
     "load_vectors",
     "words_needed",
@@ -198,26 +197,6 @@ def answer_similarity(
     return similarity
 
 
-def description_pairs(
-    answers: pd.DataFrame,
-    vectors: KeyedVectors,
-    *,
-    kinds: Sequence[str] = KINDS,
-    stop_words: Collection[str] = STOP_WORDS,
-    wording: Wording = AS_THE_PAPER,
-) -> pd.DataFrame | None:
-    """The cosine of every two descriptions of an item: what its agreement is the mean of, and what resampling workers weighs anew.
-
-    Returns:
-        A row a pair of answers about one item: `item`, `first`, `second` (the workers; all three categorical) and a column a kind (float32, from -1 to 1; NaN where
-        one of the two descriptions is not usable), the items in the order of their first answer. None for more than `MOST_PAIRS` pairs.
-
-    Raises:
-        BarlowError: as `item_agreement`.
-    """
-    return agreements_and_pairs(answers, vectors, kinds=kinds, stop_words=stop_words, wording=wording)[1]
-
-
 def agreements_and_pairs(
     answers: pd.DataFrame,
     vectors: KeyedVectors,
@@ -226,7 +205,17 @@ def agreements_and_pairs(
     stop_words: Collection[str] = STOP_WORDS,
     wording: Wording = AS_THE_PAPER,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
-    """`item_agreement` of several kinds and `description_pairs` at once, which reads every description once for both."""
+    """`item_agreement` of several kinds, and the cosine of every two descriptions of an item: what its agreement is the mean of, and what
+    resampling workers weighs anew. Every description is read once for both.
+
+    Returns:
+        For each kind what `item_agreement` returns; and a row a pair of answers about one item: `item`, `first`, `second` (the workers; all
+        three categorical) and a column a kind (float32, from -1 to 1; NaN where one of the two descriptions is not usable), the items in the
+        order of their first answer. None in its place for more than `MOST_PAIRS` pairs.
+
+    Raises:
+        BarlowError: as `item_agreement`.
+    """
     table = checked(answers, DESCRIPTIONS)
     codes, items = pd.factorize(table["item"])
     sizes = np.bincount(codes)

@@ -22,7 +22,7 @@ class AgreementMeans:
 
     Args:
         agreement: for kinds of description the agreement of the items, on their ids.
-        pairs: `study.agreement.description_pairs`, or None for too many.
+        pairs: those of `study.agreement.agreements_and_pairs`, or None for too many.
         levels: for names of sides the items of each; the side of all is always there.
     """
 

@@ -17,7 +17,7 @@ from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
 from study import uncertainty
-from study.agreement import KINDS, description_pairs, item_agreement
+from study.agreement import KINDS, agreements_and_pairs, item_agreement
 from study.agreement_means import AgreementMeans
 from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
 from study.likert import items_above, preferences, votes
@@ -192,16 +192,15 @@ def effect_of_exclusions(
     threshold: float = 3.0,
     vectors: KeyedVectors | None = None,
     wording: Wording = AS_THE_PAPER,
-    agreement: Mapping[str, pd.Series] | None = None,
-    pairs: pd.DataFrame | None = None,
+    described: tuple[Mapping[str, pd.Series], pd.DataFrame | None] | None = None,
     **bootstrap: Any,
 ) -> pd.DataFrame:
     """Every headline number with all workers, and without the excluded ones.
 
     Args:
         vectors: for the agreement of descriptions; None leaves it out.
-        agreement: that of all workers by kind of description, where it is known already.
-        pairs: their `study.agreement.description_pairs`, likewise.
+        described: the agreement of the items by kind of description, and the pairs (`study.agreement.agreements_and_pairs`), of all workers,
+            where they are known already.
         bootstrap: `confidence`, `replicates` and `seed` of the intervals.
 
     Returns:
@@ -212,11 +211,13 @@ def effect_of_exclusions(
     result = pd.DataFrame()
     out = table["worker"].isin(list(excluded))
     values: dict[str, pd.Series] = {}
-    if vectors is not None:
-        values = dict(agreement or {kind: _agreement(table, vectors, kind, wording) for kind in KINDS})
+    pairs = None
+    if described is not None:
+        values, pairs = dict(described[0]), described[1]
+    elif vectors is not None:
+        tables, pairs = agreements_and_pairs(table, vectors, wording=wording)
+        values = {kind: found["agreement"] for kind, found in tables.items()}
     numbers: dict[str, _Three] = {}
-    if vectors is not None and pairs is None:
-        pairs = description_pairs(table, vectors, wording=wording)
     for side, part in (("all", table), ("kept", table[~out])):
         if side == "kept" and vectors is not None and out.any():
             # The agreement of an item without an excluded worker stays what it is.

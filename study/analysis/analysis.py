@@ -279,8 +279,7 @@ class Analysis:
             threshold=self.options.threshold,
             vectors=self.vectors,
             wording=self.options.wording,
-            agreement=None if self.options.exclude else self._agreements,
-            pairs=None if self.options.exclude else self._described[1],
+            described=None if self.options.exclude else (self._agreements, self._described[1]),
             **self._bootstrap,
         )
 

@@ -20,11 +20,11 @@ from study.agreement import (
     STOP_WORDS,
     Wording,
     agreement,
+    agreements_and_pairs,
     answer_similarity,
     compare_with_paper,
     coverage,
     description_agreement,
-    description_pairs,
     item_agreement,
     load_vectors,
     words_needed,
@@ -193,11 +193,12 @@ def test_many_items_at_once_give_what_each_gives_alone(
     answers = table(*((f"item {rng.integers(12)}", text(), text()) for _ in range(60)))
     found = item_agreement(answers, google, kind=kind)
     similarity = answer_similarity(answers, google, kind=kind)
-    pairs = description_pairs(answers, google)
+    tables, pairs = agreements_and_pairs(answers, google)
     assert pairs is not None
     sizes = answers["item"].value_counts()
     assert len(pairs) == (sizes * (sizes - 1) // 2).sum()
     of_pairs = pairs.groupby("item")[kind].mean().reindex(found.index)
+    pd.testing.assert_frame_equal(tables[kind], found)
     assert of_pairs.to_numpy() == pytest.approx(found["agreement"].to_numpy(dtype=float, na_value=np.nan), abs=1e-6, nan_ok=True)
     assert found.index.tolist() == answers["item"].unique().tolist()
     for item, rows in answers.groupby("item"):
@@ -219,13 +220,13 @@ def test_pairs_say_whose_descriptions_they_are(flat: KeyedVectors, monkeypatch: 
     answers = table(("a", "east", "north"), ("b", "north", "north"), ("a", "north", None), ("a", "east", "east")).assign(
         worker=list("uvwx")
     )
-    found = description_pairs(answers, flat, kinds=["short", "long"])
+    _, found = agreements_and_pairs(answers, flat, kinds=["short", "long"])
     assert found is not None
     assert found[["item", "first", "second"]].to_numpy().tolist() == [["a", "u", "w"], ["a", "u", "x"], ["a", "w", "x"]]
     assert found["short"].tolist() == pytest.approx([0, 1, 0])
     assert found["long"].tolist() == pytest.approx([np.nan, 0, np.nan], nan_ok=True)
     monkeypatch.setattr("study.agreement.MOST_PAIRS", 2)
-    assert description_pairs(answers, flat) is None
+    assert agreements_and_pairs(answers, flat)[1] is None
 
 
 def test_a_table_says_words_and_known_words_and_leaves_undefined_agreement_out(flat: KeyedVectors) -> None:
