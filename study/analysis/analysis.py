@@ -11,7 +11,7 @@ from gensim.models import KeyedVectors
 
 from barlow_core.wording import count
 from study import examples, likert, names, quality, reliability
-from study.agreement import KINDS, Coverage, agreements_and_pairs, compare_with_paper, coverage, words_needed
+from study.agreement import KINDS, Coverage, agreements_and_pairs, coverage, words_needed
 from study.agreement_means import AgreementMeans, levels_of_items
 from study.analysis import differences, understanding
 from study.analysis.data import ATTRIBUTES, StudyData
@@ -23,6 +23,7 @@ from study.analysis.ordinal import OrdinalModel, ordinal_model
 from study.analysis.overview import Overview, overview
 from study.answer_table import PREFERENCES, RATINGS
 from study.likert import HeatmapAgainstAttack, ItemsAbove
+from study.paper_agreement import compare_with_paper
 from study.quality import ExclusionRule
 from study.uncertainty import Estimate
 from study.word_vectors import load_vectors

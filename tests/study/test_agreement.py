@@ -22,13 +22,13 @@ from study.agreement import (
     agreement,
     agreements_and_pairs,
     answer_similarity,
-    compare_with_paper,
     coverage,
     description_agreement,
     item_agreement,
     load_vectors,
     words_needed,
 )
+from study.paper_agreement import compare_with_paper
 
 GREENHOUSE = ["plant", "colorful flowers", "leafy greens", "bunch of plants", "plant"]
 SHARK = ["structure", "high contrast lines", "Psychedelic colors", "triangle"]
