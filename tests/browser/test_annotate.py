@@ -347,7 +347,7 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
 
     def amazon(route, request) -> None:  # type: ignore[no-untyped-def]
         posted.append(parse_qs(request.post_data or ""))
-        route.fulfill(status=200, body="thank you")
+        route.fulfill(status=200, body="Received by Amazon")
 
     context.route("https://workersandbox.mturk.com/mturk/externalSubmit", amazon)
     page = context.new_page()
@@ -363,7 +363,7 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
     worker.at("Task 2").button("Stop for now").click()
     worker.place.get_by_role("dialog").get_by_role("button", name="Stop for now").click()
     worker.button("Send in and finish").click()
-    expect(worker.place.get_by_text("thank you")).to_be_visible()
+    expect(worker.place.get_by_text("Received by Amazon")).to_be_visible()
     assert posted == [{"assignmentId": ["3ASSIGNMENT"], "worker": ["A1WORKER"], "outcome": ["stopped"]}]
     assert sent(store, "A1WORKER") == [ANSWERS]
     site.shutdown()
