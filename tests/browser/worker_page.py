@@ -92,6 +92,12 @@ class Worker:
         self.group("most useful").get_by_text(CHOICES[given["useful"]]).click()
         return self
 
+    def middle(self, part: Locator) -> tuple[float, float]:
+        """Where on the page, in pixels, a pointer would press a part."""
+        box = part.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
     def chosen(self, question: str) -> str:
         return self.group(question).get_by_role("radio", checked=True).input_value()
 
