@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from analyzing.filters import show_filters
-from analyzing.importing import open_data
+from analyzing.importing import offer_columns, open_data
 from analyzing.items import show_item, show_items, show_worker
 from analyzing.live import follow
 from analyzing.opening import Started, analysis_of, started, state_of, warm
@@ -62,6 +62,8 @@ def show_study(start: Started, state: str, data: StudyData) -> None:
     dropped = settle(data.choices(), list(PAGES), list(start.vectors))
     place = here()
     show_filters(data, start.vectors)
+    with st.sidebar:
+        offer_columns(start)
     options = AnalysisOptions(wording=place.wording, rule=rule_of(place), exclude=place.exclude, models=place.models)
     opened = (str(start.path), *map(str, start.columns), str(place.columns))
     analysis = analysis_of(data, (*opened, state), place.filters, options, place.vectors)

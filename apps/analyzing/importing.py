@@ -14,8 +14,10 @@ from analyzing.results import heading
 from barlow_core.errors import BarlowError
 from study.analysis import StudyData
 from study.csv_file import TableError
-from study.importing import MAPPABLE, AnswersError, complete_mapping, mapping_text, parse_mapping, read_header
+from study.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
 
+ASKED = "Which column is what?"
+ONE_ANSWER = "Every row is an answer of one worker to one item."
 LISTED = 10  # problems, which leave the form below them in sight
 
 
@@ -68,29 +70,42 @@ def _one_line(text: str) -> str:
 
 
 def _ask(start: Started, columns: dict[str, str], usual: dict[str, str], problem: BarlowError) -> None:
-    found_header = read_header(start.path)
-    header = list(found_header.columns)
-    st.html(
-        heading(
-            "Which column is what?",
-            f"{start.path.name} has {len(header):,} columns. Every row is an answer of one worker to one item.",
-        )
-    )
+    found = read_header(start.path)
+    st.html(heading(ASKED, f"{start.path.name} has {len(found.columns):,} columns. {ONE_ANSWER}"))
     _show_problem(problem)
-    st.dataframe([dict(row) for row in found_header.rows], hide_index=True)
+    _form(found, columns, usual)
+    st.html(f'<p class="bw-note">Or name them at the start: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>')
+
+
+def offer_columns(start: Started) -> None:
+    """For a CSV that is open, a button to see and to change which of its columns is what."""
+    if start.is_csv and st.button(ASKED, icon=":material/view_column:", type="tertiary"):
+        _see_columns(start)
+
+
+@st.dialog(ASKED, width="large")
+def _see_columns(start: Started) -> None:
+    st.caption(ONE_ANSWER)
+    if _form(read_header(start.path), columns_of(start), complete_mapping(start.path, dict(start.columns))):
+        st.rerun()
+
+
+def _form(found: Header, columns: dict[str, str], usual: dict[str, str]) -> bool:
+    """The first rows of a table, and a choice of a column for each thing that an answer has. Whether it was sent."""
+    header = list(found.columns)
+    st.dataframe([dict(row) for row in found.rows], hide_index=True)
     with st.form("columns", enter_to_submit=False):
         grid = st.columns(2)
         for number, (name, meaning) in enumerate(MAPPABLE.items()):
-            found = columns.get(name)
+            column = columns.get(name)
             grid[number % 2].selectbox(
                 f"{name}: {plain(meaning)}",
                 header,
-                index=header.index(found) if found in header else None,
+                index=header.index(column) if column in header else None,
                 placeholder="not in this table",
                 key=f"column {name}",
             )
-        st.form_submit_button("Open", type="primary", on_click=_choose, args=(usual,))
-    st.html(f'<p class="bw-note">Or name them at the start: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>')
+        return st.form_submit_button("Open", type="primary", on_click=_choose, args=(usual,))
 
 
 def _choose(usual: dict[str, str]) -> None:

@@ -309,6 +309,22 @@ def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> 
     assert "has no column 'elsewhere'" in warnings(open_page(strange, columns="item=q7,worker=q8,ease=elsewhere"))
 
 
+def test_columns_of_an_open_table_can_be_changed(study: Path, open_page: Open, tmp_path: Path) -> None:
+    table = table_of_elsewhere(tmp_path / "swapped.csv", study, ease="confidence", confidence="ease")
+    page = open_page(table, page="likert")
+    (button,) = [button for button in page.button if button.label == "Which column is what?"]
+    button.click().run()
+    assert page.selectbox(key="column ease").value == "ease"
+    for ours, theirs in (("ease", "confidence"), ("confidence", "ease")):
+        page.selectbox(key=f"column {ours}").select(theirs)
+    (button,) = [button for button in page.button if button.label == "Open"]
+    button.click().run()
+    assert "ease=confidence,confidence=ease" in address(page)["columns"][0]
+    assert html(page) == html(open_page(table_of_elsewhere(tmp_path / "corrected.csv", study), page="likert")).replace(
+        "corrected", "swapped"
+    )
+
+
 def test_two_mappings_of_one_table_are_two_analyses(study: Path, open_page: Open, tmp_path: Path) -> None:
     """What one visitor chose must not be shown to another."""
     table = table_of_elsewhere(tmp_path / "both.csv", study)
