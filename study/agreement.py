@@ -11,14 +11,14 @@ is (|S|^2 - n) / (n (n - 1)).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from barlow_core.errors import BarlowError
 from study.answer_table import DESCRIPTIONS, check_choice, checked
@@ -128,8 +128,10 @@ def agreement(
         )
     texts = list(descriptions)
     words = _Words(vectors, stop_words, wording)
-    table = _agreements(_Texts(pd.DataFrame({"text": texts}, dtype=object)), words, np.zeros(len(texts), dtype=np.intp), 1)
-    row = table.iloc[0]
+    read = words.read(texts)
+    tally = _Tally(1)
+    tally.add(np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp), read, *read.units())
+    row = tally.table().iloc[0]
     value = None if row["agreement"] is pd.NA else float(row["agreement"])
     unknown = tuple(sorted(word for word, found in zip(words.words, words.found, strict=True) if not found))
     return Agreement(value, int(row["n"]), int(row["usable"]), unknown, row["reason"])
@@ -157,11 +159,13 @@ def item_agreement(
     Raises:
         BarlowError: see `study.answer_table.checked`; or another `kind`.
     """
-    texts, items = _texts(answers, kind)
-    codes, labels = pd.factorize(items)
-    table = _agreements(texts, _Words(vectors, stop_words, wording), codes, len(labels))
-    table.index = pd.Index(labels, name="item")
-    return table
+    descriptions = _Descriptions(answers, [kind], _Words(vectors, stop_words, wording))
+    codes, items = pd.factorize(descriptions.item)
+    tally = _Tally(len(items))
+    for rows, starts in _blocks(codes):
+        (read,) = descriptions.read(rows)
+        tally.add(codes[rows[starts]], starts, read, *read.units())
+    return tally.table(pd.Index(items, name="item"))
 
 
 def answer_similarity(
@@ -180,12 +184,12 @@ def answer_similarity(
     Raises:
         BarlowError: as `item_agreement`.
     """
-    texts, items = _texts(answers, kind)
-    codes, _ = pd.factorize(items)
-    words = _Words(vectors, stop_words, wording)
+    descriptions = _Descriptions(answers, [kind], _Words(vectors, stop_words, wording))
+    codes, _ = pd.factorize(descriptions.item)
     similarity = np.full(len(codes), np.nan)
     for rows, starts in _blocks(codes):
-        units, usable = words.parsed(texts[rows]).units()
+        (read,) = descriptions.read(rows)
+        units, usable = read.units()
         sizes = np.diff([*starts, len(rows)])
         others = np.repeat(np.add.reduceat(usable.astype(np.int64), starts), sizes) - 1
         sums = np.repeat(np.add.reduceat(units, starts, axis=0), sizes, axis=0)
@@ -214,34 +218,33 @@ def agreements_and_pairs(
     Raises:
         BarlowError: as `item_agreement`.
     """
-    table = checked(answers, DESCRIPTIONS)
-    codes, items = pd.factorize(table["item"])
+    descriptions = _Descriptions(answers, kinds, _Words(vectors, stop_words, wording))
+    codes, items = pd.factorize(descriptions.item)
     sizes = np.bincount(codes)
     few = int((sizes * (sizes - 1) // 2).sum()) <= MOST_PAIRS
     order = np.argsort(codes, kind="stable")
     first, second = _pairs(codes[order] if few else codes[:0])
-    words = _Words(vectors, stop_words, wording)
-    tables: dict[str, pd.DataFrame] = {}
-    cosines: dict[str, np.ndarray] = {}
-    for kind in kinds:
-        values = cosines[kind] = np.full(len(first), np.nan, dtype=np.float32)
-
-        def keep(at: int, units: np.ndarray, usable: np.ndarray, values: np.ndarray = values) -> None:
-            some = slice(*np.searchsorted(first, [at, at + len(units)]))
-            left, right = first[some] - at, second[some] - at
+    tallies = [_Tally(len(items)) for _ in kinds]
+    cosines = [np.full(len(first), np.nan, dtype=np.float32) for _ in kinds]
+    at = 0
+    for rows, starts in _blocks(codes):
+        some = slice(*np.searchsorted(first, [at, at + len(rows)]))
+        left, right = first[some] - at, second[some] - at
+        for tally, values, read in zip(tallies, cosines, descriptions.read(rows), strict=True):
+            units, usable = read.units()
+            tally.add(codes[rows[starts]], starts, read, units, usable)
             both = usable[left] & usable[right]
             values[some][both] = np.clip(np.einsum("pd,pd->p", units[left[both]], units[right[both]]), -1, 1)
-
-        texts, _ = _texts(answers, kind)
-        tables[kind] = _agreements(texts, words, codes, len(items), keep if few else None)
-        tables[kind].index = pd.Index(items, name="item")
+        at += len(rows)
+    tables = {kind: tally.table(pd.Index(items, name="item")) for kind, tally in zip(kinds, tallies, strict=True)}
     if not few:
         return tables, None
-    worker, workers = pd.factorize(table["worker"])
+    worker, workers = pd.factorize(descriptions.worker)
     # Ids once and numbers for each pair: as texts, those of a million pairs would take hundreds of megabytes.
     of_item = pd.Categorical.from_codes(codes[order[first]], items)
     sides = (pd.Categorical.from_codes(worker[order[side]], workers) for side in (first, second))
-    return tables, pd.DataFrame({"item": of_item, **dict(zip(("first", "second"), sides, strict=True)), **cosines})
+    columns = {"item": of_item, **dict(zip(("first", "second"), sides, strict=True)), **dict(zip(kinds, cosines, strict=True))}
+    return tables, pd.DataFrame(columns)
 
 
 def _pairs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -281,11 +284,12 @@ def coverage(
     Raises:
         BarlowError: as `item_agreement`.
     """
-    texts, _ = _texts(answers, kind)
     words = _Words(vectors, stop_words, wording)
+    descriptions = _Descriptions(answers, [kind], words)
     occurrences = np.zeros(0, dtype=np.int64)
-    for start in range(0, len(texts), _BLOCK):
-        found = words.parsed(texts[np.arange(start, min(start + _BLOCK, len(texts)))]).occurrences()
+    for start in range(0, len(descriptions), _BLOCK):
+        (read,) = descriptions.read(np.arange(start, min(start + _BLOCK, len(descriptions))))
+        found = read.occurrences()
         found[: len(occurrences)] += occurrences
         occurrences = found
     missing = ~words.is_known
@@ -297,30 +301,31 @@ def coverage(
 # --- from texts to unit vectors
 
 
-def _texts(answers: pd.DataFrame, kind: str) -> tuple[_Texts, pd.Series]:
-    check_choice(kind, KINDS, "The kind of description")
-    table = checked(answers, DESCRIPTIONS if kind == CONCATENATED else [kind])
-    return _Texts(table[list(DESCRIPTIONS) if kind == CONCATENATED else [kind]]), table["item"]
-
-
-class _Texts:
-    """The descriptions of answers, made into Python's texts some thousand at a time: all of 600,000 at once take hundreds of megabytes.
+class _Descriptions:
+    """The descriptions of a table of answers, made into Python's texts some thousand at a time: all of 600,000 at once take hundreds of
+    megabytes.
 
     Args:
-        columns: one column, or several whose texts are one description together.
+        kinds: of `KINDS`.
     """
 
-    def __init__(self, columns: pd.DataFrame):
-        self.columns = [columns[column].array for column in columns]
+    def __init__(self, answers: pd.DataFrame, kinds: Sequence[str], words: _Words):
+        for kind in kinds:
+            check_choice(kind, KINDS, "The kind of description")
+        self.kinds, self.words = kinds, words
+        columns = DESCRIPTIONS if CONCATENATED in kinds else kinds
+        table = checked(answers, columns)
+        self.item, self.worker = table["item"], table["worker"]
+        self.columns = {column: table[column].array for column in columns}
 
     def __len__(self) -> int:
-        return len(self.columns[0])
+        return len(self.item)
 
-    def __getitem__(self, rows: np.ndarray) -> list[Any]:
-        parts = [column.take(rows).to_numpy(dtype=object) for column in self.columns]
-        if len(parts) == 1:
-            return list(parts[0])
-        return [" ".join(text if isinstance(text, str) else "" for text in pair) for pair in zip(*parts, strict=True)]
+    def read(self, rows: np.ndarray) -> list[_Read]:
+        """Some descriptions, a kind after the other. Both texts of an answer have the words of the one and of the other."""
+        texts = {name: column.take(rows).to_numpy(dtype=object) for name, column in self.columns.items()}
+        read = {name: self.words.read(list(some)) for name, some in texts.items()}
+        return [_both(*read.values()) if kind == CONCATENATED else read[kind] for kind in self.kinds]
 
 
 class _Words:
@@ -345,9 +350,21 @@ class _Words:
     def added(self) -> np.ndarray:
         return self._added[: len(self.words)]
 
-    def parsed(self, texts: Sequence[Any]) -> _Parsed:
-        """Some texts as numbers of words; None, NaN and blanks are texts without words."""
-        return _Parsed(texts, self)
+    def read(self, texts: Sequence[Any]) -> _Read:
+        """Some texts as numbers of words, each distinct one taken apart once; None, NaN and blanks are texts without words."""
+        ids: dict[str, int] = {}
+        given = (text if isinstance(text, str) and text.strip() else None for text in texts)
+        codes = np.fromiter(
+            (-1 if text is None else ids.setdefault(text, len(ids)) for text in given), dtype=np.intp, count=len(texts)
+        )
+        of_texts = [self.of(text) for text in ids]
+        self.look_up()
+        starts = np.concatenate([[0], np.cumsum([len(one) for one in of_texts])]).astype(np.intp)
+        places = np.array(list(itertools.chain.from_iterable(of_texts)), dtype=np.intp)
+        # An empty row at the end, which code -1 means.
+        starts = np.append(starts, len(places))
+        counts = csr_matrix((np.ones(len(places), dtype=np.float32), places, starts), (len(ids) + 1, len(self.words)))
+        return _Read(self, codes, counts)
 
     def of(self, text: str) -> list[int]:
         """The words of a text, by number."""
@@ -373,54 +390,56 @@ class _Words:
                 self._added[place] += self.vectors.vectors[index[key]]
 
 
-class _Parsed:
-    """Some descriptions, each distinct text parsed once.
+@dataclass(frozen=True)
+class _Read:
+    """Some descriptions as words.
 
     Attributes:
-        codes: for every description the index of its text, -1 for an empty or missing one.
-        starts, word_ids: the words of text t are word_ids[starts[t] : starts[t + 1]].
+        words: of this and other descriptions.
+        codes: for every description the row of its text, -1 for an empty or missing one.
+        counts: (texts + 1, words met so far) float32, how often a text has a word; the last row is empty.
     """
 
-    def __init__(self, descriptions: Sequence[Any], words: _Words):
-        self.words = words
-        text_ids: dict[str, int] = {}
-        given = (text if isinstance(text, str) and text.strip() else None for text in descriptions)
-        self.codes = np.fromiter(
-            (-1 if text is None else text_ids.setdefault(text, len(text_ids)) for text in given),
-            dtype=np.intp,
-            count=len(descriptions),
-        )
-        ids = [words.of(text) for text in text_ids]
-        words.look_up()
-        self.starts = np.concatenate([[0], np.cumsum([len(one) for one in ids])]).astype(np.intp)
-        self.word_ids = np.array(list(itertools.chain.from_iterable(ids)), dtype=np.intp)
+    words: _Words
+    codes: np.ndarray
+    counts: csr_matrix
 
     def lengths(self) -> tuple[np.ndarray, np.ndarray]:
         """For every description: its words, and how many of them are known."""
-        known = np.concatenate([[0], np.cumsum(self.words.is_known[self.word_ids])])
-        per_text = np.diff(self.starts), known[self.starts[1:]] - known[self.starts[:-1]]
-        words, known = (np.append(counts, 0)[self.codes] for counts in per_text)
+        known = self.words.is_known[: self.counts.shape[1]].astype(np.float32)
+        per_text = self.counts @ np.ones_like(known), self.counts @ known
+        words, known = (counts[self.codes].astype(np.int64) for counts in per_text)
         return words, known
 
     def occurrences(self) -> np.ndarray:
         """How often each of the words met so far occurs in these descriptions."""
-        times = np.bincount(self.codes[self.codes >= 0], minlength=len(self.starts) - 1)
-        weights = np.repeat(times, np.diff(self.starts))
-        return np.bincount(self.word_ids, weights=weights, minlength=len(self.words.words)).astype(np.int64)
+        times = np.bincount(self.codes[self.codes >= 0], minlength=self.counts.shape[0])
+        found = np.zeros(len(self.words.words), dtype=np.int64)
+        found[: self.counts.shape[1]] = self.counts.astype(np.float64).T @ times
+        return found
 
     def units(self) -> tuple[np.ndarray, np.ndarray]:
         """Unit vectors (descriptions, dimensions) float64, zero for those that are not usable, and which are."""
-        added = self.words.added
-        of_texts = csr_matrix(
-            (np.ones(len(self.word_ids), dtype=np.float32), self.word_ids, self.starts), shape=(len(self.starts) - 1, len(added))
-        )
+        added = self.words.added[: self.counts.shape[1]]
         units = np.zeros((len(self.codes), added.shape[1]))
-        given = self.codes >= 0
-        units[given] = of_texts[self.codes[given]] @ added
+        units[:] = self.counts[self.codes] @ added
         lengths = np.sqrt(np.einsum("nd,nd->n", units, units))
         usable = lengths > 0
         units[usable] /= lengths[usable, None]
         return units, usable
+
+
+def _both(first: _Read, second: _Read) -> _Read:
+    """Two texts of each answer as one description."""
+    pairs, codes = np.unique(np.column_stack([first.codes, second.codes]), axis=0, return_inverse=True)
+    counts = []
+    for read, rows in zip((first, second), pairs.T, strict=True):
+        wide = read.counts.copy()
+        wide.resize(read.counts.shape[0], len(read.words.words))
+        counts.append(wide[rows])
+    empty = csr_matrix((1, len(first.words.words)), dtype=np.float32)
+    given = (first.codes >= 0) | (second.codes >= 0)
+    return _Read(first.words, np.where(given, codes.reshape(-1), -1), vstack([counts[0] + counts[1], empty], format="csr"))
 
 
 def _blocks(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -435,40 +454,44 @@ def _blocks(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         at = end
 
 
-def _agreements(
-    texts: _Texts,
-    words: _Words,
-    codes: np.ndarray,
-    n_items: int,
-    keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
-) -> pd.DataFrame:
-    """The agreement of items; `keep` is shown the unit vectors of whole items, with the place of the first in the order of items."""
-    at = 0
-    n, usable, n_words, n_known = (np.zeros(n_items, dtype=np.int64) for _ in range(4))
-    squares = np.zeros(n_items)
-    for rows, starts in _blocks(codes):
-        items = codes[rows[starts]]
-        parsed = words.parsed(texts[rows])
-        units, is_usable = parsed.units()
-        if keep is not None:
-            keep(at, units, is_usable)
-        at += len(rows)
-        counted = (is_usable, parsed.codes >= 0, *parsed.lengths())
-        for total, part in zip((usable, n, n_words, n_known), counted, strict=True):
+class _Tally:
+    """What the agreement of items is made of, added up over blocks of whole items."""
+
+    def __init__(self, n_items: int):
+        self.n, self.usable, self.words, self.known = (np.zeros(n_items, dtype=np.int64) for _ in range(4))
+        self.squares = np.zeros(n_items)
+
+    def add(self, items: np.ndarray, starts: np.ndarray, read: _Read, units: np.ndarray, usable: np.ndarray) -> None:
+        """The descriptions of some items, which lie beside each other.
+
+        Args:
+            items: the numbers of the items.
+            starts: where the descriptions of each start.
+            units, usable: `read.units()`.
+        """
+        if not len(units):
+            return
+        counted = (usable, read.codes >= 0, *read.lengths())
+        for total, part in zip((self.usable, self.n, self.words, self.known), counted, strict=True):
             total[items] = np.add.reduceat(part.astype(np.int64), starts)
         sums = np.add.reduceat(units, starts, axis=0)
-        squares[items] = np.einsum("nd,nd->n", sums, sums)
-    defined = usable >= 2
-    value = np.zeros(n_items)
-    value[defined] = np.clip((squares[defined] - usable[defined]) / (usable[defined] * (usable[defined] - 1)), -1, 1)
-    reason = np.select([n == 0, usable == 0, usable == 1], [1, 2, 3], default=0)
-    return pd.DataFrame(
-        {
-            "n": n,
-            "usable": usable,
-            "words": n_words,
-            "known": n_known,
-            "agreement": pd.array(value, dtype="Float64"),
-            "reason": pd.Series(_REASONS[reason], dtype=object),
-        }
-    ).assign(agreement=lambda table: table["agreement"].where(defined))
+        self.squares[items] = np.einsum("nd,nd->n", sums, sums)
+
+    def table(self, index: pd.Index | None = None) -> pd.DataFrame:
+        """What `item_agreement` returns."""
+        n, usable = self.n, self.usable
+        defined = usable >= 2
+        value = np.zeros(len(n))
+        value[defined] = np.clip((self.squares[defined] - usable[defined]) / (usable[defined] * (usable[defined] - 1)), -1, 1)
+        reason = np.select([n == 0, usable == 0, usable == 1], [1, 2, 3], default=0)
+        return pd.DataFrame(
+            {
+                "n": n,
+                "usable": usable,
+                "words": self.words,
+                "known": self.known,
+                "agreement": pd.arrays.FloatingArray(value, ~defined),
+                "reason": pd.Series(_REASONS[reason], dtype=object, index=index),
+            },
+            index=index,
+        )
