@@ -15,6 +15,7 @@ from analyzing.place import ITEMS, REPORT, adopt_url, bound, go, here, settle, w
 from analyzing.report import show_report
 from analyzing.results import show_section
 from analyzing.rule import choose_rule, rule_of
+from analyzing.scroll import begin_at_the_head
 from analyzing.words import NEED_VECTORS, show_coverage
 from shared.html import plain, style
 
@@ -75,6 +76,7 @@ def show_study(start: Started, state: str, data: StudyData) -> None:
     else:
         show_page(start, analysis)
         warm(analysis, (*opened, repr(place.filters), repr(options), str(place.vectors)))
+    begin_at_the_head()
     write_url()
     follow(start, state)
 

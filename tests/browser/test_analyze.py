@@ -21,6 +21,7 @@ from study.store import StudyStore
 
 Open = Callable[..., Page]
 ITEM = str(items()[0]["id"])
+SCROLLED = "document.querySelector('.stMain').scrollTop"
 QUIET = """() => document.querySelector(".stApp").dataset.testScriptState === "notRunning" """
 
 
@@ -95,8 +96,12 @@ def test_an_analysts_session(analyze_url: str, study: Path, open_page: Open) -> 
 
     # From a point to its item, and back.
     point = page.locator("[data-testid=stVegaLiteChart] .mark-symbol path").first
+    point.scroll_into_view_if_needed()
+    left = page.evaluate(SCROLLED)
+    assert left > 100
     point.click()
     expect(page.get_by_role("heading", name="What people said")).to_be_visible()
+    page.wait_for_function(f"{SCROLLED} === 0")
     assert "item=label" in page.url
     page.wait_for_function(
         "() => { const all = [...document.images]; return all.length === 9 && all.every(i => i.naturalWidth > 0) }"
@@ -106,6 +111,16 @@ def test_an_analysts_session(analyze_url: str, study: Path, open_page: Open) -> 
     expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()
     expect(page.locator(".bw-kept")).to_contain_text(n)
     expect(page).to_have_url(f"{analyze_url}/?page=likert&grouping=label")
+
+    # What is opened begins at its head, and the way back leads to the point that was left.
+    page.locator("[data-testid=stVegaLiteChart] .mark-symbol path").first.click()
+    page.wait_for_function(f"{SCROLLED} === 0")
+    page.get_by_role("button", name="Back to the results").click()
+    page.wait_for_function(f"Math.abs({SCROLLED} - {left}) < 60")
+    settle(page)
+    page.get_by_role("button", name="Next: Preferences").click()
+    expect(page).to_have_url(f"{analyze_url}/?page=preferences&grouping=label")
+    page.wait_for_function(f"{SCROLLED} === 0")
 
     # Everything at once.
     page.get_by_role("radio", name="Report").click()
