@@ -10,6 +10,7 @@ import pandas as pd
 
 from study import uncertainty
 from study.agreement import KINDS
+from study.answer_table import attributes_of_items
 from study.pair_means import PairMeans
 from study.uncertainty import Estimate
 
@@ -73,9 +74,9 @@ def _numbers(values: pd.Series) -> np.ndarray:
 
 def levels_of_items(answers: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, str], pd.Index]:
     """For (factor, value) the items of it."""
-    found: dict[tuple[str, str], pd.Index] = {}
-    for factor in factors:
-        if factor in answers:
-            of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor]
-            found |= {(factor, str(value)): of_item.index[of_item == value] for value in of_item.dropna().unique()}
-    return found
+    of_items = attributes_of_items(answers, factors)
+    return {
+        (factor, str(value)): of_items.index[of_items[factor] == value]
+        for factor in of_items
+        for value in of_items[factor].dropna().unique()
+    }

@@ -9,8 +9,8 @@ A row is an accepted answer of one worker about one item (the visualization of o
 | `ease`, `confidence` | whole numbers from 1 to 5 (questions 3 and 4), or missing |
 | `useful` | "B" (heatmaps), "C" (feature attack), "both" or "none" (question 5), or missing |
 
-and, where they are known, `grouping` ("label", "prediction"), `class_name`, `tier` ("top", "middle", "bottom"), `platform`, `seconds`
-(time on task) and `simulated` (bool). A function asks only for the columns that it needs. A missing answer is left out
+and, where they are known, `platform`, `seconds` (time on task), `simulated` (bool), and what is known of the item (`ATTRIBUTES`), such as
+`grouping` ("label", "prediction"), `class_name` and `tier` ("top", "middle", "bottom"): the same in all of its answers, or missing. A function asks only for the columns that it needs. A missing answer is left out
 of the statistic of its question and of its n, and of nothing else.
 """
 
@@ -28,6 +28,19 @@ LEVELS = (1, 2, 3, 4, 5)
 RATINGS = ("ease", "confidence")
 PREFERENCES = ("B", "C", "both", "none")
 DESCRIPTIONS = ("short", "long")
+# What is known of an item, in the order of pages and exports.
+ATTRIBUTES = (
+    "grouping",
+    "class_name",
+    "group",
+    "tier",
+    "feature",
+    "rank",
+    "mutual_information",
+    "ber",
+    "activation",
+    "salience",
+)
 
 
 def checked(answers: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
@@ -63,6 +76,29 @@ def checked(answers: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
     if "useful" in table:
         _check_preferences(table["useful"])
     return table
+
+
+def attributes_of_items(answers: pd.DataFrame, names: Collection[str] = ATTRIBUTES) -> pd.DataFrame:
+    """What is known of items: of each attribute the first value that any answer to the item has.
+
+    Args:
+        answers: a table of answers.
+        names: of attributes; those that the table lacks are left out.
+
+    Returns:
+        The items as index (`item`), in the order of their first answer; a column an attribute, of the table's type, missing where no answer
+        to the item has it.
+    """
+    groups = answers.groupby("item", sort=False, observed=True)
+    known = [name for name in dict.fromkeys(names) if name in answers]
+    return groups[known].first() if known else pd.DataFrame(index=groups.size().index)
+
+
+def with_attributes_of_items(answers: pd.DataFrame, names: Collection[str] = ATTRIBUTES) -> pd.DataFrame:
+    """The table with what is known of an item in all of its answers; see `attributes_of_items`."""
+    of_items = attributes_of_items(answers, names)
+    places = of_items.index.get_indexer(pd.Index(answers["item"]))
+    return answers.assign(**{str(name): of_items[name].array.take(places) for name in of_items})
 
 
 def _ratings(column: pd.Series) -> pd.Series:

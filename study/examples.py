@@ -10,7 +10,7 @@ import pandas as pd
 from gensim.models import KeyedVectors
 
 from study.agreement import CONCATENATED, item_agreement
-from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, check_choice, checked
+from study.answer_table import DESCRIPTIONS, PREFERENCES, RATINGS, attributes_of_items, check_choice, checked
 from study.likert import votes
 
 EASY = (
@@ -84,9 +84,7 @@ def most_votes(answers: pd.DataFrame, choice: str, *, k: int = 5) -> pd.DataFram
 
 
 def _attributes(rows: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
-    names = [name for name in _ATTRIBUTES if name in rows]
-    first = rows.groupby("item", sort=False)[names].first() if names else pd.DataFrame(index=items.index)
-    return pd.concat([first.reindex(items.index), items], axis=1)
+    return pd.concat([attributes_of_items(rows, _ATTRIBUTES).reindex(items.index), items], axis=1)
 
 
 def _with_descriptions(rows: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:

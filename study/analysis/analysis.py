@@ -14,14 +14,14 @@ from study import examples, likert, names, quality, reliability
 from study.agreement import KINDS, Coverage, agreements_and_pairs, coverage, words_needed
 from study.agreement_means import AgreementMeans, levels_of_items
 from study.analysis import differences, understanding
-from study.analysis.data import ATTRIBUTES, StudyData
+from study.analysis.data import StudyData
 from study.analysis.filters import Filters
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
 from study.analysis.latent import LatentVotes, latent_votes
 from study.analysis.options import AnalysisOptions
 from study.analysis.ordinal import OrdinalModel, ordinal_model
 from study.analysis.overview import Overview, overview
-from study.answer_table import PREFERENCES, RATINGS
+from study.answer_table import PREFERENCES, RATINGS, attributes_of_items
 from study.likert import HeatmapAgainstAttack, ItemsAbove
 from study.paper_agreement import compare_with_paper
 from study.quality import ExclusionRule
@@ -322,8 +322,8 @@ class Analysis:
         columns = ["group", "feature", "name", "support", "n", "similarity", "simulated"]
         if len(known) < 2:
             return pd.DataFrame(columns=columns)
-        groups = answers.groupby("item", sort=False)
-        table = self.names.join(groups[known].first()).join(groups["simulated"].any())
+        simulated = answers.groupby("item", sort=False)["simulated"].any()
+        table = self.names.join(attributes_of_items(answers, known)).join(simulated)
         table = table[table[["name", *known]].notna().all(axis=1)]
         return table.astype({"feature": "int64", "group": object})[columns].sort_values(["group", "feature"], ignore_index=True)
 
@@ -339,8 +339,7 @@ class Analysis:
         `short`, `long`, `concatenated` (agreement, Float64); `name`, `support`."""
         answers = self.data.answers
         groups = answers.groupby("item", sort=False)
-        attributes = [column for column in ATTRIBUTES if column in answers]
-        table = groups[attributes].first() if attributes else pd.DataFrame(index=groups.size().index)
+        table = attributes_of_items(answers)
         for question in RATINGS:
             table[question] = self.item_averages[question]["average"].reindex(table.index).astype("Float64")
         table["n"] = groups.size()

@@ -15,23 +15,10 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.filters import Filters
-from study.answer_table import DESCRIPTIONS, RATINGS, checked
+from study.answer_table import ATTRIBUTES, DESCRIPTIONS, RATINGS, attributes_of_items, checked
 from study.quality import ExclusionRule, exclusions, worker_quality
 
 ANSWERS = (*DESCRIPTIONS, *RATINGS, "useful")
-# What is known of an item, in the order of pages and exports.
-ATTRIBUTES = (
-    "grouping",
-    "class_name",
-    "group",
-    "tier",
-    "feature",
-    "rank",
-    "mutual_information",
-    "ber",
-    "activation",
-    "salience",
-)
 TIERS = ("top", "middle", "bottom")
 _CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
 _NUMBERS = ("feature", "rank", "mutual_information", "ber", "activation", "salience")
@@ -102,11 +89,8 @@ class StudyData:
             BarlowError: see `study.answer_table.checked`.
         """
         answers, notes = _normal(table)
-        attributes = [column for column in ATTRIBUTES if column in answers]
         if items is None:
-            items = answers.groupby("item", sort=False)[attributes].first() if attributes else None
-        if items is None:
-            items = pd.DataFrame(index=pd.Index(answers["item"].unique(), name="item"))
+            items = attributes_of_items(answers)
         if "wanted" not in items:
             items = items.assign(wanted=pd.array([known.get("answers_per_item")] * len(items), dtype="Int64"))
         groups = answers.groupby("worker", sort=False)

@@ -20,7 +20,7 @@ from scipy.stats import kruskal, mannwhitneyu, t
 from study import uncertainty
 from study.agreement_means import AgreementMeans
 from study.analysis.data import TIERS
-from study.answer_table import PREFERENCES, RATINGS, checked
+from study.answer_table import PREFERENCES, RATINGS, attributes_of_items, checked, with_attributes_of_items
 
 FACTORS = ("grouping", "tier")
 AGREEMENT = "agreement "
@@ -123,7 +123,8 @@ def differences(
     """Every outcome between every two values of every factor.
 
     Args:
-        answers: a table of answers with the columns of `factors`; one that it lacks, or that has fewer than two values, makes no rows.
+        answers: a table of answers with the columns of `factors`; one that it lacks, or that has fewer than two values, makes no rows. An
+            item is on the side of the first value that its answers have, with all of them.
         agreement: see `item_outcomes`.
         means: of the agreements, with the values of the factors as sides; None resamples items only.
 
@@ -134,10 +135,11 @@ def differences(
         `magnitude`, `p` (Mann-Whitney), `p_holm` (corrected for all rows that have a p), `reason`.
     """
     items = item_outcomes(answers, agreement or {})
+    answers = with_attributes_of_items(answers, factors)
+    of_items = attributes_of_items(answers, factors).reindex(items.index)
     rows = []
     for factor, first, second in _pairs(answers, factors):
-        of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor]
-        sides = [items[(of_item.reindex(items.index) == level).to_numpy(dtype=bool, na_value=False)] for level in (first, second)]
+        sides = [items[(of_items[factor] == level).to_numpy(dtype=bool, na_value=False)] for level in (first, second)]
         found = _differences_of_answers(answers, factor, first, second, confidence, replicates, seed)
         for outcome in items.columns[len(found) :]:
             found[outcome] = _of_agreement(outcome, factor, first, second, sides, means, confidence, replicates, seed)
@@ -179,7 +181,8 @@ def omnibus(answers: pd.DataFrame, agreement: Mapping[str, pd.Series] | None = N
     items = item_outcomes(answers, agreement or {})
     rows = []
     if factor in answers:
-        of_item = answers[["item", factor]].drop_duplicates("item").set_index("item")[factor].reindex(items.index)
+        answers = with_attributes_of_items(answers, [factor])
+        of_item = attributes_of_items(answers, [factor])[factor].reindex(items.index)
         levels = levels_of(answers, factor)
         answered = answers.dropna(subset=factor).groupby("worker")[factor].nunique()
         separate = bool(len(answered)) and (answered > 1).mean() < SHARED

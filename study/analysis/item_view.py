@@ -10,8 +10,8 @@ import pandas as pd
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count, percent
 from study.agreement import KINDS, Agreement, agreement
-from study.analysis.data import ATTRIBUTES, StudyData
-from study.answer_table import DESCRIPTIONS
+from study.analysis.data import StudyData
+from study.answer_table import ATTRIBUTES, DESCRIPTIONS
 from study.likert import votes
 
 if TYPE_CHECKING:

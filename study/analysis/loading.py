@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from sqlite_utils import Database
 
-from study.analysis.data import ANSWERS, ATTRIBUTES, StudyData, lean
+from study.analysis.data import ANSWERS, StudyData, lean
+from study.answer_table import ATTRIBUTES
 from study.clock import Clock
 from study.store import tables
 from study.store.file import StudyFile

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from barlow_core.errors import BarlowError
-from study.answer_table import checked
+from study.answer_table import ATTRIBUTES, attributes_of_items, checked, with_attributes_of_items
 
 
 @pytest.fixture
@@ -60,3 +60,34 @@ def test_what_is_wrong_is_named_with_its_place(
 ) -> None:
     with pytest.raises(BarlowError, match=says):
         checked(answers.assign(**changes), columns)
+
+
+def test_what_is_known_of_an_item_is_its_first_known_value_wherever_that_stands() -> None:
+    table = pd.DataFrame(
+        {
+            "item": ["b", "a", "b", "a", "c", "b"],
+            "worker": [1, 1, 2, 2, 1, 3],
+            "tier": [None, "top", "bottom", None, None, "top"],
+            "feature": [np.nan, 3, 5, 3, np.nan, 5],
+        }
+    )
+    expected = {"tier": ["bottom", "top", None], "feature": [5, 3, None]}
+    for types in ({}, {"tier": "str", "feature": "Int64"}, {"tier": "category", "item": "category"}):
+        found = attributes_of_items(table.astype(types))
+        assert found.index.tolist() == ["b", "a", "c"]
+        assert found.astype(object).where(found.notna(), None).to_dict("list") == expected
+        everywhere = with_attributes_of_items(table.astype(types))
+        assert everywhere["tier"].astype(object).where(everywhere["tier"].notna(), None).tolist() == [
+            "bottom",
+            "top",
+            "bottom",
+            "top",
+            None,
+            "bottom",
+        ]
+        assert everywhere["tier"].dtype == table.astype(types)["tier"].dtype
+        assert everywhere["worker"].tolist() == table["worker"].tolist()
+    assert list(attributes_of_items(table, ["tier", "nothing"])) == ["tier"]
+    nothing = attributes_of_items(table[["item", "worker"]])
+    assert (nothing.index.tolist(), list(nothing)) == (["b", "a", "c"], [])
+    assert list(attributes_of_items(table.iloc[:0], ATTRIBUTES)) == ["tier", "feature"]

@@ -186,3 +186,26 @@ def test_differences_of_agreement_resample_workers_too() -> None:
     row = differences(answers, {"short": values}, means=means, factors=["grouping"], replicates=50).iloc[-1]
     assert (row["difference"], row["low"], row["high"]) == (both_ways.value, both_ways.low, both_ways.high)
     assert means.mean("short").value == pytest.approx(alone.mean("short").value)
+
+
+def test_an_item_is_where_any_of_its_answers_says_it_is() -> None:
+    """The value need not stand in an item's first answer, and one answer alone puts no item on two sides."""
+    whole = table(workers=12)
+    gaps = whole.copy()
+    first = ~gaps.duplicated("item")
+    gaps.loc[first, ["grouping", "tier"]] = None
+    for factor in ("grouping", "tier"):
+        expected, found = levels_of_items(whole, [factor]), levels_of_items(gaps, [factor])
+        assert {side: sorted(items) for side, items in found.items()} == {side: sorted(items) for side, items in expected.items()}
+    pd.testing.assert_frame_equal(differences(gaps, replicates=200), differences(whole, replicates=200))
+    pd.testing.assert_frame_equal(omnibus(gaps), omnibus(whole))
+    odd = whole.copy()
+    odd.loc[odd.index[odd["item"] == "i0"][-1], "tier"] = "bottom"
+    odd.loc[odd.index[odd["item"] == "i1"][-1], "tier"] = "elsewhere"
+    agreement = pd.Series(RNG.random(24), index=[f"i{i}" for i in range(24)])
+    means = AgreementMeans({"short": agreement}, None, levels_of_items(odd, ["grouping", "tier"]), replicates=200)
+    result = differences(odd, {"short": agreement}, means=means, replicates=200)
+    pd.testing.assert_frame_equal(result, differences(whole, {"short": agreement}, means=means, replicates=200))
+    levels = levels_of_items(odd, ["tier"])
+    assert sum(map(len, levels.values())) == 24
+    assert "i0" in levels["tier", "top"]
