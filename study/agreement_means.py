@@ -77,6 +77,6 @@ def levels_of_items(answers: pd.DataFrame, factors: Sequence[str]) -> dict[tuple
     of_items = attributes_of_items(answers, factors)
     return {
         (factor, str(value)): of_items.index[of_items[factor] == value]
-        for factor in of_items
+        for factor in map(str, of_items)
         for value in of_items[factor].dropna().unique()
     }

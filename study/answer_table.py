@@ -41,15 +41,28 @@ ATTRIBUTES = (
     "activation",
     "salience",
 )
+_MOST = 2**31 - 1
+# The least and the most that a number can be. Numbers are finite, and those of _WHOLE are whole.
+_RANGES = {
+    "feature": (0, _MOST),
+    "rank": (0, _MOST),
+    "mutual_information": (0, np.inf),
+    "ber": (0, 1),
+    "activation": (-np.inf, np.inf),
+    "salience": (-np.inf, np.inf),
+    "seconds": (0, np.inf),
+}
+_WHOLE = ("feature", "rank")
+NUMBERS = tuple(_RANGES)
 
 
 def checked(answers: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
     """`item`, `worker` and the named columns of a table of answers, with a fresh index and clean types.
 
-    Ratings come back as float64 with NaN where they are missing, everything else as it was.
+    Ratings and other numbers (`NUMBERS`) come back as float64 with NaN where they are missing, everything else as it was.
 
     Raises:
-        BarlowError: a column is missing, an id is, a worker answers an item twice, or an answer is none of the possible ones.
+        BarlowError: a column is missing, an id is, a worker answers an item twice, or a value is none of the possible ones.
     """
     wanted = list(dict.fromkeys(["item", "worker", *columns]))
     absent = [column for column in wanted if column not in answers.columns]
@@ -73,6 +86,9 @@ def checked(answers: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
     for column in RATINGS:
         if column in table:
             table[column] = _ratings(table[column])
+    for column in NUMBERS:
+        if column in table:
+            table[column] = _numbers(table[column])
     if "useful" in table:
         _check_preferences(table["useful"])
     return table
@@ -99,6 +115,56 @@ def with_attributes_of_items(answers: pd.DataFrame, names: Collection[str] = ATT
     of_items = attributes_of_items(answers, names)
     places = of_items.index.get_indexer(pd.Index(answers["item"]))
     return answers.assign(**{str(name): of_items[name].array.take(places) for name in of_items})
+
+
+def contradictions(answers: pd.DataFrame, names: Collection[str] = ATTRIBUTES) -> pd.DataFrame:
+    """Answers that say something else of their item than the first answer that knows it.
+
+    Args:
+        answers: a table of answers; those without an item are left out.
+
+    Returns:
+        A row each: `attribute`, `row` and `first_row` (places in the table, from 0: of the answer, and of the first that knows).
+    """
+    items, _ = pd.factorize(answers["item"])
+    found = []
+    for name in names:
+        if name not in answers:
+            continue
+        values, _ = pd.factorize(answers[name])
+        known = np.flatnonzero((values >= 0) & (items >= 0))
+        first = np.zeros(items.max(initial=-1) + 1, dtype=np.intp)
+        first[items[known[::-1]]] = known[::-1]  # of equal indices numpy keeps the last, which is the first answer
+        rows = known[values[known] != values[first[items[known]]]]
+        found.append(pd.DataFrame({"attribute": name, "row": rows, "first_row": first[items[rows]]}))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["attribute", "row", "first_row"])
+
+
+def wrong_numbers(name: str, numbers: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of (n,) numbers, NaN for none, a column of `NUMBERS` cannot have."""
+    low, high = _RANGES[name]
+    wrong = np.isinf(numbers) | (numbers < low) | (numbers > high)
+    return wrong | (numbers != np.floor(numbers)) & ~np.isnan(numbers) if name in _WHOLE else wrong
+
+
+def expected_number(name: str) -> str:
+    """What a column of `NUMBERS` can have: "a number from 0 to 1"."""
+    low, high = _RANGES[name]
+    kind = "a whole number" if name in _WHOLE else "a number"
+    if np.isinf(low):
+        return f"{kind} that is finite"
+    return f"{kind} that is finite and not negative" if np.isinf(high) else f"{kind} from {low:,} to {high:,}"
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = wrong_numbers(str(column.name), numbers) | (np.isnan(numbers) & column.notna().to_numpy())
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise BarlowError(
+            f"Row {row} of the answers has {column.name} {plain(column.iloc[row])!r}; expected {expected_number(str(column.name))}, or nothing."
+        )
+    return pd.Series(numbers, index=column.index, name=column.name)
 
 
 def _ratings(column: pd.Series) -> pd.Series:

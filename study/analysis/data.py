@@ -14,14 +14,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.analysis.filters import Filters
-from study.answer_table import ATTRIBUTES, DESCRIPTIONS, RATINGS, attributes_of_items, checked
+from study.answer_table import (
+    ATTRIBUTES,
+    DESCRIPTIONS,
+    NUMBERS,
+    RATINGS,
+    attributes_of_items,
+    checked,
+    contradictions,
+    plain,
+    with_attributes_of_items,
+)
 from study.quality import ExclusionRule, exclusions, worker_quality
 
 ANSWERS = (*DESCRIPTIONS, *RATINGS, "useful")
 TIERS = ("top", "middle", "bottom")
 _CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
-_NUMBERS = ("feature", "rank", "mutual_information", "ber", "activation", "salience")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +91,20 @@ class StudyData:
 
         Args:
             table: `item`, `worker`, and those of `short`, `long`, `ease`, `confidence`, `useful` that were asked; further columns as
-                in `answers`. Times are taken as UTC where they name no zone.
-            items: the items as index, where more is known of them than the answers tell.
-            checks: see `checks`.
+                in `answers`. Times are taken as UTC where they name no zone. What one answer tells of its item holds for all of them.
+            items: the items as index, all that are answered among them, where more is known of them than the answers tell.
+            checks: see `checks`; the ids of workers are those of the answers.
             known: further attributes, such as `pay_per_item`.
 
         Raises:
-            BarlowError: see `study.answer_table.checked`.
+            BarlowError: see `study.answer_table.checked`; answers to an item contradict each other in what they tell of it; an answered item
+                is not among `items`, or one is there twice; no worker of `checks` has answered, or they do not say who passed.
         """
         answers, notes = _normal(table)
         if items is None:
             items = attributes_of_items(answers)
+        else:
+            items = _with_text_ids(items, answers)
         if "wanted" not in items:
             items = items.assign(wanted=pd.array([known.get("answers_per_item")] * len(items), dtype="Int64"))
         groups = answers.groupby("worker", sort=False)
@@ -102,11 +116,9 @@ class StudyData:
             [("item", "accepted", bool(simulated), True, int(n)) for simulated, n in counts.items()],
             columns=["kind", "state", "simulated", "payable", "n"],
         )
-        empty = pd.DataFrame(columns=["worker", "item", "kind", "passed"])
+        checks = pd.DataFrame(columns=["worker", "item", "kind", "passed"]) if checks is None else _checks(checks, answers)
         notes = (*known.pop("notes", ()), *notes)
-        return cls(
-            name, answers, items, workers, empty if checks is None else checks, states, source=source, notes=notes, **known
-        )
+        return cls(name, answers, items, workers, checks, states, source=source, notes=notes, **known)
 
     # --- what is in it
 
@@ -137,11 +149,10 @@ class StudyData:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the answers: the same answers, the same digest."""
-        columns = sorted(str(column) for column in self.answers if column not in _CATEGORIES)
-        plain = self.answers[columns].astype({column: object for column in columns if self.answers[column].dtype.kind == "O"})
-        rows = pd.util.hash_pandas_object(plain, index=False, categorize=True).to_numpy()
-        return hashlib.sha256(",".join(columns).encode() + np.asarray(rows, dtype="<u8").tobytes()).hexdigest()
+        """SHA-256 (hex) of the answers, of what is known of their items, and of the checks: the same study, the same digest."""
+        known = [name for name in (*ATTRIBUTES, "wanted") if name in self.items]
+        parts = (self.answers, self.items[known].rename_axis("item").reset_index(), self.checks)
+        return hashlib.sha256(b"".join(_hashed(part) for part in parts)).hexdigest()
 
     def choices(self) -> dict[str, Any]:
         """What filters can be set to: `groupings`, `classes`, `tiers`, `platforms` (lists), `first_day`, `last_day` (or None),
@@ -218,7 +229,84 @@ def _normal(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         given["simulated"] = False
     known = [column for column in (*ATTRIBUTES, "platform", "seconds", "submitted_at") if column in given]
     answers = checked(given, [*ANSWERS, "simulated", *known])
-    return lean(answers), tuple(notes)
+    wrong = contradictions(answers)
+    if len(wrong):
+        name, row, first = wrong.iloc[0]
+        raise BarlowError(
+            f"Row {row} of the answers has {name} {plain(answers[name].iloc[row])!r}, but item {plain(answers['item'].iloc[row])!r} has "
+            f"{plain(answers[name].iloc[first])!r} in row {first} ({count(len(wrong), 'such value')}). What is known of an item is the same in all "
+            "of its answers, or missing; put it right, or leave the column out."
+        )
+    whole = with_attributes_of_items(lean(answers))
+    for column in ATTRIBUTES:
+        if column in whole and (filled := int(answers[column].isna().sum() - whole[column].isna().sum())):
+            notes.append(f"{count(filled, 'answer')} without {column!r}: taken from other answers to the same items.")
+    return whole, tuple(notes)
+
+
+def _text(ids: pd.Series | pd.Index) -> pd.Series:
+    """Ids as `lean` has them."""
+    column = pd.Series(ids.to_numpy(dtype=object) if ids.dtype == object else ids).reset_index(drop=True)
+    return column.astype("str").where(column.notna(), None)
+
+
+def _with_text_ids(items: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    items = items.set_axis(pd.Index(_text(items.index), name="item"))
+    if items.index.has_duplicates:
+        raise BarlowError(
+            f"Item {items.index[items.index.duplicated()][0]!r} is among the items more than once. Keep one row each."
+        )
+    unknown = answers["item"][~answers["item"].isin(items.index)].unique()
+    if len(unknown):
+        raise BarlowError(
+            f"{count(len(unknown), 'item')} of the answers, such as {unknown[0]!r}, {'is' if len(unknown) == 1 else 'are'} not among the items, "
+            f"which are {_some(items.index)}. Give all items by the ids that the answers have, as the index, or leave the items out."
+        )
+    return items
+
+
+def _checks(checks: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    for column in ("worker", "passed"):
+        if column not in checks:
+            raise BarlowError(
+                f"The table of checks has no column {column!r}; expected `worker` and `passed`, a row for every check that a worker met."
+            )
+    wrong = ~checks["passed"].isin([True, False])
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise BarlowError(f"Row {row} of the checks has passed {plain(checks['passed'].iloc[row])!r}; expected true or false.")
+    ids = {column: _text(checks[column]).to_numpy() for column in ("worker", "item") if column in checks}
+    checks = checks.assign(**ids, passed=checks["passed"].astype(bool))
+    # Somebody may fail a check and answer nothing else; that all did is a table of other ids.
+    if len(checks) and len(answers) and not checks["worker"].isin(answers["worker"]).any():
+        raise BarlowError(
+            f"No worker of the checks ({_some(checks['worker'].unique())}) has answered anything; workers of the answers are "
+            f"{_some(answers['worker'].unique())}. Give the checks by the ids that the answers have."
+        )
+    return checks
+
+
+def _some(ids: Any, most: int = 3) -> str:
+    shown = ", ".join(map(repr, list(ids[:most])))
+    return (f"{shown} and {len(ids) - most:,} more" if len(ids) > most else shown) or "none"
+
+
+def _hashed(table: pd.DataFrame) -> bytes:
+    """SHA-256 of a table's columns, whatever their order, and rows; of values and not of how they are held."""
+    digest = hashlib.sha256(f"{len(table)}".encode())
+    for name in sorted(table, key=str):
+        column = table[name]
+        if column.dtype.kind in "iufb" and not isinstance(column.dtype, pd.CategoricalDtype):
+            column = pd.Series(column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan))
+        elif column.dtype.kind == "M":
+            column = column.dt.as_unit("us")
+        else:
+            # A text each once, so that a hundred thousand of the same take as little time as one.
+            codes, values = pd.factorize(column)
+            column = pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(pd.Index(values).astype(str), dtype=object)))
+        rows = pd.util.hash_pandas_object(column, index=False).to_numpy()
+        digest.update(f"\n{name}\n".encode() + np.asarray(rows, dtype="<u8").tobytes())
+    return digest.digest()
 
 
 def lean(answers: pd.DataFrame) -> pd.DataFrame:
@@ -238,7 +326,7 @@ def lean(answers: pd.DataFrame) -> pd.DataFrame:
             values = values.cat.rename_categories([str(value) for value in values.cat.categories])
             found = sorted(values.cat.categories, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), value))
             answers[column] = values.cat.set_categories(found, ordered=column == "tier")
-    for column in ("seconds", *_NUMBERS):
+    for column in NUMBERS:
         if column in answers:
             numbers = pd.to_numeric(answers[column], errors="coerce").astype("Float64")
             answers[column] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
