@@ -58,8 +58,11 @@ def attributes_to_show(data: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Those of the columns that say more than the items' ids, which often are grouping:class:feature."""
     shown = [name for name in names if name in data]
     if {"grouping", "class_name"} <= set(shown) and len(data):
-        start = data["grouping"].astype(str) + ":" + data["class_name"].astype(str) + ":"
-        told = all(str(item).startswith(begin) for item, begin in zip(data["item"], start, strict=True))
+        # Where one of the two is not known, the item's id tells neither.
+        told = data[["grouping", "class_name"]].notna().all(axis=None) and all(
+            str(item).startswith(f"{grouping}:{class_name}:")
+            for item, grouping, class_name in zip(data["item"], data["grouping"], data["class_name"], strict=True)
+        )
         shown = [name for name in shown if not told or name not in ("grouping", "class_name", "feature")]
     return shown
 

@@ -10,6 +10,7 @@ import pytest
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, StudyData
 from study.report import SECTIONS, Figure, Section, charts, results, section
+from study.report.sections.base import attributes_to_show
 from study.report.style import heading
 
 FAST = AnalysisOptions(replicates=100)
@@ -69,6 +70,20 @@ def lopsided() -> pd.DataFrame:
     )
 
 
+def unnamed() -> pd.DataFrame:
+    """Items whose ids tell grouping and class, and one of which neither is known."""
+    items = [
+        ("label:tiger:3", "label", "tiger"),
+        ("label:lion:4", "label", "lion"),
+        ("other", None, None),
+        ("label:x:1", "label", None),
+    ]
+    rows = [(*item, f"w{w}", "fur", "striped fur", 4, 5, ("B", "C", "both")[w]) for item in items for w in range(3)]
+    return pd.DataFrame(
+        rows, columns=["item", "grouping", "class_name", "worker", "short", "long", "ease", "confidence", "useful"]
+    )
+
+
 @pytest.mark.parametrize("name", list(SECTIONS))
 def test_every_section_of_a_whole_study(analysis: Analysis, name: str) -> None:
     found = section(analysis, name)
@@ -92,8 +107,9 @@ def test_every_section_of_a_whole_study(analysis: Analysis, name: str) -> None:
         one_answer()[["item", "worker", "short"]],
         pd.concat([one_answer(), one_answer().assign(worker="v")]),
         lopsided(),
+        unnamed(),
     ],
-    ids=["nobody", "one answer", "ease only", "descriptions only", "all the same", "lopsided"],
+    ids=["nobody", "one answer", "ease only", "descriptions only", "all the same", "lopsided", "unnamed"],
 )
 def test_small_empty_and_lopsided_studies_give_defined_answers(table: pd.DataFrame) -> None:
     analysis = Analysis(StudyData.from_answers(table, name="odd"), options=FAST)
@@ -192,3 +208,12 @@ def test_panels_are_lines_of_one_scale_each_under_its_name() -> None:
 )
 def test_what_stands_above_a_column(column: str, expected: str) -> None:
     assert heading(column) == expected
+
+
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_attributes_are_shown_unless_every_items_id_tells_them(kind: str) -> None:
+    data = unnamed().astype({"grouping": kind, "class_name": kind})
+    names = ("grouping", "class_name", "tier")
+    assert attributes_to_show(data, names) == ["grouping", "class_name"]
+    assert attributes_to_show(data[data["class_name"].notna()], names) == []
+    assert attributes_to_show(data.assign(tier="top").iloc[:0], names) == list(names)
