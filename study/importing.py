@@ -18,8 +18,8 @@ import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.analysis import ATTRIBUTES, StudyData, load_study, study_state
-from study.answer_table import PREFERENCES
+from study.analysis import StudyData
+from study.answer_table import ATTRIBUTES, PREFERENCES
 from study.csv_file import TableError, read_csv
 from study.csv_file import read_header as header_of
 
@@ -274,60 +274,6 @@ def import_answers(
     return StudyData.from_answers(
         made, name=name or file.name, source=f"Answers imported from {file.name}.", notes=tuple(notes), **known
     )
-
-
-def open_study(path: str | Path, mapping: Mapping[str, str] | None = None) -> StudyData:
-    """A study file, or a CSV of answers, told by its content; a run folder stands for its study.sqlite.
-
-    Args:
-        mapping: for a CSV, see `import_answers`.
-
-    Raises:
-        BarlowError: it is neither; a mapping for a study file, whose columns are known.
-    """
-    file = _file(path)
-    if not _is_sqlite(file):
-        return import_answers(file, mapping)
-    if mapping:
-        raise BarlowError(f"{file} is a study file, so it is known what its columns are. Leave the columns (--columns) out.")
-    return load_study(file)
-
-
-def is_table(path: str | Path) -> bool:
-    """Whether this is a CSV of answers, and no study file.
-
-    Raises:
-        BarlowError: there is no such file.
-    """
-    return not _is_sqlite(_file(path))
-
-
-def answers_state(path: str | Path) -> str:
-    """A short text that is another one when the answers of a study file or a CSV may have changed.
-
-    Raises:
-        BarlowError: there is no such file.
-    """
-    file = _file(path)
-    if _is_sqlite(file):
-        return study_state(file)
-    status = file.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def _file(path: str | Path) -> Path:
-    file = Path(path)
-    file = file / "study.sqlite" if file.is_dir() else file
-    if not file.is_file():
-        raise BarlowError(
-            f"There is no study {str(file)!r}. Give a study file, a run folder that holds study.sqlite, or a CSV of answers."
-        )
-    return file
-
-
-def _is_sqlite(file: Path) -> bool:
-    with open(file, "rb") as stream:
-        return stream.read(16).startswith(b"SQLite format 3") or file.suffix.lower() in (".sqlite", ".db")
 
 
 # --- reading and checking

@@ -145,7 +145,8 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
     from barlow_core.serve import serve_app
-    from study.importing import answers_state, mapping_text
+    from study.importing import mapping_text
+    from study.opening import answers_state
 
     answers_state(study)  # says what is wrong with the file here, and not in a browser
     mapping = _mapping(study, given["columns"])
@@ -226,7 +227,8 @@ def _rule(text: str | None) -> ExclusionRule:
 
 def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
     """What a person said of the columns, None for nothing."""
-    from study.importing import is_table, parse_mapping
+    from study.importing import parse_mapping
+    from study.opening import is_table
 
     mapping = parse_mapping(columns) if columns else None
     if mapping is not None and not is_table(study):
@@ -235,7 +237,8 @@ def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
 
 
 def _opened(study: Path, columns: str | None) -> StudyData:
-    from study.importing import complete_mapping, open_study
+    from study.importing import complete_mapping
+    from study.opening import open_study
 
     mapping = _mapping(study, columns)
     return open_study(study, None if mapping is None else complete_mapping(study, mapping))

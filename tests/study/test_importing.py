@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis_study import make_study
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +13,10 @@ from study.csv_file import TableError
 from study.importing import (
     MAPPABLE,
     AnswersError,
-    answers_state,
     complete_mapping,
     guess_mapping,
     import_answers,
-    is_table,
     mapping_text,
-    open_study,
     parse_mapping,
     read_header,
 )
@@ -55,6 +51,7 @@ def test_mechanical_turks_results_file(tmp_path: Path) -> None:
     assert answers["submitted_at"].iloc[0] == pd.Timestamp("2020-04-04T17:11:12Z"), "Pacific daylight time"
     assert any("1 row that the platform rejected" in note for note in data.notes)
     assert not data.simulated
+    assert read_header(path, n_rows=2).rows[0]["HITId"] == "H1"
 
 
 @pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-8-sig")])
@@ -134,22 +131,6 @@ def test_a_mapping_is_typed_or_read(tmp_path: Path) -> None:
         parse_mapping(write(tmp_path / "w.json", "{"))
     with pytest.raises(BarlowError, match="has no column 'nowhere'"):
         import_answers(write(tmp_path / "x.csv", MTURK), {"item": "nowhere", "worker": "WorkerId", "ease": "Answer.ease"})
-
-
-def test_a_study_or_a_csv_by_content(tmp_path: Path) -> None:
-    path = write(tmp_path / "batch.csv", MTURK)
-    assert open_study(path).name == "batch.csv"
-    first = answers_state(path)
-    write(path, MTURK + '"H3","W1","Approved","5","","","","a","b","3","3","none"\n')
-    assert answers_state(path) != first
-    assert read_header(path, n_rows=2).rows[0]["HITId"] == "H1"
-    for missing in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(BarlowError, match="There is no study"):
-            open_study(missing)
-    study = make_study(tmp_path / "study.sqlite", n_answers=1)
-    assert (is_table(path), is_table(study)) == (True, False)
-    with pytest.raises(BarlowError, match=r"is a study file.* Leave the columns"):
-        open_study(study, {"ease": "q3"})
 
 
 @pytest.mark.parametrize(
