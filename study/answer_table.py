@@ -153,7 +153,7 @@ def expected_number(name: str) -> str:
     kind = "a whole number" if name in _WHOLE else "a number"
     if np.isinf(low):
         return f"{kind} that is finite"
-    return f"{kind} that is finite and not negative" if np.isinf(high) else f"{kind} from {low:,} to {high:,}"
+    return f"{kind} that is not negative, and finite" if np.isinf(high) else f"{kind} from {low:,} to {high:,}"
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -14,14 +14,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import StudyData
-from study.answer_table import ATTRIBUTES, PREFERENCES
+from study.answer_table import ATTRIBUTES, PREFERENCES, contradictions, expected_number, wrong_numbers
 from study.csv_file import TableError, read_csv
 from study.csv_file import read_header as header_of
+from study.csv_times import read_times
 
 # What a column of the file can stand for.
 MAPPABLE = {
@@ -36,15 +38,15 @@ MAPPABLE = {
     "class_name": "class of the group",
     "group": "grouping and class as one, such as label:tiger",
     "tier": "error tier of the class: top, middle or bottom",
-    "feature": "index of the feature",
-    "rank": "rank of the feature in its group",
-    "mutual_information": "of the feature with failure, nats",
+    "feature": "index of the feature, a whole number from 0",
+    "rank": "rank of the feature in its group, a whole number from 0",
+    "mutual_information": "of the feature with failure, nats, not negative",
     "ber": "error rate of the class, 0 to 1",
     "activation": "mean activation of the images shown",
     "salience": "salience of the heatmaps",
     "platform": "where the worker came from",
-    "seconds": "time on task",
-    "submitted_at": "when it was sent",
+    "seconds": "time on task, not negative",
+    "submitted_at": "when it was sent, in UTC where it names no zone",
     "simulated": "whether the answer is not a person's: true or false",
     "state": "whether the platform's answer counts; rejected ones are left out and counted",
 }
@@ -111,6 +113,7 @@ _USEFUL = {
     "neitherofthem": "none",
     "noneofthem": "none",
 }
+_CHOICES = {"grouping": ("label", "prediction"), "tier": ("top", "middle", "bottom")}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "{}")
 
@@ -246,7 +249,7 @@ def import_answers(
     problems: list[tuple[int, str]] = []
     dropped, notes = _dropped(table, mapping, problems)
     columns = {what: table.loc[~dropped, column].str.strip() for what, column in mapping.items() if what != "state"}
-    made = pd.DataFrame({what: _column(what, values, mapping[what], problems) for what, values in columns.items()})
+    made = pd.DataFrame({what: _column(what, values, mapping[what], problems, notes) for what, values in columns.items()})
     pairs = made[list(NEEDED)].dropna()
     twice = pairs.duplicated(keep="first")
     if twice.any():
@@ -258,13 +261,24 @@ def import_answers(
             )
             for line, item, worker in pairs[twice].itertuples()
         ]
+    hints = []
+    if "state" in mapping and any(f"column {mapping['state']!r}" in text for _, text in problems):
+        hints.append("Where a column holds something else, say so: another name, or none, such as state=")
+    against = contradictions(made)
+    for attribute, row, first_row in against.itertuples(index=False):
+        values = columns[attribute]
+        earlier = f"{values.iloc[first_row][:60]!r}, which line {values.index[first_row]} has for the same item, {made['item'].iloc[row]!r}"
+        problems.append((int(values.index[row]), _said(mapping[attribute], values.iloc[row], earlier)))
+    if len(against):
+        hints.append(
+            "What is known of an item is the same in all of its answers: put it right, or leave it empty, or leave the column out, such as "
+            f"{against['attribute'].iloc[0]}="
+        )
     if problems:
         raise AnswersError(
             f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.",
             problems,
-            "Where a column holds something else, say so: another name, or none, such as state="
-            if "state" in mapping and any(f"column {mapping['state']!r}" in text for _, text in problems)
-            else "",
+            "\n".join(hints),
         )
     said = ", ".join(f"{what} from {column!r}" for what, column in mapping.items())
     notes = [f"Imported from {file.name}: {said}.", *read.notes, *notes]
@@ -323,8 +337,8 @@ def _dropped(table: pd.DataFrame, mapping: Mapping[str, str], problems: list[tup
     return dropped, notes
 
 
-def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int, str]]) -> pd.Series:
-    """A column as an answer has it; what cannot be is added to the problems."""
+def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int, str]], notes: list[str]) -> pd.Series:
+    """A column as an answer has it; what cannot be is added to the problems, what had to be inferred to the notes."""
     if what in ("short", "long"):
         return values.where((values != "") & (values != "nan"), None)
     if what == "useful":
@@ -337,8 +351,8 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         _note(problems, values == "", values, column, "an id")
         return values.where(values != "", None)
     if what in ("ease", "confidence"):
-        # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy".
-        digits = values.str.extract(r"^([1-5])(?:\.0+)?(?:\s*[-(:–].*)?$", expand=False)
+        # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy". A second number makes it another answer: "4-5", "3:4".
+        digits = values.str.extract(r"^([1-5])(?:\.0+)?(?:\s*[-(:–—]\D*)?$", expand=False)
         _note(problems, digits.isna() & ~missing, values, column, "a whole number from 1 to 5")
         return pd.to_numeric(digits, errors="coerce")
     if what == "simulated":
@@ -346,55 +360,30 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         _note(problems, ~lower.isin([*_TRUE, *_FALSE]) & ~missing, values, column, "true or false")
         return lower.isin(_TRUE)
     if what == "submitted_at":
-        # Mechanical Turk: "Sat Apr 04 10:11:12 PDT 2020"; pandas does not know the zone, and some versions leave it out in silence.
-        known = values.str.replace(r"\b[A-Z]{3,4}\b", lambda found: _ZONES.get(found.group(), found.group()), regex=True)
-        times = pd.to_datetime(known.where(~missing), utc=True, errors="coerce", format="mixed")
-        _note(problems, times.isna() & ~missing, values, column, "a time such as 2026-03-01T12:00:00Z")
-        return times
-    if what == "grouping":
+        times = read_times(values.where(~missing), column)
+        problems += [(line, _said(column, values[line], expected)) for line, expected in times.wrong.items()]
+        notes += times.notes
+        return times.values
+    if what in _CHOICES:
         lower = values.str.lower()
-        _note(problems, ~lower.isin(["label", "prediction"]) & ~missing, values, column, "label or prediction")
-        return lower.where(~missing, None)
-    if what == "tier":
-        lower = values.str.lower()
-        _note(problems, ~lower.isin(["top", "middle", "bottom"]) & ~missing, values, column, "top, middle or bottom")
-        return lower.where(~missing, None)
+        possible = lower.isin(_CHOICES[what])
+        _note(problems, ~possible & ~missing, values, column, f"{', '.join(_CHOICES[what][:-1])} or {_CHOICES[what][-1]}")
+        return lower.where(possible, None)
     if what in ("class_name", "group", "platform"):
         return values.where(values != "", None)
-    numbers = pd.to_numeric(values.where(~missing), errors="coerce")
-    wrong = numbers.isna() & ~missing
-    if what in ("seconds", "feature", "rank", "ber"):
-        wrong |= numbers < 0
-    _note(
-        problems,
-        wrong,
-        values,
-        column,
-        "a number" if what not in ("seconds", "feature", "rank", "ber") else "a number that is not negative",
-    )
-    return numbers
+    numbers = pd.to_numeric(values.where(~missing), errors="coerce").astype("float64")
+    wrong = wrong_numbers(what, numbers.to_numpy()) | (numbers.isna() & ~missing).to_numpy()
+    _note(problems, wrong, values, column, expected_number(what))
+    return numbers.mask(wrong)
 
 
-_ZONES = {
-    "PDT": "-0700",
-    "PST": "-0800",
-    "MDT": "-0600",
-    "MST": "-0700",
-    "CDT": "-0500",
-    "CST": "-0600",
-    "EDT": "-0400",
-    "EST": "-0500",
-    "GMT": "+0000",
-    "UTC": "+0000",
-}
+def _note(problems: list[tuple[int, str]], wrong: pd.Series | np.ndarray, values: pd.Series, column: str, expected: str) -> None:
+    found = values[np.asarray(wrong, dtype=bool)]
+    problems += [(line, _said(column, value, expected)) for line, value in zip(found.index.tolist(), found, strict=True)]
 
 
-def _note(problems: list[tuple[int, str]], wrong: pd.Series, values: pd.Series, column: str, expected: str) -> None:
-    found = values[wrong.astype(bool)]
-    problems += [
-        (int(line), f", column {column!r}: {value[:60]!r}; expected {expected}")
-        for line, value in zip(found.index, found, strict=True)
-    ]
+def _said(column: str, value: str, expected: str) -> str:
+    return f", column {column!r}: {value[:60]!r}; expected {expected}"
 
 
 def _group(table: pd.DataFrame) -> pd.DataFrame:

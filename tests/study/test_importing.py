@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barlow_core.errors import BarlowError
+from study.analysis import Analysis, AnalysisOptions
 from study.csv_file import TableError
 from study.importing import (
     MAPPABLE,
@@ -84,6 +85,79 @@ def test_every_problem_is_listed_with_line_and_value(tmp_path: Path) -> None:
     lines = [int(problem.split()[1].strip(":,")) for problem in found.value.problems]
     assert lines == sorted(lines)
     assert len(lines) == 7
+
+
+def problems_of(path: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(AnswersError) as found:
+        import_answers(write(path / "x.csv", text))
+    assert "Nothing was imported" in str(found.value)
+    return found.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"), [("4", 4), ("4.0", 4), ("4 - easy", 4), ("4 (easy)", 4), ("4: easy", 4), ("4 – easy", 4), ("4-easy", 4)]
+)
+def test_a_rating_may_be_spelled_out(tmp_path: Path, text: str, rating: int) -> None:
+    data = import_answers(write(tmp_path / "x.csv", f"item,worker,ease\na,w,{text}\n"))
+    assert data.answers["ease"].tolist() == [rating]
+
+
+@pytest.mark.parametrize("text", ["4-5", "3 - 4", "2–3", "4:5", "4 (or 5)", "4 - easy; 3 - hard", "4.5", "45", "-4", "4/5"])
+def test_two_ratings_are_none(tmp_path: Path, text: str) -> None:
+    problem = f"line 2, column 'ease': {text!r}; expected a whole number from 1 to 5"
+    assert problems_of(tmp_path, f"item,worker,ease\na,w,{text}\n") == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("ber", "35", "a number from 0 to 1"),
+        ("ber", "-0.1", "a number from 0 to 1"),
+        ("seconds", "inf", "a number that is not negative, and finite"),
+        ("feature", "0.7", "a whole number from 0 to 2,147,483,647"),
+        ("feature", "inf", "a whole number from 0 to 2,147,483,647"),
+        ("feature", "1e300", "a whole number from 0 to 2,147,483,647"),
+        ("rank", "1.5", "a whole number from 0 to 2,147,483,647"),
+        ("mutual_information", "-0.2", "a number that is not negative, and finite"),
+        ("activation", "-inf", "a number that is finite"),
+        ("salience", "much", "a number that is finite"),
+    ],
+)
+def test_numbers_are_in_their_range(tmp_path: Path, column: str, value: str, expected: str) -> None:
+    problem = f"line 3, column {column!r}: {value!r}; expected {expected}"
+    assert problems_of(tmp_path, f"item,worker,ease,{column}\na,w,4,1\nb,w,4,{value}\nc,w,4,\n") == (problem,)
+
+
+def test_numbers_within_their_range_stay_as_they_are(tmp_path: Path) -> None:
+    text = "item,worker,ease,ber,feature,rank,seconds,activation\na,w,4,1,12.0,0,0.5,-3\nb,w,4,0,1e3,2,,n/a\n"
+    answers = import_answers(write(tmp_path / "x.csv", text)).answers
+    found = answers[["ber", "feature", "rank", "seconds", "activation"]].astype(object).where(answers.notna(), None)
+    assert found.to_numpy().tolist() == [[1, 12, 0, 0.5, -3], [0, 1000, 2, None, None]]
+
+
+def test_rows_that_contradict_what_was_said_of_their_item_are_listed(tmp_path: Path) -> None:
+    text = "item,worker,ease,tier,class,ber\ni0,v,4,top,tiger,0.5\ni1,v,4,,lion,\ni0,w,4,bottom,tiger,0.50\ni1,w,3,top,lion,0.1\ni1,x,3,Top,Lion,0.2\n"
+    assert problems_of(tmp_path, text) == (
+        "line 4, column 'tier': 'bottom'; expected 'top', which line 2 has for the same item, 'i0'",
+        "line 6, column 'class': 'Lion'; expected 'lion', which line 3 has for the same item, 'i1'",
+        "line 6, column 'ber': '0.2'; expected '0.1', which line 5 has for the same item, 'i1'",
+    )
+    with pytest.raises(AnswersError, match=r"the same in all of its answers: put it right.* such as class_name=$"):
+        import_answers(tmp_path / "x.csv")
+    left = complete_mapping(tmp_path / "x.csv", parse_mapping("tier=,class_name=,ber="))
+    assert len(import_answers(tmp_path / "x.csv", left).answers) == 5
+
+
+def test_a_tier_that_an_items_first_row_lacks_is_that_of_its_other_rows(tmp_path: Path) -> None:
+    rows = [(f"i{i}", f"w{w}", 1 + (i + w) % 5, "" if w == 0 else ("top", "bottom")[i % 2]) for i in range(6) for w in range(3)]
+    text = "item,worker,ease,tier\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    data = import_answers(write(tmp_path / "x.csv", text))
+    assert data.answers["tier"].isna().sum() == 0
+    assert any("6 answers without 'tier': taken from other answers to the same items." in note for note in data.notes)
+    found = Analysis(data, options=AnalysisOptions(replicates=100)).differences
+    assert found.loc[found["outcome"] == "ease", ["first", "second", "n_items_first", "n_items_second"]].to_numpy().tolist() == [
+        ["top", "bottom", 3, 3]
+    ]
 
 
 def test_many_problems_are_cut_short(tmp_path: Path) -> None:

@@ -172,8 +172,8 @@ def test_what_one_answer_tells_of_its_item_holds_for_all_of_them() -> None:
         ("feature", 0.7, "a whole number from 0 to 2,147,483,647"),
         ("feature", float("inf"), "a whole number"),
         ("rank", -1, "a whole number from 0"),
-        ("seconds", float("inf"), "a number that is finite and not negative"),
-        ("mutual_information", -0.1, "a number that is finite and not negative"),
+        ("seconds", float("inf"), "a number that is not negative, and finite"),
+        ("mutual_information", -0.1, "a number that is not negative, and finite"),
         ("activation", "high", "a number that is finite, or nothing"),
     ],
 )
