@@ -1,13 +1,16 @@
-"""The rule of exclusion as a short text, the same in the address of the analyst's page and on the command line: "0.5,1/3,0.95,0.5,5,2,2"."""
+"""The rule of exclusion as text: in words, and short, the same in the address of the analyst's page and on the command line:
+"0.5,1/3,0.95,0.5,5,2,2"."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.quality import ExclusionRule
 
 NAMES = tuple(field.name for field in fields(ExclusionRule))
@@ -19,6 +22,32 @@ _FRACTION = re.compile(r"(\d{1,9})/([1-9]\d{0,8})")
 def rule_text(rule: ExclusionRule) -> str:
     """The thresholds in the order of `NAMES`, "-" for a signal that is not used; `parse_rule` makes the very same rule of it."""
     return ",".join(NOT_USED if value is None else _number(value) for value in (getattr(rule, name) for name in NAMES))
+
+
+def rule_in_words(rule: ExclusionRule) -> str:
+    """The rule as a sentence or two, for a methods section, applied or not; thresholds in full, since rounded ones are another rule."""
+    patterns = []
+    if rule.fast is not None:
+        patterns.append(f"a median time on task below {_share(rule.fast)} of the median worker's")
+    if rule.same_rating is not None:
+        patterns.append(f"the same ease, confidence and preference in at least {_share(rule.same_rating)} of the answers")
+    if rule.copied is not None:
+        patterns.append(
+            f"at least {_share(rule.copied)} of the long descriptions copied from the worker's own about another item"
+        )
+    sentences = []
+    if rule.checks_passed is not None:
+        met = f"met {rule.min_checks:,} gold or attention checks or more and " if rule.min_checks > 1 else ""
+        sentences.append(
+            f"The rule excludes workers who {met}passed fewer than {_share(rule.checks_passed)} of their gold and attention checks."
+        )
+    if len(patterns) >= rule.signals:
+        which = f"at least {rule.signals} of the following" if len(patterns) > 1 else "the following"
+        start = "It also excludes" if sentences else "The rule excludes"
+        sentences.append(
+            f"{start} workers with {count(rule.min_answers, 'answer')} or more who show {which}: {'; '.join(patterns)}."
+        )
+    return " ".join(sentences) or "The rule excludes nobody."
 
 
 def parse_rule(text: str) -> ExclusionRule:
@@ -48,6 +77,12 @@ def _parsed(name: str, value: str, text: str) -> float | int | None:
     except ValueError as error:
         expected = "a whole number" if name in COUNTS else f"a share from 0 to 1, or {NOT_USED} to leave the signal out"
         raise BarlowError(f"In the rule {text!r}, {name} is {value!r}; expected {expected}.") from error
+
+
+def _share(value: float) -> str:
+    """All digits of a threshold: "99.5 %", or "1/3" where that is shorter."""
+    short = _number(value)
+    return short if "/" in short else f"{(Decimal(repr(float(value))) * 100).normalize():f}\N{NO-BREAK SPACE}%"
 
 
 def _number(value: float) -> str:

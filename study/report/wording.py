@@ -13,8 +13,9 @@ import pandas as pd
 
 from barlow_core.wording import count, percent
 from study.analysis import Analysis
+from study.exclusion_text import rule_in_words
 from study.reliability import Alpha
-from study.uncertainty import Estimate
+from study.uncertainty import NOBODY, Estimate
 
 MISSING = "—"
 TWO_WAY = (
@@ -141,14 +142,31 @@ def how(
     return "\n".join(f"- **{name}:** {text}" for name, text in lines)
 
 
+def nothing(analysis: Analysis, what: str = "anything to show") -> str:
+    """Why there is nothing to say: nobody answered, nothing is left of the answers, or those that are left have no `what`."""
+    if len(analysis.data.answers):
+        return f"no answer has {what}"
+    return "filters and exclusions leave no answer" if len(analysis.study.answers) else "nobody has answered yet"
+
+
+def because(analysis: Analysis, reason: Any, what: str) -> str:
+    """A reason of the analyses; that nobody answered is told as `nothing` tells it, since it can be that others are left out."""
+    return nothing(analysis, what) if reason == NOBODY else str(reason)
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence; what is named in it keeps its capitals."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def exclusions_text(analysis: Analysis) -> str:
     """Who was left out, as Markdown."""
     out = len(analysis.excluded_workers)
     if analysis.rule is None:
-        return "none; no rule was set"
+        return "none by a rule; no rule was set"
     if analysis.options.exclude:
-        return f"{count(out, 'worker')} by the rule: {markdown(analysis.rule.text)}"
-    return f"none; the rule would exclude {count(out, 'worker')} (see Workers and exclusions)"
+        return f"{count(out, 'worker')} by the rule: {markdown(rule_in_words(analysis.rule))}"
+    return f"none by a rule; one that is not applied would exclude {count(out, 'worker')} (see Workers and exclusions)"
 
 
 @lru_cache(maxsize=64)
