@@ -129,14 +129,15 @@ def differences(
         means: of the agreements, with the values of the factors as sides; None resamples items only.
 
     Returns:
-        A row a comparison: `outcome`, `factor`, `first`, `second`; `n_items_first`, `n_items_second`; `n_answers`, `n_workers`,
-        `n_workers_both` (who answered on both sides); `mean_first`, `mean_second`, `difference`, `low`, `high` (means over answers, for
+        A row a comparison: `outcome`, `factor`, `first`, `second`; `n_items_first`, `n_items_second`; `n_answers` (with the outcome; for
+        agreement all of the items that have one), `n_workers`, `n_workers_both` (who answered on both sides); `mean_first`, `mean_second`, `difference`, `low`, `high` (means over answers, for
         agreement over items; two-way interval of their difference); `delta`, `delta_low`, `delta_high` (Cliff's, of item averages),
         `magnitude`, `p` (Mann-Whitney), `p_holm` (corrected for all rows that have a p), `reason`.
     """
     items = item_outcomes(answers, agreement or {})
     answers = with_attributes_of_items(answers, factors)
     of_items = attributes_of_items(answers, factors).reindex(items.index)
+    answered = answers.groupby("item", sort=False).size()
     rows = []
     for factor, first, second in _pairs(answers, factors):
         sides = [items[(of_items[factor] == level).to_numpy(dtype=bool, na_value=False)] for level in (first, second)]
@@ -146,8 +147,11 @@ def differences(
         workers = [set(answers.loc[answers[factor] == level, "worker"].unique()) for level in (first, second)]
         for outcome in items.columns:
             values = [side[outcome].dropna().to_numpy() for side in sides]
+            n_answers = found[outcome].difference.n
+            if outcome.startswith(AGREEMENT):  # There n is of items.
+                n_answers = sum(int(answered.reindex(side.index[side[outcome].notna()]).sum()) for side in sides)
             row: dict[str, Any] = {"outcome": outcome, "factor": factor, "first": first, "second": second}
-            row |= {"n_items_first": len(values[0]), "n_items_second": len(values[1]), "n_answers": found[outcome].difference.n}
+            row |= {"n_items_first": len(values[0]), "n_items_second": len(values[1]), "n_answers": n_answers}
             row |= {"n_workers": len(workers[0] | workers[1]), "n_workers_both": len(workers[0] & workers[1])}
             row |= _row(values, found[outcome], confidence)
             if row.get("p") is not None and row["n_workers_both"] < SHARED * row["n_workers"]:

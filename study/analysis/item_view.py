@@ -32,7 +32,7 @@ class ItemView:
         ease, confidence: averages; None where nobody rated.
         votes: how many chose what; vote: the choice with the most answers, None when tied or nobody chose.
         agreement: of the kinds of description.
-        name: what people call it; support: descriptions that share a word with it; words: common words and how many used them.
+        name: what people call it; support: descriptions that share a word with it, of n_descriptions; words: common words and how many used them.
         reason: why there is no name, or what limits it.
     """
 
@@ -46,6 +46,7 @@ class ItemView:
     agreement: dict[str, Agreement]
     name: str | None
     support: int
+    n_descriptions: int
     words: list[tuple[str, int]]
     reason: str | None
 
@@ -62,7 +63,9 @@ class ItemView:
         """What people said of it, in a sentence or two; plain text."""
         if not len(self.answers):
             return "Nobody described it, as far as filters and exclusions keep answers."
-        parts = [f"“{self.name}”, supported by {self.support} of {count(len(self.answers), 'description')}"] if self.name else []
+        parts = (
+            [f"“{self.name}”, supported by {self.support:,} of {count(self.n_descriptions, 'description')}"] if self.name else []
+        )
         parts += [
             f"average {name} {value:.1f}"
             for name, value in (("ease", self.ease), ("confidence", self.confidence))
@@ -142,6 +145,8 @@ def worker_view(analysis: Analysis, worker: str) -> WorkerView:
     }
     kept = f"{len(answers):,} of {count(int(row['n']), 'answer')} are in what is looked at"
     verdict = "The rule excludes this worker" if row["excluded"] else "The rule keeps this worker"
+    if analysis.rule is None:
+        verdict = "No rule of exclusion is set"
     lead = f"{verdict}{': ' + row['signals'] if row['signals'] else ''}; {kept}."
     return WorkerView(worker, lead, attributes, answers[columns], bool(row["excluded"]), str(row["signals"]))
 
@@ -186,6 +191,7 @@ def item_view(analysis: Analysis, item: str) -> ItemView:
         agreement={kind: agreement(texts.get(kind, both), analysis.vectors, wording=analysis.options.wording) for kind in KINDS},
         name=None if name is None else name["name"],
         support=0 if name is None else int(name["support"]),
+        n_descriptions=0 if name is None else int(name["n"]),
         words=[] if name is None else list(name["words"]),
         reason="nobody described it" if name is None else name["reason"],
     )

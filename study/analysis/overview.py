@@ -19,7 +19,8 @@ class Overview:
         n_answers, n_workers: accepted answers, and who gave them; n_items: items with an answer; n_listed: all items.
         tasks: answers a worker, with the workers as index.
         per_item: how many items have how many answers: `answers`, `items`; unanswered ones included.
-        complete: items with all the answers that they want; None where it is not known how many that is.
+        complete: items with all the answers that they want, of the n_wanting of the whole study that are known to want some: an item lacks no
+            answer because filters leave it out. None where it is not known how many any item wants.
         seconds: time on task of every answer, NaN where it is not known.
         by_day: answers a day (UTC): `day`, `answers`, `total`; no rows where times are not known.
         platforms: answers a platform: `platform`, `answers`, `workers`.
@@ -36,6 +37,7 @@ class Overview:
     tasks: pd.Series
     per_item: pd.DataFrame
     complete: int | None
+    n_wanting: int
     seconds: np.ndarray
     by_day: pd.DataFrame
     platforms: pd.DataFrame
@@ -56,9 +58,7 @@ def overview(data: StudyData) -> Overview:
     per_item = answers.groupby("item", sort=False).size()
     counts = per_item.reindex(per_item.index.union(data.items.index, sort=False), fill_value=0)
     sizes = counts.value_counts().sort_index(ascending=False)
-    wanted = data.items["wanted"].astype("Float64") if "wanted" in data.items else pd.Series(dtype="Float64")
-    known = wanted.notna()
-    complete = int((counts.reindex(wanted.index[known]) >= wanted[known]).sum()) if known.any() else None
+    complete, n_wanting = _complete(data.whole or data)
     seconds = answers["seconds"].to_numpy(dtype=np.float64) if "seconds" in answers else np.full(len(answers), np.nan)
     timed = seconds[~np.isnan(seconds)]
     return Overview(
@@ -69,6 +69,7 @@ def overview(data: StudyData) -> Overview:
         tasks=answers.groupby("worker", sort=False).size().rename("answers"),
         per_item=pd.DataFrame({"answers": sizes.index.astype(int), "items": sizes.to_numpy(dtype=int)}),
         complete=complete,
+        n_wanting=n_wanting,
         seconds=seconds,
         by_day=_by_day(data),
         platforms=_platforms(data),
@@ -77,6 +78,15 @@ def overview(data: StudyData) -> Overview:
         left_out=_left_out(data),
         paid=data.paid,
     )
+
+
+def _complete(whole: StudyData) -> tuple[int | None, int]:
+    """Items with all the answers that they want, and items of which that is known."""
+    if "wanted" not in whole.items or not whole.items["wanted"].notna().any():
+        return None, 0
+    wanted = whole.items["wanted"].dropna().astype("Float64")
+    counts = whole.answers.groupby("item", sort=False).size().reindex(wanted.index, fill_value=0)
+    return int((counts >= wanted).sum()), len(wanted)
 
 
 def _hourly(pay: Decimal | None, seconds: float) -> float | None:

@@ -59,11 +59,19 @@ def test_one_item(data: StudyData, analysis: Analysis) -> None:
     assert view.title.startswith("Feature ")
     assert f"average ease {view.ease:.1f}" in view.lead
     assert set(view.attributes) >= {"Class", "Error rate of the class", "Feature"}
+    assert view.n_descriptions == mine["short"].notna().sum()
+    assert f"supported by {view.support} of {view.n_descriptions} descriptions" in view.lead
     with pytest.raises(BarlowError, match="no item 'nothing'"):
         analysis.item("nothing")
     elsewhere = Analysis(data, filters=Filters(classes=("malinois",))).item(item)
     assert elsewhere.lead.startswith("Nobody described it")
     assert (elsewhere.ease, elsewhere.vote, elsewhere.agreement["short"].value) == (None, None, None)
+
+
+def test_support_is_told_of_descriptions_not_of_answers() -> None:
+    table = pd.DataFrame({"item": "a", "worker": list("uvwxyz"), "short": ["fur", "red fur", None, None, "", None], "ease": 4})
+    view = Analysis(StudyData.from_answers(table)).item("a")
+    assert view.lead.startswith("6 answers: “fur”, supported by 2 of 2 descriptions;")
 
 
 def test_one_worker(data: StudyData, analysis: Analysis) -> None:
@@ -72,6 +80,8 @@ def test_one_worker(data: StudyData, analysis: Analysis) -> None:
     assert view.excluded
     assert view.lead.startswith("The rule excludes this worker: checks passed")
     assert view.answers["item"].tolist() == data.answers.loc[data.answers["worker"] == worker, "item"].tolist()
+    none = Analysis(data, options=AnalysisOptions(rule=None)).worker(worker)
+    assert none.lead.startswith("No rule of exclusion is set; ")
     with pytest.raises(BarlowError, match="Nobody called 'x'"):
         analysis.worker("x")
 

@@ -113,6 +113,8 @@ def test_agreement_is_compared_item_by_item() -> None:
     prediction = values[[f"i{i}" for i in range(3, 24, 2)]].astype(float)
     assert (row["n_items_first"], row["n_items_second"]) == (11, 11)
     assert row["difference"] == pytest.approx(label.mean() - prediction.mean())
+    compared = values.dropna().index
+    assert row["n_answers"] == answers["item"].isin(compared).sum() > len(compared), "answers, not items"
 
 
 def test_all_tiers_at_once() -> None:

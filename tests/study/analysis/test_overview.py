@@ -5,8 +5,9 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 
-from study.analysis import StudyData
+from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
 from study.analysis.overview import overview
+from study.quality import ExclusionRule
 
 
 def test_counts_by_hand() -> None:
@@ -31,7 +32,7 @@ def test_counts_by_hand() -> None:
         {"answers": 1, "items": 1},
         {"answers": 0, "items": 1},
     ], "the unanswered one is counted"
-    assert found.complete == 2
+    assert (found.complete, found.n_wanting) == (2, 4)
     assert found.timed.tolist() == [30, 90, 60, 60, 60]
     assert found.hourly == pytest.approx(0.5 * 3600 / 60)
     assert found.hourly_median == pytest.approx(30.0)
@@ -41,6 +42,24 @@ def test_counts_by_hand() -> None:
         {"platform": "p", "answers": 2, "workers": 1},
         {"platform": "q", "answers": 3, "workers": 1},
     ]
+
+
+def test_an_item_lacks_no_answer_because_filters_leave_it_out() -> None:
+    rows = [{"item": item, "worker": worker, "ease": 4, "platform": worker} for item in "abc" for worker in ("p", "q")]
+    data = StudyData.from_answers(pd.DataFrame(rows), answers_per_item=2)
+    part = Analysis(data, filters=Filters(platforms=("p",)))
+    assert part.overview.n_answers == 3
+    assert (part.overview.complete, part.overview.n_wanting) == (3, 3)
+    rule = ExclusionRule(same_rating=1.0, signals=1, min_answers=1)
+    rated = StudyData.from_answers(pd.DataFrame(rows).assign(confidence=4, useful="B"), answers_per_item=2)
+    nobody = Analysis(rated, options=AnalysisOptions(rule=rule, exclude=True))
+    assert (nobody.overview.n_answers, nobody.overview.complete) == (0, 3)
+
+
+def test_items_that_want_nothing_known_are_in_no_share() -> None:
+    items = pd.DataFrame({"wanted": [1, None, 2]}, index=pd.Index(["a", "b", "c"], name="item"))
+    found = overview(StudyData.from_answers(pd.DataFrame({"item": ["a", "b"], "worker": "w", "ease": 4}), items=items))
+    assert (found.complete, found.n_wanting, found.n_listed) == (1, 2, 3)
 
 
 def test_nothing_yet() -> None:
