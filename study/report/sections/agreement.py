@@ -11,10 +11,23 @@ from study.analysis import Analysis
 from study.examples import DIFFICULT, EASY
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, rows_of, table
+from study.report.sections.base import as_text, attributes_to_show, figure, rows_of, table
 from study.report.style import KINDS as COLOURS
 from study.report.style import label, scale
-from study.report.wording import MISSING, OVER_PAIRS, decimal, how, interval, is_missing, listed, markdown, share, with_interval
+from study.report.wording import (
+    MISSING,
+    OVER_PAIRS,
+    decimal,
+    how,
+    interval,
+    is_missing,
+    listed,
+    markdown,
+    nothing,
+    share,
+    with_interval,
+)
+from study.words import AS_THE_PAPER
 
 TITLE = "Agreement of descriptions"
 PACKAGES = ("numpy", "scipy", "pandas", "gensim")
@@ -76,8 +89,8 @@ def wording_text(analysis: Analysis) -> str:
 
 def _lead(analysis: Analysis) -> str:
     means = analysis.mean_agreement
-    if means["short"].value is None and means["long"].value is None:
-        return f"The agreement of descriptions is not defined: {means['short'].reason}."
+    if all(estimate.value is None for estimate in means.values()):
+        return f"The agreement of descriptions is not defined: {_undefined_reason(analysis)}."
     parts = [
         f"{decimal(estimate.value, 2)} for {label(kind).lower()}"
         for kind, estimate in means.items()
@@ -95,16 +108,25 @@ def _text(analysis: Analysis) -> tuple[str, ...]:
         for kind, estimate in means.items()
         if estimate.value is not None
     )
+    measured = "Agreement of descriptions, measured as the mean pairwise cosine of averaged word vectors"
     first = (
-        f"Agreement of descriptions, measured as the mean pairwise cosine of averaged Word2Vec vectors: {parts}. The vectors ({analysis.vectors_text}) know "
-        f"{share(found.share)} of the {found.words:,} words that are no stop words; the others are left out."
+        f"{measured}{': ' + parts if parts else f', is not defined: {_undefined_reason(analysis)}'}. The vectors ({analysis.vectors_text}) know "
+        f"{share(found.share)} of {count(found.words, 'word that is no stop word', 'words that are no stop words')}"
+        f"{'' if found.known == found.words else '; the others are left out'}."
     )
+    if not parts:
+        return (first,)
     undefined = {kind: int(table["agreement"].isna().sum()) for kind, table in analysis.agreement.items()}
-    second = "It is defined for all features."
+    second = "It is defined for every feature."
     if any(undefined.values()):
         missing = listed([f"{n:,} ({label(kind).lower()})" for kind, n in undefined.items() if n])
         second = f"It is not defined, for want of two usable descriptions, for {missing} of {count(len(analysis.agreement['short']), 'feature')}."
     return (first, second)
+
+
+def _undefined_reason(analysis: Analysis) -> str:
+    """Why no item has an agreement."""
+    return "no item has two usable descriptions" if len(analysis.data.answers) else nothing(analysis, "a description")
 
 
 def _notes(analysis: Analysis) -> tuple[str, ...]:
@@ -146,7 +168,7 @@ def _distribution(analysis: Analysis) -> Figure:
             )
         )
     points = pd.concat(parts, ignore_index=True)
-    reason = None if len(points) else (NO_ANSWERS if not len(analysis.data.answers) else "no item has two usable descriptions")
+    reason = None if len(points) else _undefined_reason(analysis)
     return figure(
         analysis,
         id="agreement",
@@ -219,7 +241,11 @@ def _unknown(analysis: Analysis) -> Table:
         id="unknown_words",
         title="Words without a vector",
         caption="They are left out of the agreement. Stop words are not listed.",
-        reason=None if len(rows) else "every word has a vector" if analysis.coverage.words else NO_ANSWERS,
+        reason=None
+        if len(rows)
+        else "every word has a vector"
+        if analysis.coverage.words
+        else nothing(analysis, "a word that is no stop word"),
     )
 
 
@@ -236,12 +262,17 @@ def _undefined(analysis: Analysis) -> Table:
         id="undefined_agreement",
         title="Items without an agreement, and why",
         caption="They are in no mean and in no curve.",
-        reason=None if len(data) else "the agreement of every item is defined",
+        reason=None
+        if len(data)
+        else "the agreement of every item is defined"
+        if len(analysis.data.answers)
+        else nothing(analysis, "a description"),
     )
 
 
 def _paper(analysis: Analysis) -> Table:
     rows = analysis.paper_agreement
+    departs = analysis.options.wording != AS_THE_PAPER
     shown = as_text(rows.drop(columns="table"), paper="fine", computed="fine", difference="fine", feature="whole")
     shown["unknown"] = [", ".join(words) if words else MISSING for words in rows["unknown"]]
     return table(
@@ -249,8 +280,27 @@ def _paper(analysis: Analysis) -> Table:
         rows,
         id="paper_agreement",
         title="The paper's own items: computed against printed",
-        caption="Short descriptions of Tables 6 and 7 of the paper. Unknown: words of theirs without a vector here; with none, the same number should "
-        "come out, to the four decimals that the paper prints. It does for two; of scuba diver's 0.0000 no rule is known that gives it. These are not answers of this study.",
-        computed=how(analysis, RULE, n="10 items of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
+        caption="Short descriptions of Tables 6 and 7 of the paper. Unknown: words of theirs without a vector here. "
+        f"{_reproduced(rows, wording_text(analysis) if departs else '')} These are not answers of this study.",
+        computed=how(analysis, RULE, n=f"{count(len(rows), 'item')} of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
         shown=shown,
     )
+
+
+def _reproduced(rows: pd.DataFrame, departures: str) -> str:
+    """How many of the paper's numbers come out, of all items and of those whose words are all known.
+
+    Args:
+        departures: from the paper's rule, in words; "" for none.
+    """
+    known = rows[[not words for words in rows["unknown"]]]
+    text = f"To the four decimals that the paper prints, {int(rows['same'].sum()):,} of {count(len(rows), 'number')} {'comes' if rows['same'].sum() == 1 else 'come'} out the same"
+    if len(known):
+        text += f", {int(known['same'].sum()):,} of the {count(len(known), 'item')} without unknown words"
+    if departures:
+        return f"{text}; they need not, with {departures}."
+    missed = [
+        f"{row.class_name} ({row.paper:.4f} printed, {decimal(row.computed, 4)} here)" for row in rows_of(known[~known["same"]])
+    ]
+    text += ". With unknown words another number is to be expected, without any the same."
+    return f"{text} Not explained: {listed(missed)}." if missed else text

@@ -6,11 +6,25 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
+from study.answer_table import PREFERENCES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, records_of, rows_of, table
+from study.report.sections.base import as_text, figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, scale
-from study.report.wording import MISSING, TWO_WAY, decimal, how, interval, is_missing, level, listed, p_text, p_value
+from study.report.wording import (
+    MISSING,
+    TWO_WAY,
+    decimal,
+    how,
+    interval,
+    is_missing,
+    level,
+    listed,
+    nothing,
+    p_text,
+    p_value,
+    sentence,
+)
 
 TITLE = "Groupings and error tiers"
 PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
@@ -20,6 +34,16 @@ FORMULA = (
 )
 CLEAR, UNCLEAR = "clear after correction", "not clear"
 NO_GROUPS = "the answers have one grouping and one tier at most, so there is nothing to compare"
+ONE_SIDED = "no question has answers on both sides of a comparison"
+NAMES = {
+    "B": "The share of answers for the heatmaps (B)",
+    "C": "The share of answers for the feature attack (C)",
+    "both": "The share of answers for both",
+    "none": "The share of answers for none",
+    "agreement short": "The agreement of short descriptions",
+    "agreement long": "The agreement of long descriptions",
+    "agreement concatenated": "The agreement of short and long descriptions as one",
+}
 
 
 def make(analysis: Analysis) -> Section:
@@ -28,7 +52,9 @@ def make(analysis: Analysis) -> Section:
     tested = rows[rows["p_holm"].notna()]
     clear = tested[tested["p_holm"] < 1 - analysis.options.confidence]
     if not len(rows):
-        lead = f"{(NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS).capitalize()}."
+        lead = sentence(_nothing(analysis))
+    elif not len(tested):
+        lead = "No comparison of groupings and tiers could be tested; the table says why."
     elif not len(clear):
         lead = f"None of {count(len(tested), 'comparison')} of groupings and tiers is clear after correction for their number."
     else:
@@ -51,7 +77,7 @@ def make(analysis: Analysis) -> Section:
                 "Comparisons",
                 f"{len(tested):,}",
                 n=f"of {len(rows):,} listed",
-                help="With at least three items on each side and some variation.",
+                help="With at least three items on each side, some variation, and half of the workers on both sides.",
             ),
             Number("Clear after correction", f"{len(clear):,}", help=f"Holm's p below {1 - analysis.options.confidence:.2g}."),
         ),
@@ -67,21 +93,51 @@ def _text(tested: pd.DataFrame, clear: pd.DataFrame, confidence: float) -> tuple
     if clear.empty and len(tested):
         largest = tested.loc[[tested["delta"].astype(float).abs().idxmax()]]
         return (
-            f"We compared groupings and error tiers in {count(len(tested), 'comparison')} of ease, confidence, preference and agreement. None was clear after "
-            f"Holm's correction; the largest: {_sentence(records_of(largest)[0], confidence)}",
+            f"We compared groupings and error tiers in {count(len(tested), 'comparison')} of {_compared(tested)}. None was clear after "
+            f"Holm's correction; the one whose Cliff's delta is furthest from 0: {_sentence(records_of(largest)[0], confidence)}",
         )
     return tuple(_sentence(row, confidence) for row in records_of(clear.sort_values("p_holm", kind="stable").head(6)))
 
 
 def _sentence(row: dict[str, object], confidence: float) -> str:
-    digits = 3 if str(row["outcome"]).startswith("agreement") else 2
-    direction = "higher" if float(str(row["delta"])) > 0 else "lower"
+    outcome, difference = str(row["outcome"]), float(str(row["difference"]))
+    digits = 3 if outcome.startswith("agreement") else 2
     ends = interval(row["low"], row["high"], confidence, digits=digits)
+    # The direction is that of the means beside it, as they are printed: Cliff's delta, of averages of items, can have another.
+    seen = round(difference, digits)
+    direction = "about the same" if not seen else "higher" if seen > 0 else "lower"
     return (
-        f"{label(row['outcome'])} is {direction} {_where(row['first'])} than {_where(row['second'])} (means {decimal(row['mean_first'], digits)} and "
-        f"{decimal(row['mean_second'], digits)}, difference {decimal(row['difference'], digits)}{f', {ends}' if ends else ''}; Cliff's delta {decimal(row['delta'])}, "
-        f"{row['magnitude']}; {p_text(row['p_holm'])} after Holm's correction; {row['n_items_first']:,} and {row['n_items_second']:,} items)."
+        f"{NAMES.get(outcome, label(outcome))} is {direction} {_where(row['first'])} {'than' if seen else 'as'} {_where(row['second'])} "
+        f"({'shares' if outcome in PREFERENCES else 'means'} {decimal(row['mean_first'], digits)} and {decimal(row['mean_second'], digits)}, "
+        f"difference {decimal(difference, digits)}{f', {ends}' if ends else ''}; Cliff's delta {decimal(row['delta'])}, {row['magnitude']}"
+        f"{_other_way(seen, float(str(row['delta'])), outcome)}; {p_text(row['p_holm'])} after Holm's correction; {row['n_items_first']:,} and "
+        f"{row['n_items_second']:,} items)."
     )
+
+
+def _other_way(difference: float, delta: float, outcome: str) -> str:
+    """What to say where averages of items and means over answers do not point the same way."""
+    seen = round(delta, 2)
+    if difference * seen > 0 or not (difference or seen):
+        return ""
+    of_items = "the items" if outcome.startswith("agreement") else "averages of items, unlike means over answers,"
+    if not seen:
+        return f", so {of_items} are as often higher as lower"
+    return f", so {of_items} are more often {'higher' if seen > 0 else 'lower'}"
+
+
+def _compared(tested: pd.DataFrame) -> str:
+    """Of what there are tests: "ease, preference and agreement"."""
+    kinds = [
+        "agreement" if str(one).startswith("agreement") else "preference" if one in PREFERENCES else str(one)
+        for one in tested["outcome"]
+    ]
+    return listed(list(dict.fromkeys(kinds)))
+
+
+def _nothing(analysis: Analysis) -> str:
+    """Why there are no comparisons."""
+    return NO_GROUPS if len(analysis.data.answers) else nothing(analysis)
 
 
 def _where(value: object) -> str:
@@ -93,7 +149,7 @@ def _both_sides(rows: pd.DataFrame) -> str:
     few = rows[rows["n_workers_both"] < rows["n_workers"] / 2]
     if few.empty:
         return ""
-    pairs = listed(list(dict.fromkeys(f"{label(row.first)} and {label(row.second)}" for row in rows_of(few))))
+    pairs = listed(list(dict.fromkeys(f"{label(row.first)} against {label(row.second)}" for row in rows_of(few))))
     return (
         f"Fewer than half of the workers answered on both sides of: {pairs}. There, different workers would look like different groups, so there is no test; "
         "the intervals of the differences of means and the ordinal model know it."
@@ -116,12 +172,12 @@ def _figure(analysis: Analysis) -> Figure:
             "items": [f"{row.n_items_first:,} and {row.n_items_second:,}" for row in rows_of(drawn)],
         }
     )
-    reason = None if len(shown) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS)
+    reason = None if len(shown) else ONE_SIDED if len(rows) else _nothing(analysis)
     content = None
     if not reason:
         content = charts.intervals(
             shown,
-            x_title="Cliff's delta (right: the first side is higher)",
+            x_title="Cliff's delta of item averages (right: the first side is higher)",
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,
@@ -166,7 +222,7 @@ def _table(analysis: Analysis) -> Table:
         caption="Difference: of means, first − second, with a two-way interval. Delta: Cliff's, of item averages.",
         computed=how(analysis, FORMULA, intervals=TWO_WAY, packages=PACKAGES),
         shown=shown,
-        reason=None if len(rows) else (NO_GROUPS if len(analysis.data.answers) else NO_ANSWERS),
+        reason=None if len(rows) else _nothing(analysis),
     )
 
 
@@ -184,7 +240,11 @@ def _omnibus(analysis: Analysis) -> Table:
             packages=PACKAGES,
         ),
         shown=as_text(rows, outcome="label", factor="label", p="p", p_holm="p", epsilon_squared="fine"),
-        reason=None if len(rows) else "there are fewer than three tiers",
+        reason=None
+        if len(rows)
+        else "the answers have fewer than three tiers"
+        if len(analysis.data.answers)
+        else _nothing(analysis),
     )
 
 
@@ -218,5 +278,5 @@ def _ordinal(analysis: Analysis) -> Table:
                 "n": [f"{n:,}" for n in rows["n"]],
             }
         ),
-        reason=None if len(rows) else "; ".join(reasons) or NO_ANSWERS,
+        reason=None if len(rows) else "; ".join(reasons) or _nothing(analysis),
     )

@@ -8,12 +8,26 @@ import pandas as pd
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.answer_table import RATINGS
-from study.cumulative import cumulative
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, figure, merged, nothing, rows_of, table
+from study.report.sections.base import figure, merged, rows_of, table
 from study.report.style import QUESTIONS, label, scale
-from study.report.wording import MISSING, TWO_WAY, decimal, estimate_n, how, inline, interval, is_missing, share, with_interval
+from study.report.wording import (
+    MISSING,
+    TWO_WAY,
+    because,
+    decimal,
+    estimate_n,
+    how,
+    inline,
+    interval,
+    is_missing,
+    listed,
+    nothing,
+    sentence,
+    share,
+    with_interval,
+)
 from study.uncertainty import Estimate
 
 TITLE = "Ease and confidence"
@@ -26,17 +40,14 @@ def make(analysis: Analysis) -> Section:
     means = {question: _mean(analysis, question) for question in RATINGS}
     threshold = f"{analysis.options.threshold:g}"
     asked = [question for question in RATINGS if analysis.above[question,].n_items]
-    lead = nothing(analysis, "a rating").capitalize() + "."
+    lead = sentence(nothing(analysis, "a rating"))
     if not both.n_items and asked:
-        one = analysis.above[asked[0],]
-        lead = (
-            f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value)}) have an average {asked[0]} above {threshold}. No item has ratings of both "
-            "ease and confidence."
-        )
+        parts = [_above_of(analysis, question) for question in asked]
+        lead = sentence(f"{listed(parts)} above {threshold}; no answer rates both ease and confidence")
     if both.n_items:
         lead = (
-            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value)}) were described with ease and with confidence: their "
-            f"averages are above {threshold} in both."
+            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value)}) {'was' if both.count == 1 else 'were'} described with ease and with "
+            f"confidence: averages above {threshold} in both, of answers that rate both."
         )
     return Section(
         id="likert",
@@ -46,9 +57,19 @@ def make(analysis: Analysis) -> Section:
         numbers=_numbers(analysis, means),
         figures=(_distribution(analysis), _levels(analysis)),
         tables=(_averages(analysis), _above(analysis)),
-        notes=tuple(f"Mean {question}: {estimate.reason}." for question, estimate in means.items() if estimate.reason),
+        notes=tuple(
+            f"Mean {question}: {because(analysis, estimate.reason, f'a rating of {question}')}."
+            for question, estimate in means.items()
+            if estimate.reason
+        ),
         banner=analysis.banner,
     )
+
+
+def _above_of(analysis: Analysis, question: str) -> str:
+    """ "6 of 10 features (60.0 %) have an average ease", to go on with "above 3"."""
+    one = analysis.above[question,]
+    return f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value)}) {'has' if one.count == 1 else 'have'} an average {question}"
 
 
 def _mean(analysis: Analysis, question: str) -> Estimate:
@@ -65,21 +86,30 @@ def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
     if not both.n_items:
         means = {question: estimate for question, estimate in means.items() if estimate.value is not None}
         return tuple(
-            f"Workers rated {question} at {with_interval(estimate)} on a scale from 1 to 5 ({estimate_n(estimate)})."
+            f"Workers rated {question} at {with_interval(estimate)} on average, on a scale from 1 to 5 ({estimate_n(estimate)})."
             for question, estimate in means.items()
         )
     threshold = f"{analysis.options.threshold:g}"
     parts = [
-        f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on a scale "
-        f"from 1 to 5 ({estimate_n(means['ease'])}).",
-        f"The average was above {threshold} in both for {both.count:,} of {both.n_items:,} features: {with_interval(both.share, as_share=True)}.",
+        f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on average, on a "
+        f"scale from 1 to 5 ({_n_of(means)}).",
+        f"Of answers that rate both, the average was above {threshold} in both for {both.count:,} of {count(both.n_items, 'feature')}: "
+        f"{with_interval(both.share, as_share=True)}.",
     ]
     for question in RATINGS:
         one = analysis.above[question,]
         parts.append(
-            f"In {question} alone it was above {threshold} for {count(one.count, 'feature')} ({inline(one.share, as_share=True)})."
+            f"In {question}, whatever the other, it was above {threshold} for {one.count:,} of {count(one.n_items, 'feature')} "
+            f"({inline(one.share, as_share=True)})."
         )
     return (" ".join(parts),)
+
+
+def _n_of(means: dict[str, Estimate]) -> str:
+    """What both means rest on, told once where it is the same."""
+    texts = {question: estimate_n(estimate) for question, estimate in means.items()}
+    same = len(set(texts.values())) == 1
+    return texts["ease"] if same else "; ".join(f"{question}: {text}" for question, text in texts.items())
 
 
 def _numbers(analysis: Analysis, means: dict[str, Estimate]) -> tuple[Number, ...]:
@@ -124,21 +154,12 @@ def _distribution(analysis: Analysis) -> Figure:
             )
         )
     points = pd.concat(parts, ignore_index=True)
-    both = analysis.above[RATINGS]
     threshold = analysis.options.threshold
-    steps = {question: cumulative(analysis.item_averages[question]["average"].to_numpy()) for question in RATINGS}
-    at = {
-        q: float(step.loc[step["value"] <= threshold, "share"].max()) if (step["value"] <= threshold).any() else 0.0
-        for q, step in steps.items()
-    }
-    text = (
-        ""
-        if not both.n_items
-        else (
-            f"Cumulative distribution of the average ease and confidence over {both.n_items:,} features. {share(1 - at['ease'])} of the features have an average "
-            f"ease, and {share(1 - at['confidence'])} an average confidence, above {threshold:g}."
-        )
-    )
+    rated = {question: len(averages) for question, averages in analysis.item_averages.items() if len(averages)}
+    text = ""
+    if rated:
+        over = listed([f"{question} over {count(n, 'feature')}" for question, n in rated.items()])
+        text = f"Cumulative distribution of the average {over}. {listed([_above_of(analysis, question) for question in rated])} above {threshold:g}."
     return figure(
         analysis,
         id="ease_and_confidence",
@@ -149,7 +170,7 @@ def _distribution(analysis: Analysis) -> Figure:
         computed=how(
             analysis,
             "for each item the mean rating of its workers; for each value x the share of items with a mean of at most x. A missing rating counts nowhere",
-            n=f"{both.n_items:,} items with both ratings",
+            n="; ".join(f"{question}: {count(n, 'item')}" for question, n in rated.items()),
             packages=PACKAGES,
         ),
         text=text,
@@ -164,7 +185,7 @@ def _distribution(analysis: Analysis) -> Figure:
             threshold=threshold,
             domain=(1, 5),
         ),
-        reason=NO_ANSWERS if points.empty else None,
+        reason=nothing(analysis, "a rating") if points.empty else None,
         opens="item",
     )
 
@@ -191,7 +212,7 @@ def _levels(analysis: Analysis) -> Figure:
         content=None
         if rows.empty
         else charts.levels(rows[["question", "label", "level", "left", "right", "share", "count", "n"]]),
-        reason=NO_ANSWERS if rows.empty else None,
+        reason=nothing(analysis, "a rating") if rows.empty else None,
     )
 
 
@@ -208,7 +229,7 @@ def _levels_text(analysis: Analysis) -> str:
             high = float(rows.loc[rows["level"] > 3, "share"].sum())
             low = float(rows.loc[rows["level"] < 3, "share"].sum())
             sentences.append(
-                f"{share(high)} of the answers are above the middle of the scale in {question}, {share(low)} below it."
+                f"{share(high)} of {count(int(rows['n'].max()), 'rating')} of {question} are above the middle of the scale, {share(low)} below it."
             )
     return " ".join(sentences)
 

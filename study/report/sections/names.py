@@ -8,11 +8,12 @@ from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, table
+from study.report.sections.base import as_text, attributes_to_show, figure, table
 from study.report.style import BLUE
-from study.report.wording import how, listed, markdown, share
+from study.report.wording import how, listed, markdown, nothing, sentence, share
 
 TITLE = "Names of the features"
+NAMES_TABLE = "names_table"
 FORMULA = (
     "the name is the medoid: the short description with the largest mean cosine to the others of the item (British spellings and plurals count as one word); "
     "support: descriptions that share a word with it, itself included"
@@ -24,8 +25,8 @@ def make(analysis: Analysis) -> Section:
     rows = analysis.names
     named = rows[rows["name"].notna()]
     shared = int((named["support"] > 1).sum())
-    lead = NO_ANSWERS.capitalize() + "."
-    if len(rows):
+    lead = sentence(_unnamed(analysis))
+    if len(named):
         lead = f"{len(named):,} of {count(len(rows), 'feature')} {'has' if len(named) == 1 else 'have'} a name; {shared:,} of these names {'shares' if shared == 1 else 'share'} a word with another worker's description."
     return Section(
         id="names",
@@ -51,6 +52,11 @@ def make(analysis: Analysis) -> Section:
         notes=("Names are what one worker typed; a name with little support is a guess.",) if len(named) else (),
         banner=analysis.banner,
     )
+
+
+def _unnamed(analysis: Analysis) -> str:
+    """Why no feature has a name."""
+    return nothing(analysis, "a short description with a word that is no stop word, so no feature has a name")
 
 
 def _text(named: pd.DataFrame, lead: str) -> tuple[str, ...]:
@@ -79,7 +85,7 @@ def _figure(analysis: Analysis) -> Figure:
     bins = (
         charts.binned(named["support"].to_numpy(), whole=True) if len(named) else pd.DataFrame(columns=["low", "high", "count"])
     )
-    reason = None if len(named) else NO_ANSWERS
+    reason = None if len(named) else _unnamed(analysis)
     return figure(
         analysis,
         id="name_support",
@@ -104,12 +110,12 @@ def _table(analysis: Analysis) -> Table:
     return table(
         analysis,
         rows,
-        id="names_table",
+        id=NAMES_TABLE,
         title="Names",
         caption="Name: the description nearest to all others. Similarity: its mean cosine to them. Words: those that several descriptions have, with their number. "
         "Best supported first.",
         computed=_how(analysis),
         shown=as_text(rows[["item", *attributes_to_show(rows, columns), *rows.columns[len(columns) + 1 :]]], feature="whole"),
         items_column="item",
-        reason=None if len(rows) else NO_ANSWERS,
+        reason=None if len(rows) else _unnamed(analysis),
     )

@@ -10,9 +10,9 @@ from study.analysis import Analysis
 from study.analysis.overview import Overview
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, rows_of, table
+from study.report.sections.base import as_text, figure, rows_of, table
 from study.report.style import BLUE, GREEN
-from study.report.wording import MISSING, decimal, how, listed, share
+from study.report.wording import MISSING, decimal, how, listed, nothing, sentence, share
 
 TITLE = "The study"
 
@@ -35,10 +35,15 @@ def make(analysis: Analysis) -> Section:
 
 def _lead(analysis: Analysis, found: Overview) -> str:
     if not found.n_answers:
-        return f"There are no answers yet: {count(found.n_listed, 'item')} wait for the first one."
+        reason = nothing(analysis)
+        if len(analysis.study.answers) or not found.n_listed:
+            return sentence(reason)
+        return sentence(f"{reason}: {count(found.n_listed, 'item waits', 'items wait')} for the first answer")
     text = f"{analysis.n_text}."
-    if found.complete is not None and found.n_listed:
-        text += f" {found.complete:,} of {count(found.n_listed, 'item')} have all the answers that they want."
+    if found.complete is not None:
+        whole = "" if analysis.data is analysis.study else "Of the whole study, "
+        items = count(found.n_wanting, "item")
+        text += f" {whole}{found.complete:,} of {items} {'has' if found.complete == 1 else 'have'} all the wanted answers."
     return text
 
 
@@ -49,20 +54,28 @@ def _text(analysis: Analysis, found: Overview) -> tuple[str, ...]:
         f"{count(int(row.items), 'item')} {'has' if row.items == 1 else 'have'} {count(int(row.answers), 'answer')}"
         for row in rows_of(found.per_item)
     ]
-    sentences = [
-        f"We collected {count(found.n_answers, 'answer')} about {count(found.n_items, 'visualization')} from {count(found.n_workers, 'worker')}, who "
-        f"completed {decimal(found.tasks.mean())} tasks each on average (median {decimal(found.tasks.median(), 0)}, {found.tasks.min():,} to {found.tasks.max():,}).",
-        f"{listed(sizes)}." if len(sizes) <= 4 else "",
-    ]
+    answers = f"{count(found.n_answers, 'answer')} about {count(found.n_items, 'visualization')} from {count(found.n_workers, 'worker')}"
+    first = f"We collected {answers}" if analysis.data is analysis.study else f"Filters and exclusions leave {answers}"
+    if found.n_workers > 1:
+        first += (
+            f", who completed {decimal(found.tasks.mean())} of these tasks each on average (median {_half(found.tasks.median())}, {found.tasks.min():,} to "
+            f"{found.tasks.max():,})"
+        )
+    sentences = [f"{first}.", f"{listed(sizes)}." if len(sizes) <= 4 else ""]
     if len(found.timed):
         low, middle, high = np.percentile(found.timed, [25, 50, 75])
         sentences.append(f"The median time on task was {middle:,.0f} seconds (quartiles {low:,.0f} and {high:,.0f}).")
     if found.hourly is not None and analysis.study.pay_per_item:
         sentences.append(
-            f"Workers were paid {analysis.study.pay_per_item} {analysis.study.currency} an item, "
+            f"The pay is {analysis.study.pay_per_item} {analysis.study.currency} an item, "
             f"{decimal(found.hourly)} {analysis.study.currency} an hour at the mean time on task."
         )
     return (" ".join(sentence for sentence in sentences if sentence),)
+
+
+def _half(median: float) -> str:
+    """A median of whole numbers, which can lie between two of them: "2", "2.5"."""
+    return decimal(median, 0 if float(median).is_integer() else 1)
 
 
 def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
@@ -80,13 +93,12 @@ def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
         ),
     ]
     if found.complete is not None:
-        done = found.complete / found.n_listed if found.n_listed else None
         numbers.append(
             Number(
                 "Complete",
-                share(done),
-                n=f"{found.complete:,} of {count(found.n_listed, 'item')}",
-                help="Items with all wanted answers.",
+                share(found.complete / found.n_wanting),
+                n=f"{found.complete:,} of {count(found.n_wanting, 'item')}",
+                help="Items with all wanted answers, of the whole study, whatever is filtered.",
             )
         )
     if len(found.timed):
@@ -115,7 +127,7 @@ def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
 
 
 def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
-    reason = None if found.n_answers else NO_ANSWERS
+    reason = None if found.n_answers else nothing(analysis)
     tasks = found.tasks
     bins = charts.binned(tasks.to_numpy(), whole=True) if len(tasks) else pd.DataFrame(columns=["low", "high", "count"])
     figures = [
@@ -125,7 +137,9 @@ def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
             title="Tasks per worker",
             caption="How many answers each worker gave. The line marks the mean.",
             computed=how(analysis, "count of accepted answers for each worker", packages=("pandas",)),
-            text=f"Workers completed {decimal(tasks.mean())} tasks on average." if len(tasks) else "",
+            text=f"{count(len(tasks), 'worker')} completed {decimal(tasks.mean())} tasks{' each on average' if len(tasks) > 1 else ''}."
+            if len(tasks)
+            else "",
             data=bins,
             content=None
             if reason
@@ -141,16 +155,22 @@ def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
         )
     ]
     timed = found.timed
-    untimed = None if len(timed) else "times on task are not known"
-    # The few who went for lunch would squeeze everybody else into one bar.
-    most = float(np.percentile(timed, 99)) if len(timed) else 0.0
+    untimed = None if len(timed) else reason or "times on task are not known"
+    # The few who went for lunch would squeeze everybody else into one bar; of fewer than a hundred answers all are drawn.
+    most = float(np.percentile(timed, 99, method="higher")) if len(timed) else 0.0
     times = charts.binned(timed[timed <= most]) if len(timed) else bins.iloc[:0]
+    longest = int((timed > most).sum())
+    undrawn = (
+        f" The longest {longest:,} of {count(len(timed), 'answer')} {'is' if longest == 1 else 'are'} not drawn."
+        if longest
+        else ""
+    )
     figures.append(
         figure(
             analysis,
             id="time_on_task",
             title="Time on task",
-            caption="Seconds for one answer, without breaks; the longest 1 % are not drawn. The line marks the median.",
+            caption=f"Seconds for one answer, without breaks.{undrawn} The line marks the median.",
             computed=how(
                 analysis,
                 "seconds between showing and sending an item, gaps without a sign of life left out",
@@ -172,7 +192,7 @@ def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
         )
     )
     days = found.by_day
-    undated = None if len(days) > 1 else "all answers are of one day" if len(days) else "times of sending are not known"
+    undated = None if len(days) > 1 else "all answers are of one day" if len(days) else reason or "times of sending are not known"
     figures.append(
         figure(
             analysis,

@@ -12,12 +12,26 @@ from study.answer_table import PREFERENCES
 from study.examples import MOST_VOTES
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, attributes_to_show, figure, merged, nothing, rows_of, table
+from study.report.sections.base import as_text, attributes_to_show, figure, merged, rows_of, table
 from study.report.style import CHOICES, label, scale
-from study.report.wording import TWO_WAY, decimal, how, interval, level, listed, p_text, p_value, share
+from study.report.wording import (
+    TWO_WAY,
+    because,
+    decimal,
+    how,
+    interval,
+    level,
+    listed,
+    nothing,
+    p_text,
+    p_value,
+    sentence,
+    share,
+)
 from study.uncertainty import item_share
 
 TITLE = "Heatmaps or feature attacks"
+WHAT = "a choice in question 5"
 PACKAGES = ("numpy", "scipy", "pandas")
 TEST = (
     "sign-flip permutation test of the number of answers for B minus that for C, exact: under the null hypothesis the votes of an item (or of a "
@@ -36,7 +50,7 @@ def make(analysis: Analysis) -> Section:
         numbers=_numbers(analysis, rows),
         figures=(_shares(analysis, rows), _by_part(analysis), _votes(analysis)),
         tables=(_table(analysis), _vote_table(analysis), _test_table(analysis), *_examples(analysis)),
-        notes=tuple(dict.fromkeys(f"Preferences: {reason}." for reason in rows["reason"].dropna())),
+        notes=tuple(dict.fromkeys(f"Preferences: {because(analysis, reason, WHAT)}." for reason in rows["reason"].dropna())),
         banner=analysis.banner,
     )
 
@@ -48,11 +62,16 @@ def _all(analysis: Analysis) -> pd.DataFrame:
 
 def _lead(analysis: Analysis, rows: pd.DataFrame) -> str:
     if not rows["n"].max():
-        return nothing(analysis, "an answer to question 5").capitalize() + "."
+        return sentence(_nobody(analysis))
     return (
-        f"{share(rows.at['B', 'share'])} of the answers call the heatmaps most useful, {share(rows.at['C', 'share'])} the feature attacks, "
+        f"Of {count(int(rows['n'].max()), 'answer')} to question 5, {share(rows.at['B', 'share'])} call the heatmaps most useful, {share(rows.at['C', 'share'])} the feature attacks, "
         f"{share(rows.at['both', 'share'])} both, {share(rows.at['none', 'share'])} none."
     )
+
+
+def _nobody(analysis: Analysis) -> str:
+    """Why there are no preferences."""
+    return nothing(analysis, WHAT)
 
 
 def _ci(row: Any) -> str:
@@ -66,25 +85,25 @@ def _text(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
     none: Any = analysis.vote_shares.set_index("choice").loc["none"]
     test = analysis.heatmap_against_attack
     first = (
-        f"Asked which section was most useful, {_ci(rows.loc['B'])} of {rows['n'].max():,} answers named the heatmaps (B), {_ci(rows.loc['C'])} the feature "
+        f"Asked which section was most useful, {_ci(rows.loc['B'])} of {count(int(rows['n'].max()), 'answer')} named the heatmaps (B), {_ci(rows.loc['C'])} the feature "
         f"attack (C), {_ci(rows.loc['both'])} both, and {_ci(rows.loc['none'])} none."
     )
     second = (
-        f"None alone has the most answers for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({_vote_share(analysis)}), "
+        f"More answers chose none than any other for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({_vote_share(analysis)}), "
         f"and with ties counted for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'])})."
     )
-    third = test.reason or (
-        f"Heatmaps were preferred to feature attacks by {test.n_b:,} to {test.n_c:,} answers"
+    third = (test.reason and because(analysis, test.reason, WHAT)) or (
+        f"heatmaps were preferred to feature attacks by {test.n_b:,} to {test.n_c:,} answers"
         if test.n_b > test.n_c
-        else f"Feature attacks were preferred to heatmaps by {test.n_c:,} to {test.n_b:,} answers"
+        else f"feature attacks were preferred to heatmaps by {test.n_c:,} to {test.n_b:,} answers"
         if test.n_c > test.n_b
-        else f"As many answers preferred heatmaps as feature attacks ({test.n_b:,})"
+        else f"as many answers preferred heatmaps as feature attacks ({test.n_b:,})"
     )
     if test.p is not None:
         difference = test.difference
         ends = interval(difference.low, difference.high, difference.confidence, as_share=True)
-        third += f", a difference of {decimal(100 * (difference.value or 0.0), 1)} percentage points{f' ({ends})' if ends else ''}; exact sign-flip permutation test, {p_text(test.p)}."
-    return (first, second, third if third.endswith(".") else f"Heatmaps against feature attacks: {third}.")
+        third += f", a difference of {decimal(100 * (difference.value or 0.0), 1)} percentage points{f' ({ends})' if ends else ''}; exact sign-flip permutation test, {p_text(test.p)}"
+    return (first, second, f"Heatmaps against feature attacks: {third}.")
 
 
 def _vote_interval(analysis: Analysis) -> str:
@@ -116,7 +135,7 @@ def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
             share(none["most_share"]),
             _vote_interval(analysis),
             f"{int(none['most']):,} of {count(int(none['n_items']), 'feature')}",
-            f"None alone has the most answers; with ties {int(none['most_or_tied']):,}, with more than half of the answers {int(none['majority']):,}.",
+            f"More answers chose none than any other; with ties {int(none['most_or_tied']):,}, with more than half of the answers {int(none['majority']):,}.",
         )
     )
     test = analysis.heatmap_against_attack
@@ -137,13 +156,13 @@ def _shares(analysis: Analysis, rows: pd.DataFrame) -> Figure:
     drawn = rows.reset_index().rename(columns={"share": "value"})[["choice", "value", "low", "high", "count", "n"]]
     drawn.insert(0, "label", drawn["choice"].map(label))
     colours = scale({label(choice): colour for choice, colour in CHOICES.items()})
-    reason = None if rows["n"].max() else nothing(analysis, "an answer to question 5")
+    reason = None if rows["n"].max() else _nobody(analysis)
     return figure(
         analysis,
         id="preferences",
         paper="Figure 9b",
         title="Which section was most useful?",
-        caption=f"Share of {int(rows['n'].max() or 0):,} answers; lines are {level(analysis.options.confidence)} intervals.",
+        caption=f"Share of {count(int(rows['n'].max() or 0), 'answer')}; lines are {level(analysis.options.confidence)} intervals.",
         computed=how(analysis, "answers for the choice / all answers to question 5", intervals=TWO_WAY, packages=PACKAGES),
         text=_lead(analysis, rows),
         data=drawn,
@@ -170,7 +189,10 @@ def _by_part(analysis: Analysis) -> Figure:
             "n": rows["n"].to_numpy(),
         }
     )
-    reason = None if len(drawn) else ("the study knows neither groupings nor tiers" if len(analysis.data.answers) else NO_ANSWERS)
+    reason = None
+    if drawn.empty:
+        answered = bool(analysis.preferences["n"].max())
+        reason = "the answers have one grouping and one tier at most" if answered else _nobody(analysis)
     colours = scale({label(choice): colour for choice, colour in CHOICES.items()})
     return figure(
         analysis,
@@ -205,21 +227,21 @@ def _votes(analysis: Analysis) -> Figure:
         analysis,
         id="votes",
         title="What features are voted for",
-        caption=f"Share of {n:,} features for which a choice alone has the most answers; ties stand by themselves.",
+        caption=f"Share of {count(n, 'feature')} for which a choice alone has the most answers; ties stand by themselves.",
         computed=how(
             analysis,
             "the vote of an item is the choice with the most answers; a tie is no vote",
             n=f"{n:,} items",
             packages=("pandas",),
         ),
-        text=f"{count(ties, 'feature')} of {n:,} had no single choice with the most answers." if n else "",
+        text=f"{ties:,} of {count(n, 'feature')} had no single choice with the most answers." if n else "",
         data=drawn.drop(columns=["low", "high"]),
         content=charts.intervals(
             drawn, x_title="Share of features", colours=scale(colours), colour="label", bars=True, as_share=True
         )
         if n
         else None,
-        reason=None if n else NO_ANSWERS,
+        reason=None if n else _nobody(analysis),
     )
 
 
@@ -308,7 +330,7 @@ def _test_table(analysis: Analysis) -> Table:
         caption="Answers for both or none take no side.",
         computed=how(analysis, TEST, intervals=TWO_WAY, packages=PACKAGES),
         shown=pd.DataFrame(shown, columns=["measure", "value"]),
-        reason=test.reason,
+        reason=test.reason and because(analysis, test.reason, WHAT),
     )
 
 
@@ -330,7 +352,11 @@ def _examples(analysis: Analysis) -> list[Table]:
                 shown=as_text(rows[[*columns, "short_descriptions", "long_descriptions"]]),
                 items_column="item",
                 pictures=True,
-                reason=None if len(rows) else f"no answer chose {choice}",
+                reason=None
+                if len(rows)
+                else f"no answer chose {choice}"
+                if analysis.preferences["n"].max()
+                else _nobody(analysis),
             )
         )
     return tables

@@ -6,11 +6,12 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
+from study.exclusion_text import rule_in_words
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, records_of, table
+from study.report.sections.base import as_text, figure, records_of, table
 from study.report.style import BLUE, GREY, ORANGE, scale
-from study.report.wording import TWO_WAY, decimal, how, is_missing, level, share
+from study.report.wording import TWO_WAY, decimal, how, is_missing, level, markdown, nothing, sentence, share
 
 TITLE = "Workers and exclusions"
 PACKAGES = ("numpy", "pandas", "scipy", "krippendorff")
@@ -29,15 +30,17 @@ def make(analysis: Analysis) -> Section:
     lost = int(answers["worker"].isin(analysis.excluded_workers).sum())
     does = "leaves" if analysis.options.exclude else "would leave"
     if analysis.rule is None:
-        lead = "No rule of exclusion is set: nobody is left out."
+        lead = "No rule of exclusion is set, so none leaves anybody out."
     elif not workers:
-        lead = NO_ANSWERS.capitalize() + "."
+        lead = sentence(nothing(analysis))
     else:
         lead = f"The rule {does} out {out:,} of {count(workers, 'worker')} with {lost:,} of {count(len(answers), 'answer')}."
     applied = (
-        "It is applied to all numbers of this report."
+        "No rule is set."
+        if analysis.rule is None
+        else "The rule is applied: the other sections are without those whom it excludes, where they do not speak of the whole study."
         if analysis.options.exclude
-        else "It is not applied: numbers elsewhere are of everybody."
+        else "The rule is not applied: the other sections are with those whom it would exclude."
     )
     return Section(
         id="quality",
@@ -69,22 +72,27 @@ def make(analysis: Analysis) -> Section:
 def _text(analysis: Analysis, lead: str) -> tuple[str, ...]:
     if analysis.rule is None or not analysis.filtered.n_workers:
         return ()
+    words = rule_in_words(analysis.rule)
     if analysis.options.exclude:
-        return (analysis.rule.text, lead)
-    return (f"No worker was excluded. {lead} (The rule: {analysis.rule.text})",)
+        return (words, lead)
+    return (f"No worker was excluded by a rule. {lead} ({words})",)
 
 
 def _notes(analysis: Analysis, applied: str) -> tuple[str, ...]:
     notes = [] if analysis.rule is None else [applied]
     notes.append("Workers are judged by all of their answers, whatever is filtered.")
     if not len(analysis.study.checks):
-        notes.append("The study has no gold or attention checks, so these signals say nothing.")
+        notes.append("No worker met a gold or attention check, so these signals say nothing.")
+    if by_hand := len(analysis.filters.excluded_workers):
+        notes.append(
+            f"{count(by_hand, 'worker')} named by hand {'is' if by_hand == 1 else 'are'} left out of all of this, and of the other sections."
+        )
     return tuple(notes)
 
 
 def _workers(analysis: Analysis) -> Figure:
     found = analysis.worker_table
-    found = found[found["answers_kept"] > 0] if len(analysis.data.answers) else found
+    found = found[found.index.isin(analysis.filtered.answers["worker"].unique())]
     timed = bool(found["seconds"].notna().any())
     x = "seconds" if timed else "n"
     rows = pd.DataFrame(
@@ -102,7 +110,13 @@ def _workers(analysis: Analysis) -> Figure:
         }
     )
     drawn = rows[rows["ease gap"].notna() & (rows["seconds"].gt(0) if timed else True)]
-    reason = None if len(drawn) else "no worker shares an item with another one" if len(rows) else NO_ANSWERS
+    reason = None
+    if rows.empty:
+        reason = nothing(analysis)
+    elif rows["ease gap"].isna().all():
+        reason = "no item has ratings of ease by two workers"
+    elif drawn.empty:
+        reason = "the times on task of those who rated the same item as another worker are not known"
     where = "seconds" if x == "seconds" else "answers"
     return figure(
         analysis,
@@ -110,10 +124,11 @@ def _workers(analysis: Analysis) -> Figure:
         title="Workers: time, and distance from the others",
         caption=f"Each point is a worker: {'median time on task' if timed else 'number of answers'}, and the mean distance of their ease ratings from the average "
         "of the other workers of the same item. Disagreement is no reason for exclusion; it is shown, and no signal.",
+        subtitle=f"{count(len(rows), 'worker')}, judged by all of their answers",
         computed=how(
             analysis,
             "median of seconds; mean over a worker's answers of |rating − mean rating of the others of the item|",
-            n=f"{len(drawn):,} workers who share an item with others",
+            n=f"{count(len(drawn), 'worker')} who rated the ease of an item that another one rated, too",
             packages=("numpy", "pandas"),
         ),
         text="",
@@ -145,8 +160,10 @@ def _effect(analysis: Analysis) -> Figure:
         parts.append(rows.rename(index=_short).rename_axis("label").reset_index().assign(series=series))
     drawn = pd.concat(parts, ignore_index=True)
     drawn = drawn[drawn["value"].notna()].astype(dict.fromkeys(("value", "low", "high"), "float64"))
-    reason = None if len(drawn) else NO_ANSWERS
-    if analysis.rule is None:
+    reason = None if len(drawn) else nothing(analysis)
+    if not len(analysis.filtered.answers):
+        reason = nothing(analysis)
+    elif analysis.rule is None:
         reason = "no rule of exclusion is set"
     elif not len(analysis.excluded_workers):
         reason = "the rule excludes nobody"
@@ -157,7 +174,7 @@ def _effect(analysis: Analysis) -> Figure:
         caption=f"Headline numbers with everybody and without those whom the rule leaves out, with {level(analysis.options.confidence)} intervals.",
         computed=_how(analysis),
         text="",
-        subtitle=f"{len(analysis.filtered.answers):,} answers with everybody",
+        subtitle=f"{count(len(analysis.filtered.answers), 'answer')} with everybody",
         data=drawn,
         content=None
         if reason
@@ -172,11 +189,11 @@ def _effect(analysis: Analysis) -> Figure:
 
 
 def _how(analysis: Analysis) -> str:
-    rule = analysis.rule.text if analysis.rule else "none"
+    rule = markdown(rule_in_words(analysis.rule)) if analysis.rule else "none"
     return how(
         analysis,
         "every headline number computed twice, with all workers and without the excluded ones",
-        n=f"{len(analysis.filtered.answers):,} answers with everybody",
+        n=f"{count(len(analysis.filtered.answers), 'answer')} with everybody",
         intervals=f"{TWO_WAY} for shares and means, of agreement with pairs of descriptions; items resampled for alphas; Wilson for votes",
         extra=[("Rule", rule)],
         packages=PACKAGES,
@@ -258,5 +275,5 @@ def _worker_table(analysis: Analysis) -> Table:
         "frequent combination of ease, confidence and preference. Copied: descriptions repeated from another item. Gap: distance from the others' ratings.",
         shown=as_text(rows[[*first, *(name for name in rows if name not in first)]], **kinds),
         items_column="worker",
-        reason=None if len(rows) else NO_ANSWERS,
+        reason=None if len(rows) else nothing(analysis),
     )

@@ -8,11 +8,12 @@ from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, as_text, figure, merged, rows_of, table
+from study.report.sections.base import as_text, figure, merged, rows_of, table
 from study.report.style import label
-from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, share
+from study.report.wording import MISSING, because, decimal, how, interval, is_missing, level, listed, nothing, sentence, share
 
 TITLE = "Reliability of answers"
+WHAT = {"ease": "a rating of ease", "confidence": "a rating of confidence", "useful": "a choice in question 5"}
 PACKAGES = ("krippendorff", "numpy", "pandas")
 FORMULA = (
     "Krippendorff's alpha, 1 − observed / expected disagreement; ordinal distances for ease and confidence, nominal for preferences; items with one "
@@ -25,13 +26,17 @@ def make(analysis: Analysis) -> Section:
     """Krippendorff's alpha of the three questions; models of workers where they were asked for."""
     rows = analysis.alphas
     known = rows[rows["value"].notna()]
-    lead = "Agreement between workers is not defined yet."
+    lead = sentence(f"agreement between workers is not defined: {_undefined(analysis)}")
     if len(known):
         parts = [f"{decimal(row.value)} for {label(row.question).lower()}" for row in rows_of(known)]
         lead = f"Krippendorff's alpha is {listed(parts)}: 0 is what chance would give, 1 is perfect agreement."
     tables = [_table(analysis)]
     latent = analysis.latent
-    notes = [f"{label(row.question)}: {row.reason}." for row in rows_of(rows) if not is_missing(row.reason)]
+    notes = [
+        f"{label(row.question)}: {because(analysis, row.reason, WHAT[row.question])}."
+        for row in rows_of(rows)
+        if not is_missing(row.reason)
+    ]
     if latent is not None:
         tables += _latent_tables(analysis)
         if latent.reason:
@@ -56,6 +61,16 @@ def make(analysis: Analysis) -> Section:
         notes=tuple(notes),
         banner=analysis.banner,
     )
+
+
+def _undefined(analysis: Analysis) -> str:
+    """Why there is no alpha."""
+    if not len(analysis.data.answers):
+        return nothing(analysis)
+    reasons = {row.question: because(analysis, row.reason, WHAT[row.question]) for row in rows_of(analysis.alphas)}
+    if len(set(reasons.values())) == 1:
+        return reasons["ease"]
+    return "; ".join(f"{label(question).lower()}: {reason}" for question, reason in reasons.items())
 
 
 def _text(analysis: Analysis) -> tuple[str, ...]:
@@ -93,7 +108,7 @@ def _figure(analysis: Analysis) -> Figure:
             "items": drawn["n_items"].to_numpy(),
         }
     )
-    reason = None if len(drawn) else "; ".join(dict.fromkeys(str(reason) for reason in rows["reason"])) or NO_ANSWERS
+    reason = None if len(drawn) else _undefined(analysis)
     return figure(
         analysis,
         id="alpha",

@@ -167,7 +167,7 @@ def test_a_study_without_clear_differences_still_says_what_it_found() -> None:
     (delta,) = analysis.differences["delta"].dropna()
     (text,) = section(analysis, "differences").text
     assert "1 comparison of" in text
-    assert "None was clear after Holm's correction; the largest: Ease is" in text
+    assert "the one whose Cliff's delta is furthest from 0: Ease is" in text
     assert f"Cliff's delta {delta:.2f}".replace("-", "−") in text
 
 
