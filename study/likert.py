@@ -19,7 +19,6 @@ from scipy.stats import binom, binomtest
 from barlow_core.errors import BarlowError
 from study import uncertainty
 from study.answer_table import DESCRIPTIONS, LEVELS, PREFERENCES, RATINGS, check_choice, checked
-from study.cumulative import cumulative
 from study.uncertainty import Estimate
 
 # Products of two distributions up to this many terms are summed directly, larger ones by Fourier transform, whose rounding errors
@@ -99,15 +98,6 @@ def item_averages(answers: pd.DataFrame, question: str) -> pd.DataFrame:
     table = _rated(answers, [question])
     groups = table.groupby("item", sort=False)[question]
     return pd.DataFrame({"average": groups.mean(), "n": groups.size()})
-
-
-def cumulative_averages(answers: pd.DataFrame, question: str, *, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Figure 9a: how many items have an average of at most x.
-
-    Returns:
-        The columns of `by`, then those of `cumulative`.
-    """
-    return _by(answers, by, lambda part: cumulative(item_averages(part, question)["average"].to_numpy()))
 
 
 def items_above(

@@ -33,7 +33,6 @@ def staircase(
     threshold: float | None = None,
     domain: tuple[float, float] | None = None,
     y_title: str = "Share of items with at most this value",
-    symbol_title: str = "",
 ) -> Spec:
     """Cumulative distributions over items, an item a point on the step where it lies.
 
@@ -46,7 +45,7 @@ def staircase(
         "field": "series",
         "type": "nominal",
         "scale": dict(colours),
-        "title": symbol_title or None,
+        "title": None,
         "legend": _top_legend(),
     }
     scale_x: Spec = {"domain": list(domain)} if domain else {"zero": False}

@@ -131,10 +131,9 @@ def _plain(value: Any, digits: int) -> Any:
     return None if value is pd.NA else str(value)
 
 
-def scale(colours: Mapping[Any, str], present: Any = None) -> dict[str, Any]:
-    """A colour scale by label, for the values that are there, in the order of the palette."""
-    shown = [key for key in colours if present is None or key in set(present)]
-    return {"domain": [label(key) for key in shown], "range": [colours[key] for key in shown]}
+def scale(colours: Mapping[Any, str]) -> dict[str, Any]:
+    """A colour scale by label, in the order of the palette."""
+    return {"domain": [label(key) for key in colours], "range": list(colours.values())}
 
 
 def fonts() -> Path:

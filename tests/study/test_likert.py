@@ -55,17 +55,6 @@ def test_averages_of_items_leave_out_missing_answers_only(answers: pd.DataFrame)
     assert likert.item_averages(answers, "confidence").loc["b"].tolist() == [3.0, 2]
 
 
-def test_the_cumulative_distribution_is_over_items(answers: pd.DataFrame) -> None:
-    table = likert.cumulative_averages(answers, "ease")
-    assert table.to_dict("list") == {"value": [1.25, 3.0, 4.0], "n": [1, 2, 3], "share": pytest.approx([1 / 3, 2 / 3, 1])}
-    split = likert.cumulative_averages(answers, "ease", by=["grouping"])
-    assert split[["grouping", "value", "share"]].to_numpy().tolist() == [
-        ["label", 3.0, 0.5],
-        ["label", 4.0, 1.0],
-        ["prediction", 1.25, 1.0],
-    ]
-
-
 def test_items_above_three_in_one_question_or_in_both(answers: pd.DataFrame) -> None:
     ease = likert.items_above(answers, ["ease"], **FAST)
     assert (ease.count, ease.n_items, ease.share.value) == (1, 3, pytest.approx(1 / 3))
@@ -217,7 +206,6 @@ def test_one_worker_who_likes_heatmaps_is_no_evidence_about_workers() -> None:
 
 def test_an_empty_study_gives_empty_tables_and_reasons(nobody: pd.DataFrame) -> None:
     assert len(likert.item_averages(nobody, "ease")) == 0
-    assert list(likert.cumulative_averages(nobody, "ease", by=["tier"]).columns) == ["tier", "value", "n", "share"]
     above = likert.items_above(nobody)
     assert (above.count, above.n_items, above.share.value, above.share.reason) == (0, 0, None, "nobody answered")
     assert likert.averages(nobody, "ease").loc[0, ["n", "reason"]].tolist() == [0, "nobody answered"]
