@@ -18,15 +18,17 @@ from study.report import front
 from study.report.html import report_html
 from study.report.pdf import report_pdf
 from study.report.results import SECTIONS, section
+from study.report.sections.names import NAMES_TABLE
 
 PROVENANCE = "provenance.json"
+NAMES = "names.csv"
 
 
 def report_files(
     analysis: Analysis, *, pdf: bool = True, progress: Callable[[str], None] | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file of a report: report.html, report.pdf, figures/*.png, *.svg and *.csv, tables/*.csv, names.csv,
-    provenance.json.
+    """Name and content of every file of a report: report.html, report.pdf, figures/*.png, *.svg and *.csv, tables/*.csv, names.csv
+    (the table of names once more, where one looks for what the features are called), provenance.json.
 
     Args:
         pdf: also make the PDF.
@@ -46,6 +48,8 @@ def report_files(
                 yield f"figures/{figure.file_name('png')}", figure.png()
         for table in one.tables:
             yield f"tables/{table.file_name()}", table.csv()
+            if table.id == NAMES_TABLE:
+                yield NAMES, table.csv()
     say("report.html")
     yield "report.html", report_html(analysis, made)
     if pdf:

@@ -105,6 +105,13 @@ def test_all_files_are_there(report: Path) -> None:
         assert f"tables/{table}.csv" in names
 
 
+def test_names_have_a_file_of_their_own(report: Path, analysis: Analysis) -> None:
+    found = pd.read_csv(report / "names.csv").set_index("item")
+    assert found["name"].to_dict() == analysis.names["name"].to_dict()
+    assert found["support"].to_dict() == analysis.names["support"].to_dict()
+    assert {"grouping", "class_name", "feature", "n", "similarity", "words", "ease", "agreement", "reason"} <= set(found.columns)
+
+
 def test_the_html_stands_alone_and_is_whole(report: Path) -> None:
     found = Reader((report / "report.html").read_text(encoding="utf-8"))
     assert all(source.startswith(("data:", "#")) for source in found.sources), "nothing is fetched"
