@@ -120,6 +120,7 @@ def how(
     intervals: str | None = None,
     extra: Iterable[tuple[str, str]] = (),
     packages: Sequence[str] = ("numpy", "pandas", "scipy"),
+    of_study: bool = True,
 ) -> str:
     """The fold "how this was computed", as Markdown.
 
@@ -129,11 +130,13 @@ def how(
         intervals: how they were made; None: there are none.
         extra: further lines, (label, Markdown).
         packages: that computed it.
+        of_study: False for what is computed from other data: neither filters nor exclusions touch it.
     """
     options = analysis.options
     lines = [("Formula", formula), ("n", markdown(n or analysis.n_text))]
-    lines.append(("Data", f"{markdown(analysis.study.name)}; {markdown(analysis.filters.text)}"))
-    lines.append(("Exclusions", exclusions_text(analysis)))
+    if of_study:
+        lines.append(("Data", f"{markdown(analysis.study.name)}; {markdown(analysis.filters.text)}"))
+        lines.append(("Exclusions", exclusions_text(analysis)))
     if intervals is not None:
         settings = f"{options.replicates:,} resamples, seed {options.seed}"
         lines.append(("Intervals", f"{level(options.confidence)}, {intervals}; {settings}"))

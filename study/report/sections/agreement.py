@@ -36,6 +36,8 @@ RULE = (
     "agreement is the mean cosine over all pairs of descriptions of an item, equal ones included. Fewer than two usable descriptions: not defined"
 )
 
+PAPER_VECTORS = ("Vectors", "those that a caller gave loaded, else those that ship with Barlow")
+
 
 def make(analysis: Analysis) -> Section:
     """Agreement of short, long and concatenated descriptions; coverage; easy and difficult items; the paper's items."""
@@ -282,7 +284,14 @@ def _paper(analysis: Analysis) -> Table:
         title="The paper's own items: computed against printed",
         caption="Short descriptions of Tables 6 and 7 of the paper. Unknown: words of theirs without a vector here. "
         f"{_reproduced(rows, wording_text(analysis) if departs else '')} These are not answers of this study.",
-        computed=how(analysis, RULE, n=f"{count(len(rows), 'item')} of the paper", extra=_extra(analysis)[1:], packages=PACKAGES),
+        computed=how(
+            analysis,
+            RULE,
+            n=f"{count(len(rows), 'item')} of the paper",
+            extra=[PAPER_VECTORS, *_extra(analysis)[1:]],
+            packages=PACKAGES,
+            of_study=False,
+        ),
         shown=shown,
     )
 

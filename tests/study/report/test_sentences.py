@@ -126,6 +126,12 @@ def test_what_comes_out_of_the_paper_is_counted() -> None:
     assert f"Not explained: {missed['class_name']} ({missed['paper']:.4f} printed, {missed['computed']:.4f} here)." in caption
 
 
+def test_the_papers_items_are_of_no_study() -> None:
+    table = next(one for one in section(analysed(whole(2)), "agreement").tables if one.id == "paper_agreement")
+    assert "**Exclusions:**" not in table.computed
+    assert "**Data:**" not in table.computed
+
+
 def test_departures_from_the_paper_are_told_beside_its_numbers() -> None:
     wording = Wording(spelling=True, hyphens=True, plurals=True)
     found = analysed(whole(2), options=AnalysisOptions(replicates=50, wording=wording))
