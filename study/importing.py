@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from study.analysis import StudyData
 from study.answer_table import ATTRIBUTES, PREFERENCES, contradictions, expected_number, wrong_numbers
 from study.csv_file import TableError, read_csv
 from study.csv_file import read_header as header_of
-from study.csv_times import read_times
+from study.csv_times import UNTOLD, read_times
 
 # What a column of the file can stand for.
 MAPPABLE = {
@@ -264,6 +264,8 @@ def import_answers(
     hints = []
     if "state" in mapping and any(f"column {mapping['state']!r}" in text for _, text in problems):
         hints.append("Where a column holds something else, say so: another name, or none, such as state=")
+    if any(UNTOLD in text for _, text in problems):
+        hints.append("Where nobody knows which comes first, leave the times out: submitted_at=")
     against = contradictions(made)
     for attribute, row, first_row in against.itertuples(index=False):
         values = columns[attribute]
@@ -343,7 +345,10 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         return values.where((values != "") & (values != "nan"), None)
     if what == "useful":
         given = ~values.str.lower().isin([one for one in _MISSING if one != "none"])
-        found = values.map(lambda text: _USEFUL.get(_plain(text).removeprefix("section")) or _USEFUL.get(_plain(text)))
+        found = _of_each(
+            values,
+            lambda texts: texts.map(lambda text: _USEFUL.get(_plain(text).removeprefix("section")) or _USEFUL.get(_plain(text))),
+        )
         _note(problems, given & found.isna(), values, column, f"one of {', '.join(PREFERENCES)}")
         return found.where(given, None)
     missing = values.str.lower().isin(_MISSING)
@@ -352,9 +357,10 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         return values.where(values != "", None)
     if what in ("ease", "confidence"):
         # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy". A second number makes it another answer: "4-5", "3:4".
-        digits = values.str.extract(r"^([1-5])(?:\.0+)?(?:\s*[-(:–—]\D*)?$", expand=False)
+        pattern = r"^([1-5])(?:\.0+)?(?:\s*[-(:–—]\D*)?$"
+        digits = _of_each(values, lambda texts: _numbers(texts.str.extract(pattern, expand=False)))
         _note(problems, digits.isna() & ~missing, values, column, "a whole number from 1 to 5")
-        return pd.to_numeric(digits, errors="coerce")
+        return digits
     if what == "simulated":
         lower = values.str.lower()
         _note(problems, ~lower.isin([*_TRUE, *_FALSE]) & ~missing, values, column, "true or false")
@@ -371,10 +377,20 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         return lower.where(possible, None)
     if what in ("class_name", "group", "platform"):
         return values.where(values != "", None)
-    numbers = pd.to_numeric(values.where(~missing), errors="coerce").astype("float64")
+    numbers = _of_each(values.where(~missing), _numbers)
     wrong = wrong_numbers(what, numbers.to_numpy()) | (numbers.isna() & ~missing).to_numpy()
     _note(problems, wrong, values, column, expected_number(what))
     return numbers.mask(wrong)
+
+
+def _of_each(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """What a function makes of a column, each value read once."""
+    places, texts = pd.factorize(values)
+    return function(pd.Series(texts, dtype="str")).reindex(places).set_axis(values.index)
+
+
+def _numbers(texts: pd.Series) -> pd.Series:
+    return pd.Series(pd.to_numeric(texts, errors="coerce"), dtype="float64")
 
 
 def _note(problems: list[tuple[int, str]], wrong: pd.Series | np.ndarray, values: pd.Series, column: str, expected: str) -> None:

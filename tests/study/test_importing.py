@@ -135,6 +135,23 @@ def test_numbers_within_their_range_stay_as_they_are(tmp_path: Path) -> None:
     assert found.to_numpy().tolist() == [[1, 12, 0, 0.5, -3], [0, 1000, 2, None, None]]
 
 
+def test_days_of_one_order_are_read_and_said_and_others_refused(tmp_path: Path) -> None:
+    head = "item,worker,ease,submitted_at\n"
+    data = import_answers(write(tmp_path / "x.csv", head + "a,w,4,03/04/2020\nb,w,4,13/04/2020 10:00\nc,w,4,\n"))
+    assert data.answers["submitted_at"].dt.strftime("%d %B").tolist()[:2] == ["03 April", "13 April"]
+    assert any("are read with the day first, as '13/04/2020 10:00' (line 3)" in note for note in data.notes)
+    mixed = problems_of(tmp_path, head + "a,w,4,03/04/2020\nb,w,4,13/04/2020\nc,w,4,04/13/2020\n")
+    assert mixed == (
+        "line 4, column 'submitted_at': '04/13/2020'; expected the day first, as in line 3 ('13/04/2020'); a column has one order",
+    )
+    (unknown,) = problems_of(tmp_path, head + "a,w,4,03/04/2020\nb,w,4,\n")
+    assert unknown.startswith(
+        "line 2, column 'submitted_at': '03/04/2020'; expected a time whose day and month can be told apart"
+    )
+    with pytest.raises(AnswersError, match="leave the times out: submitted_at=$"):
+        import_answers(tmp_path / "x.csv")
+
+
 def test_rows_that_contradict_what_was_said_of_their_item_are_listed(tmp_path: Path) -> None:
     text = "item,worker,ease,tier,class,ber\ni0,v,4,top,tiger,0.5\ni1,v,4,,lion,\ni0,w,4,bottom,tiger,0.50\ni1,w,3,top,lion,0.1\ni1,x,3,Top,Lion,0.2\n"
     assert problems_of(tmp_path, text) == (
