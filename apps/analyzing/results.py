@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from shared.html import plain
 from shared.panel_pictures import panel_html
@@ -15,9 +16,11 @@ from analyzing.place import go
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, item_panel
 from study.report import Figure, Number, Section, Table, style
+from study.report.cells import as_numbers
 from study.report.wording import MISSING
 
 ROW = 35  # pixels of a row of a table
+OPEN = ("item", "worker")  # ids, which may look like numbers
 MOST_ROWS = 12  # of a table before it scrolls
 
 
@@ -92,8 +95,8 @@ def show_table(table: Table, analysis: Analysis) -> None:
             return
         st.html(f'<p class="bw-caption">{escape(table.caption)}</p>')
         said = [name for name in table.shown if not (table.shown[name] == MISSING).all()]
-        labels = {name: style.heading(name) for name in said}
-        rows_that_open(table.shown, table.items_column, key=f"rows {table.id}", column_order=said, column_config=labels)
+        shown, columns = _sortable(table.shown[said])
+        rows_that_open(shown, table.items_column, key=f"rows {table.id}", column_config=columns)
         if len(table.shown) < len(table.data):
             st.html(
                 f'<p class="bw-note">The first {len(table.shown):,} of {len(table.data):,} rows; the CSV has all of them.</p>'
@@ -102,6 +105,18 @@ def show_table(table: Table, analysis: Analysis) -> None:
             _show_examples(table, analysis)
         _show_downloads(f"table {table.id}", table.title, {"CSV": table.csv}, table.file_name)
         _show_computed(table.computed)
+
+
+def _sortable(shown: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table of texts with its numbers as numbers, which sort as such, and how its columns are shown."""
+    columns: dict[str, Any] = {}
+    for name in map(str, shown):
+        label, numbers = style.heading(name), as_numbers(shown[name])
+        columns[name] = label
+        if numbers is not None and name not in OPEN:
+            shown = shown.assign(**{name: pd.Series(numbers.values, index=shown.index, dtype=float)})
+            columns[name] = st.column_config.NumberColumn(label, format=numbers.format)
+    return shown, columns
 
 
 def _show_examples(table: Table, analysis: Analysis) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from study.analysis import Analysis
 from study.report import front
+from study.report.cells import is_number
 from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, data_uri, pictures_of
 from study.report.results import results
@@ -134,13 +135,3 @@ def printable(shown: pd.DataFrame) -> pd.DataFrame:
     """A table without the columns that say nothing in any row."""
     kept = [column for column in shown.columns if not shown[column].astype(str).isin(["—", ""]).all() or not len(shown)]
     return shown[kept]
-
-
-def is_number(cell: object) -> bool:
-    """Whether a cell is set to the right."""
-    text = str(cell).replace("\N{NO-BREAK SPACE}%", "").replace(",", "").replace("−", "-").lstrip("< ")
-    try:
-        float(text)
-    except ValueError:
-        return text == "—"
-    return True

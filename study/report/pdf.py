@@ -21,7 +21,8 @@ from reportlab.platypus import Table as Grid
 
 from study.analysis import Analysis
 from study.report import front
-from study.report.html import is_number, printable
+from study.report.cells import is_number
+from study.report.html import printable
 from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, pictures_of
 from study.report.results import results
