@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.analysis.understanding import CAUSES, NOT_KNOWN, OF_CLASSES, OUTCOMES
+from study.analysis.understanding import (
+    CAUSES,
+    FEWEST_CLASSES,
+    MOST_PARTS,
+    NO_OUTCOME,
+    NOT_KNOWN,
+    OF_CLASSES,
+    OUTCOMES,
+    PERMUTATIONS,
+    cannot_be_clear,
+    class_columns,
+    class_of_items,
+)
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
 from study.report.sections.base import NO_ANSWERS, figure, merged, records_of, rows_of, table
@@ -16,12 +29,13 @@ from study.report.style import BLUE, GREY, label, prose, scale
 from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, p_text, p_value
 
 TITLE = "Does understanding matter?"
-PACKAGES = ("scipy", "statsmodels", "numpy", "pandas")
-FORMULA = (
-    "Spearman's rank correlation over items (over groups, a class by label or by prediction, for the error rate, which items of a group share); p-values from the same resamples as the "
-    "intervals, corrected by Holm over all pairs"
-)
-OVER_CLASSES = "bootstrap over groups (a class by label or by prediction), each with all its items; percentiles"
+PACKAGES = ("scipy", "numpy", "pandas")
+GROUP_IS = {
+    ("group",): "A group is a class by label, or a class by prediction",
+    ("grouping", "class_name"): "A group is a class by label, or a class by prediction",
+    ("class_name",): "A group is a class; its grouping (by label or by prediction) is not known",
+}
+INDEPENDENT = "No item's class is known, so items are taken as independent, and the error rate, which items of a class share, has neither interval nor p-value."
 CLEAR, UNCLEAR = "clear after correction", "not clear"
 
 
@@ -34,7 +48,9 @@ def make(analysis: Analysis) -> Section:
     if not len(analysis.data.answers):
         lead = NO_ANSWERS.capitalize() + "."
     elif not len(tested):
-        lead = "The study knows too little of its features to say."
+        lead = _why_not(rows)
+    elif cannot_be_clear(tested, 1 - analysis.options.confidence).all():
+        lead = f"Too few groups: whatever their order, {count(len(tested), 'correlation')} could not be clear after correction for their number."
     elif not len(clear):
         lead = f"None of {count(len(tested), 'correlation')} between understanding and what is known of features is clear after correction for their number."
     else:
@@ -58,25 +74,46 @@ def make(analysis: Analysis) -> Section:
         tables=(_table(analysis),),
         notes=(
             *((f"Not known in this study: {listed(unknown)}.",) if unknown else ()),
-            "A group is a class by label, or a class by prediction; the interval resamples groups with all their items.",
+            _groups(analysis),
             "A correlation is no cause: easy features may differ in other ways, too.",
         ),
         banner=analysis.banner,
     )
 
 
+def _why_not(rows: pd.DataFrame) -> str:
+    """Why nothing could be tested: what is wrong with the features that are known, else that none are."""
+    reasons = [reason for reason in rows["reason"].dropna().unique() if reason != NOT_KNOWN]
+    if not reasons:
+        return "The study knows too little of its features to say."
+    # What was not asked is no reason where something else was.
+    reasons = [reason for reason in reasons if reason != NO_OUTCOME] or reasons
+    return f"No correlation can be tested: {'; '.join(reasons)}."
+
+
+def _groups(analysis: Analysis) -> str:
+    """What a group is here, and how it is used."""
+    columns = class_columns(analysis.item_table)
+    if not columns:
+        return INDEPENDENT
+    left_out = int((class_of_items(analysis.item_table) < 0).sum())
+    without = f" {count(left_out, 'item')} of no known group {'is' if left_out == 1 else 'are'} left out." if left_out else ""
+    return f"{GROUP_IS[columns]}; intervals leave out one group after the other with all its items, and need {FEWEST_CLASSES} groups.{without}"
+
+
 def _text(analysis: Analysis, tested: pd.DataFrame, clear: pd.DataFrame) -> tuple[str, ...]:
     """Every correlation of ease, and the clearest ones of everything."""
-    if tested.empty:
-        return ()
+    rows = analysis.correlations
     confidence = analysis.options.confidence
     ease = [
         f"{decimal(row['rho'])} with {prose(row['cause'])} ({_ends(row, confidence)}{_n(row['unit'], row['n'], row['n_classes'])})"
-        for row in records_of(tested[tested["outcome"] == "ease"])
+        for row in records_of(rows[(rows["outcome"] == "ease") & rows["rho"].notna()])
     ]
     sentences = [f"Spearman's rank correlation of the average ease was {listed(ease)}."] if ease else []
-    least = p_text(tested["p_holm"].min())
+    if tested.empty:
+        return (" ".join([*sentences, _why_not(rows)]),) if sentences else ()
     if clear.empty:
+        least = p_text(tested["p_holm"].min())
         sentences.append(
             f"No correlation of {count(len(tested), 'pair')} was clear after Holm's correction (the smallest corrected {least})."
         )
@@ -84,10 +121,54 @@ def _text(analysis: Analysis, tested: pd.DataFrame, clear: pd.DataFrame) -> tupl
     return (" ".join(sentences), *found) if sentences else tuple(found)
 
 
-def _n(unit: str, n: int, n_classes: int) -> str:
-    """What a correlation rests on: "90 items of 18 groups", "18 groups"; a group is a class by label or by prediction."""
+def _n(unit: str, n: int, n_classes: Any) -> str:
+    """What a correlation rests on: "90 items of 18 groups", "18 groups", "90 items, taken as independent"."""
+    if is_missing(n_classes):
+        return f"{count(int(n), 'item')}, taken as independent"
     groups = count(int(n_classes), "group")
     return groups if unit == "classes" else f"{count(int(n), 'item')} of {groups}"
+
+
+def _how(analysis: Analysis, n: str, causes: Sequence[str] = CAUSES) -> str:
+    """How correlations with these causes were computed."""
+    options = analysis.options
+    columns = class_columns(analysis.item_table)
+    known = [cause for cause in causes if analysis.data.has(cause)]
+    of_classes = [prose(cause) for cause in known if cause in OF_CLASSES]
+    of_items = [prose(cause) for cause in known if cause not in OF_CLASSES]
+    formulas, tests = [], []
+    if of_classes and columns:
+        orders = max(options.replicates, PERMUTATIONS)
+        formulas.append(f"Spearman's rank correlation over groups, of {listed(of_classes)} and the averages of the groups' items")
+        tests.append(
+            f"{listed(of_classes)}: permutation test, two-sided, of the groups' values in any order (all orders, or {orders:,} random ones where there are more; seed {options.seed})"
+        )
+    elif of_classes:
+        formulas.append(f"Spearman's rank correlation over items, of {listed(of_classes)}, without a test")
+    if of_items:
+        formulas.append(f"Spearman's rank correlation over items, of {listed(of_items)}")
+        tests.append(f"{listed(of_items)}: two-sided, from the same t as the interval")
+    n_tested = int(analysis.correlations["p"].notna().sum())
+    left_out = "one group at a time with all its items" if columns else "one item at a time"
+    ends = (
+        f"{level(options.confidence)}, jackknife of Fisher's z: {left_out} left out (of more than {MOST_PARTS}: in {MOST_PARTS} parts), Student's t with one "
+        f"degree of freedom less than there are parts; none with fewer than {FEWEST_CLASSES} {'groups' if columns else 'items'}"
+    )
+    extra = [("Intervals", ends)] if columns or of_items else []
+    extra += (
+        [("p-values", f"{'; '.join(tests)}; corrected by Holm over all correlations that have one: {n_tested:,}")]
+        if tests
+        else []
+    )
+    if columns:
+        extra.append(("Groups", GROUP_IS[columns].removeprefix("A group is ")))
+    return how(
+        analysis,
+        "; ".join(formulas) or "Spearman's rank correlation, of nothing that is known here",
+        n=n,
+        extra=extra,
+        packages=PACKAGES,
+    )
 
 
 def _ends(row: dict[str, Any], confidence: float) -> str:
@@ -97,9 +178,9 @@ def _ends(row: dict[str, Any], confidence: float) -> str:
 
 def _sentence(row: dict[str, Any], confidence: float) -> str:
     direction = "rises" if row["rho"] > 0 else "falls"
-    what = _name(row["outcome"])
+    ends = interval(row["low"], row["high"], confidence)
     return (
-        f"{what} {direction} with {prose(row['cause'])}: Spearman's ρ = {decimal(row['rho'])} ({interval(row['low'], row['high'], confidence)}), "
+        f"{_name(row['outcome'])} {direction} with {prose(row['cause'])}: Spearman's ρ = {decimal(row['rho'])}{f' ({ends})' if ends else ''}, "
         f"{p_text(row['p_holm'])} after Holm's correction, {_n(row['unit'], row['n'], row['n_classes'])}."
     )
 
@@ -142,7 +223,7 @@ def _forest(analysis: Analysis) -> Figure:
         id="understanding",
         title="Understanding against what is known of features",
         caption=f"Rank correlations with {level(analysis.options.confidence)} intervals, uncorrected. Blue: clear after Holm's correction for all pairs.",
-        computed=how(analysis, FORMULA, n="as in the table, a number for each pair", intervals=OVER_CLASSES, packages=PACKAGES),
+        computed=_how(analysis, "as in the table, a number for each pair"),
         text="",
         data=shown,
         content=content,
@@ -172,7 +253,7 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
         caption=f"Each point is a feature. {rho}"
         + (" Features of a group share its error rate." if cause in OF_CLASSES else "")
         + charts.thinning_text(len(drawn), len(charts.thinned(drawn, None))),
-        computed=how(analysis, FORMULA, n=_n(row["unit"], row["n"], row["n_classes"]), intervals=OVER_CLASSES, packages=PACKAGES),
+        computed=_how(analysis, _n(row["unit"], row["n"], row["n_classes"]), [cause]),
         text=rho,
         data=rows,
         content=charts.cloud(drawn, x=cause, y="ease", x_title=axis, y_title="Average ease (1 to 5)", opens="item")
@@ -202,6 +283,6 @@ def _table(analysis: Analysis) -> Table:
         id="correlations",
         title="All correlations",
         caption=f"Between {listed([prose(cause) for cause in CAUSES])}, and {count(len(OUTCOMES), 'measure')} of understanding.",
-        computed=how(analysis, FORMULA, n="as in the table", intervals=OVER_CLASSES, packages=PACKAGES),
+        computed=_how(analysis, "as in the table"),
         shown=shown,
     )
