@@ -45,7 +45,7 @@ def rule_in_words(rule: ExclusionRule) -> str:
         which = f"at least {rule.signals} of the following" if len(patterns) > 1 else "the following"
         start = "It also excludes" if sentences else "The rule excludes"
         sentences.append(
-            f"{start} workers with {count(rule.min_answers, 'answer')} or more who show {which}: {'; '.join(patterns)}."
+            f"{start} workers who show {which}, each over {count(rule.min_answers, 'answer')} or more that can show it: {'; '.join(patterns)}."
         )
     return " ".join(sentences) or "The rule excludes nobody."
 

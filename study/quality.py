@@ -1,6 +1,6 @@
 """The quality of workers: what speaks against an answer's being meant, a rule that says who is left out, and what difference it makes.
 
-Nothing here excludes anybody by itself. `worker_quality` measures, `exclusions` applies a rule that can be read (`ExclusionRule.text`),
+Nothing here excludes anybody by itself. `worker_quality` measures, `exclusions` applies a rule that can be read (`study.exclusion_text`),
 `effect_of_exclusions` shows every headline number with all workers and without the excluded ones.
 """
 
@@ -39,7 +39,8 @@ class ExclusionRule:
         fast: median time on task below this share of the median worker's.
         same_rating: at least this share of answers with the same ease, confidence and preference.
         copied: at least this share of long descriptions that repeat what the worker wrote about another item.
-        min_answers: the three patterns above count only for workers with as many answers or more.
+        min_answers: each of the three patterns above counts only for workers with as many answers, or more, that can show it: answers with a
+            time, with ease, confidence and preference, or with a long description.
         signals: how many of the three it takes.
         min_checks: checks count only for workers who met as many or more: one mistake is not yet a pattern.
     """
@@ -62,53 +63,6 @@ class ExclusionRule:
                 f"signals is {self.signals}, min_answers {self.min_answers} and min_checks {self.min_checks}; expected 1 or more of each."
             )
 
-    @property
-    def text(self) -> str:
-        """The rule as a sentence or two, for a methods section."""
-        patterns = []
-        if self.fast is not None:
-            patterns.append(f"a median time on task below {_percent(self.fast)} of the median worker's")
-        if self.same_rating is not None:
-            patterns.append(f"the same ease, confidence and preference in at least {_percent(self.same_rating)} of the answers")
-        if self.copied is not None:
-            patterns.append(
-                f"at least {_percent(self.copied)} of the long descriptions copied from the worker's own about another item"
-            )
-        sentences = []
-        if self.checks_passed is not None:
-            sentences.append(
-                "Workers were excluded who "
-                + (f"met {self.min_checks} gold or attention checks or more and " if self.min_checks > 1 else "")
-                + f"passed fewer than {_percent(self.checks_passed)} of their gold and attention checks."
-            )
-        if len(patterns) >= self.signals:
-            how_many = f"at least {self.signals} of the following" if len(patterns) > 1 else "the following"
-            sentences.append(
-                f"Workers with {self.min_answers} answers or more were excluded who showed {how_many}: {'; '.join(patterns)}."
-            )
-        return " ".join(sentences) or "No worker was excluded."
-
-
-def gold_checks(answers: pd.DataFrame, gold: Mapping[Hashable, Mapping[str, Collection[Any]]]) -> pd.DataFrame:
-    """Which workers gave the known answers to items whose answers are known.
-
-    Args:
-        gold: for an item, for each question that is checked, the answers that count as right:
-            {"gold-1": {"useful": ["B", "both"], "ease": [4, 5]}}.
-
-    Returns:
-        A table with columns `worker`, `item` and `passed`: one row for every answer to a gold item; all its questions must be right.
-    """
-    questions = list(dict.fromkeys(question for item in gold.values() for question in item))
-    table = checked(answers, questions)
-    table = table[table["item"].isin(list(gold))].reset_index(drop=True)
-    records = table[questions].to_dict("records")
-    passed = [
-        all(record[question] in set(right) for question, right in gold[item].items())
-        for item, record in zip(table["item"], records, strict=True)
-    ]
-    return table[["worker", "item"]].assign(passed=np.array(passed, dtype=bool))
-
 
 def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None) -> pd.DataFrame:
     """What each worker's answers look like.
@@ -120,7 +74,8 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     Returns:
         A row a worker (index), in the order of their first answer; <NA> where something cannot be said:
 
-        - `n`: answers.
+        - `n`: answers; `n_timed`, `n_complete`, `n_long`: those of them with a time, with ease, confidence and preference, and with a
+          long description.
         - `checks`, `checks_passed`: how many checks, and the share that was passed.
         - `seconds`: median time on task; `speed`: that over the median of all workers' (0.3: three times as fast).
         - `same_rating`: share of answers that have the worker's most frequent combination of ease, confidence and preference.
@@ -138,6 +93,11 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     n = len(labels)
     result = pd.DataFrame(index=pd.Index(labels, name="worker"))
     result["n"] = np.bincount(worker, minlength=n)
+    complete = table[list(_ANSWERS)].notna().all(axis=1)
+    long = np.fromiter((_fingerprint(text) != 0 for text in table["long"]), dtype=bool, count=len(table))
+    timed_answers = pd.to_numeric(table["seconds"]).notna() if timed else pd.Series(False, index=table.index)
+    for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", long)):
+        result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     counted = _checks(checks, result.index)
     result["checks"], result["checks_passed"] = counted["n"], _column(counted["share"])
     seconds = pd.to_numeric(table["seconds"]).groupby(worker).median() if timed else pd.Series(np.nan, index=range(n))
@@ -166,18 +126,17 @@ def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.D
     """
     rule = rule or ExclusionRule()
     patterns = [
-        ("fast", _below(quality["speed"], rule.fast), "speed"),
-        ("same rating", _at_least(quality["same_rating"], rule.same_rating), "same_rating"),
-        ("copied", _at_least(quality["copied_long"], rule.copied), "copied_long"),
+        ("fast", _below(quality["speed"], rule.fast), "speed", "n_timed"),
+        ("same rating", _at_least(quality["same_rating"], rule.same_rating), "same_rating", "n_complete"),
+        ("copied", _at_least(quality["copied_long"], rule.copied), "copied_long", "n_long"),
     ]
-    enough = (quality["n"] >= rule.min_answers).to_numpy()
     failed = _below(quality["checks_passed"], rule.checks_passed) & (quality["checks"] >= rule.min_checks).to_numpy()
     count = np.zeros(len(quality), dtype=np.int64)
     signals: list[list[str]] = [[] for _ in range(len(quality))]
     for row in np.flatnonzero(failed):
         signals[row].append(f"checks passed {_percent(quality['checks_passed'].iloc[row])}")
-    for name, shown, column in patterns:
-        shown = shown & enough
+    for name, shown, column, counted in patterns:
+        shown = shown & (quality[counted] >= rule.min_answers).to_numpy()
         count += shown
         for row in np.flatnonzero(shown):
             signals[row].append(f"{name} {_percent(quality[column].iloc[row])}")

@@ -12,6 +12,7 @@ from shared.html import plain
 from analyzing.place import Place, bound, here, reset_filters
 from analyzing.rule import rule_of
 from study.analysis import StudyData
+from study.exclusion_text import rule_in_words
 
 GROUPINGS = {"label": "Label", "prediction": "Prediction"}
 TIERS = {"top": "Top error rates", "middle": "Middle", "bottom": "Bottom"}
@@ -55,7 +56,7 @@ def show_filters(data: StudyData, vectors: tuple[str, ...]) -> None:
             )
         st.toggle(
             "Without excluded workers",
-            help=f"{rule_of(place).text} Workers are judged by all of their answers. The page on workers shows whom it strikes, what it changes, and how to change it.",
+            help=f"{rule_in_words(rule_of(place))} Workers are judged by all of their answers. The page on workers shows whom it strikes, what it changes, and how to change it.",
             **bound("exclude", place.exclude),
         )
         if not place.filters.is_empty or place.exclude:

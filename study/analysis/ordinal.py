@@ -156,6 +156,8 @@ class _ModelOfKinds(OrderedModel):
     def standard_errors(self, params: np.ndarray, kind: np.ndarray, items: pd.Series, workers: pd.Series) -> np.ndarray:
         """Two-way cluster-robust standard errors of all parameters: by items, plus by workers, minus by both at once.
 
+        In small studies that difference can come out at 0 or less, which no variance is; the larger of the two ways is taken there.
+
         Args:
             kind: (n,) the row of each answer. An item and a worker have one answer together, so that is what "both at once" has.
         """
@@ -163,7 +165,8 @@ class _ModelOfKinds(OrderedModel):
         arrays = self.score_obs(params)[kind], inverse
         groups = (pd.factorize(items)[0], pd.factorize(workers)[0], np.arange(len(kind)))
         by_item, by_worker, by_both = (cov_cluster(arrays, group) for group in groups)
-        return np.sqrt(np.diag(by_item + by_worker - by_both))
+        two_way = np.diag(by_item + by_worker - by_both)
+        return np.sqrt(np.where(two_way > 0, two_way, np.maximum(np.diag(by_item), np.diag(by_worker))))
 
 
 def _kinds(table: pd.DataFrame, question: str, factors: list[str]) -> tuple[pd.DataFrame, np.ndarray]:

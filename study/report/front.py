@@ -28,7 +28,7 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
         ("Threshold", f"averages above {options.threshold:g} count as easy, and as confident"),
         ("Word vectors", analysis.vectors_text),
         ("Software", versions(PACKAGES)),
-        ("Digest of the answers", study.digest),
+        ("Digest of what was analysed", study.digest),
     ]
     if study.source:
         rows.insert(1, ("Source", study.source))

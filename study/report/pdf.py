@@ -29,7 +29,8 @@ from study.report.results import results
 from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
 from study.report.wording import listed
 
-ROWS = 25
+# Of a table of items or workers, of which there are many, and of any other; the text quotes rows of those.
+LISTED, ROWS = 25, 80
 MARGIN = 18 * mm
 WIDTH = A4[0] - 2 * MARGIN
 _FONT, _BOLD = "BarlowSans", "BarlowSans-Bold"
@@ -123,12 +124,12 @@ def _section(analysis: Analysis, section: Section) -> Iterator[Flowable]:
         yield Spacer(1, 2.5 * mm)
     for text in section.text:
         yield Paragraph(escape(text), _style("text"))
+    for note in section.notes:
+        yield Paragraph(f"• {escape(note)}", _style("small"))
     for figure in section.figures:
         yield _figure(figure)
     for table in section.tables:
         yield from _table(analysis, table)
-    for note in section.notes:
-        yield Paragraph(f"• {escape(note)}", _style("small"))
 
 
 def _numbers(section: Section, columns: int = 4) -> Flowable:
@@ -173,7 +174,8 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
         yield Paragraph(f"{name} Empty: {escape(table.reason)}.", _style("small"))
         return
     shown, left_out = _that_fit(printable(table.shown))
-    more = f" The first {ROWS} of {len(table.data):,} rows; the CSV has all." if len(table.data) > ROWS else ""
+    most = LISTED if table.items_column else ROWS
+    more = f" The first {most} of {len(table.data):,} rows; the CSV has all." if len(table.data) > most else ""
     if left_out:
         more += f" There is no room here for {listed([heading(name) for name in left_out])}; the CSV has them."
     title = _style("small")
@@ -192,7 +194,7 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
         ("TOPPADDING", (0, 0), (-1, -1), 1.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
     ]
-    for _, row in shown.head(ROWS).iterrows():
+    for _, row in shown.head(most).iterrows():
         rows.append([Paragraph(escape(str(row[name])), _style("number" if name in right else "cell")) for name in shown.columns])
         if table.pictures and table.items_column:
             panel = _panel(analysis, str(row[table.items_column]))

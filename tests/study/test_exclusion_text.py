@@ -35,10 +35,12 @@ def test_a_rule_in_words_has_its_thresholds_in_full() -> None:
 def test_a_rule_in_words_is_true_applied_or_not() -> None:
     words = rule_in_words(ExclusionRule())
     assert words.startswith("The rule excludes workers who met 2 gold or attention checks or more and passed fewer than 50")
-    assert "It also excludes workers with 5 answers or more who show at least 2 of the following" in words
+    assert "It also excludes workers who show at least 2 of the following, each over 5 answers or more that can show it" in words
     assert "were" not in words.split(), "it says nothing of what was done"
     alone = rule_in_words(ExclusionRule(checks_passed=None, fast=None, copied=None, signals=1, min_answers=1))
-    assert alone.startswith("The rule excludes workers with 1 answer or more who show the following: the same ease")
+    assert alone.startswith(
+        "The rule excludes workers who show the following, each over 1 answer or more that can show it: the same ease"
+    )
     assert rule_in_words(ExclusionRule(min_checks=1)).startswith("The rule excludes workers who passed fewer than")
     assert rule_in_words(ExclusionRule(checks_passed=None, signals=4)) == "The rule excludes nobody."
 

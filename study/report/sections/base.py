@@ -12,13 +12,6 @@ from study.report.parts import SHOWN, Figure, Table
 from study.report.style import label
 from study.report.wording import MISSING, decimal, is_missing, p_value, share
 
-NO_ANSWERS = "nobody has answered yet"
-
-
-def nothing(analysis: Analysis, what: str) -> str:
-    """Why there is nothing to say: nobody answered, or the answers that there are do not have it."""
-    return f"no answer has {what}" if len(analysis.data.answers) else NO_ANSWERS
-
 
 def figure(analysis: Analysis, *, content: Any, reason: str | None = None, **given: Any) -> Figure:
     """A figure of an analysis; without content where there is a reason."""

@@ -24,9 +24,21 @@ from study.analysis.understanding import (
 )
 from study.report import charts
 from study.report.parts import Figure, Number, Section, Table
-from study.report.sections.base import NO_ANSWERS, figure, merged, records_of, rows_of, table
+from study.report.sections.base import figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, prose, scale
-from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, p_text, p_value
+from study.report.wording import (
+    MISSING,
+    decimal,
+    how,
+    interval,
+    is_missing,
+    level,
+    listed,
+    nothing,
+    p_text,
+    p_value,
+    sentence,
+)
 
 TITLE = "Does understanding matter?"
 PACKAGES = ("scipy", "numpy", "pandas")
@@ -36,6 +48,7 @@ GROUP_IS = {
     ("class_name",): "A group is a class; its grouping (by label or by prediction) is not known",
 }
 INDEPENDENT = "No item's class is known, so items are taken as independent, and the error rate, which items of a class share, has neither interval nor p-value."
+SHARED = "Features of a group share its error rate."
 CLEAR, UNCLEAR = "clear after correction", "not clear"
 
 
@@ -46,7 +59,7 @@ def make(analysis: Analysis) -> Section:
     clear = tested[tested["p_holm"] < 1 - analysis.options.confidence]
     unknown = [label(cause) for cause in CAUSES if (rows.loc[rows["cause"] == cause, "reason"] == NOT_KNOWN).all()]
     if not len(analysis.data.answers):
-        lead = NO_ANSWERS.capitalize() + "."
+        lead = sentence(nothing(analysis))
     elif not len(tested):
         lead = _why_not(rows)
     elif cannot_be_clear(tested, 1 - analysis.options.confidence).all():
@@ -206,7 +219,7 @@ def _forest(analysis: Analysis) -> Figure:
         }
     )
     reasons = [str(reason) for reason in dict.fromkeys(rows["reason"].dropna())]
-    reason = None if len(shown) else ("; ".join(reasons) if len(analysis.data.answers) else NO_ANSWERS)
+    reason = None if len(shown) else ("; ".join(reasons) if len(analysis.data.answers) else nothing(analysis))
     content = None
     if not reason:
         content = charts.intervals(
@@ -250,8 +263,7 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
         analysis,
         id=f"ease_against_{cause}",
         title=f"Ease against {prose(cause)}",
-        caption=f"Each point is a feature. {rho}"
-        + (" Features of a group share its error rate." if cause in OF_CLASSES else "")
+        caption=" ".join(filter(None, ["Each point is a feature.", rho, SHARED if cause in OF_CLASSES else ""]))
         + charts.thinning_text(len(drawn), len(charts.thinned(drawn, None))),
         computed=_how(analysis, _n(row["unit"], row["n"], row["n_classes"]), [cause]),
         text=rho,
@@ -259,7 +271,7 @@ def _scatter(analysis: Analysis, cause: str) -> Figure:
         content=charts.cloud(drawn, x=cause, y="ease", x_title=axis, y_title="Average ease (1 to 5)", opens="item")
         if len(drawn)
         else None,
-        reason=None if len(drawn) else NO_ANSWERS,
+        reason=None if len(drawn) else nothing(analysis),
         opens="item",
     )
 

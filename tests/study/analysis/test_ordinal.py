@@ -77,3 +77,15 @@ def test_studies_that_cannot_be_fitted_say_why() -> None:
     assert apart.effects.empty or np.isfinite(apart.effects["low"]).all()
     with pytest.raises(BarlowError, match="The question"):
         ordinal_model(answers, "useful")
+
+
+def test_a_two_way_variance_below_zero_gives_way_to_the_larger_one() -> None:
+    """In small studies items plus workers minus both can come out negative: no reason not to fit."""
+    for seed in (10, 14, 16):
+        rng = np.random.default_rng(seed)
+        table = pd.DataFrame([(f"i{i}", f"w{w}") for i in range(6) for w in range(4)], columns=["item", "worker"])
+        table["grouping"] = np.where(table["item"].str[1:].astype(int) % 2, "label", "prediction")
+        table["ease"] = rng.integers(1, 6, len(table))
+        found = ordinal_model(table, "ease")
+        assert len(found.effects) == 1, found.reason
+        assert (found.effects["low"] < found.effects["odds_ratio"]).all()
