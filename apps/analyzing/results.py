@@ -17,7 +17,7 @@ from barlow_core.errors import BarlowError
 from study.analysis import Analysis, item_panel
 from study.report import Figure, Number, Section, Table, style
 from study.report.cells import as_numbers
-from study.report.wording import MISSING
+from study.report.wording import MISSING, to_paste
 
 ROW = 35  # pixels of a row of a table
 OPEN = ("item", "worker")  # ids, which may look like numbers
@@ -31,13 +31,13 @@ def show_section(section: Section, analysis: Analysis, controls: Callable[[], No
         st.html(numbers_html(section.numbers))
     if section.text:
         st.html(prose(section.text))
-        _show_paste("\n\n".join(section.text), key=f"paste section {section.id}")
+        _show_paste(to_paste(analysis, "\n\n".join(section.text)), key=f"paste section {section.id}")
     if controls is not None:
         controls()
     for note in section.notes:
         st.html(f'<p class="bw-note">{escape(note)}</p>')
     for figure in section.figures:
-        show_figure(figure)
+        show_figure(figure, analysis)
     for table in section.tables:
         show_table(table, analysis)
 
@@ -69,7 +69,7 @@ def numbers_html(numbers: Iterable[Number]) -> str:
     return f'<dl class="bw-stats bw-numbers">{"".join(cells)}</dl>'
 
 
-def show_figure(figure: Figure) -> None:
+def show_figure(figure: Figure, analysis: Analysis) -> None:
     """A figure that can be pointed at, with what it is made of."""
     with st.container(border=True, key=f"figure {figure.id}"):
         st.html(title_html(figure))
@@ -83,7 +83,7 @@ def show_figure(figure: Figure) -> None:
         )
         _show_computed(figure.computed)
         if figure.text:
-            _show_paste(figure.text, key=f"paste figure {figure.id}")
+            _show_paste(to_paste(analysis, figure.text), key=f"paste figure {figure.id}")
 
 
 def show_table(table: Table, analysis: Analysis) -> None:

@@ -162,6 +162,18 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def to_paste(analysis: Analysis, text: str) -> str:
+    """A text that is taken away from its page, with what the page says around it: that answers are simulated, and what is left out."""
+    parts = [f"[{analysis.banner}]"] if analysis.banner else []
+    if len(analysis.data.answers) < len(analysis.study.answers):
+        said = [] if analysis.filters.is_empty else [analysis.filters.text]
+        said += ["Without the workers whom the rule of exclusion names."] if analysis.options.exclude else []
+        parts.append(
+            f"Of the study's {count(len(analysis.study.answers), 'answer')}, {analysis.n_text} are analysed. {' '.join(said)}"
+        )
+    return "\n\n".join([*parts, text])
+
+
 def exclusions_text(analysis: Analysis) -> str:
     """Who was left out, as Markdown."""
     out = len(analysis.excluded_workers)

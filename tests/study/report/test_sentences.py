@@ -11,6 +11,7 @@ from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
 from study.quality import ExclusionRule
 from study.report import results, section
 from study.report.front import unmarked
+from study.report.wording import to_paste
 from study.words import Wording
 
 FAST = AnalysisOptions(replicates=50)
@@ -274,3 +275,18 @@ def test_a_filter_shows_its_own_workers_only() -> None:
     figure = section(analysed(whole(), filters=Filters(platforms=("p1", "p2"))), "quality").figures[0]
     assert figure.data["worker"].tolist() == ["w1", "w2"]
     assert figure.subtitle == "2 workers, judged by all of their answers"
+
+
+# --- texts that are taken away
+
+
+def test_a_text_to_paste_says_what_stands_around_it() -> None:
+    assert to_paste(analysed(whole()), "Ease is 4.") == "Ease is 4.", "all of it, by people: nothing to add"
+    of_one = analysed(whole(simulated=True), filters=Filters(platforms=("p1",)))
+    marked, scope, text = to_paste(of_one, "Ease is 4.").split("\n\n")
+    assert (marked, text) == (f"[{of_one.banner}]", "Ease is 4.")
+    assert "imulated" in marked
+    assert scope == "Of the study's 24 answers, 6 answers of 1 worker about 6 items are analysed. Kept: platform p1."
+    strict = AnalysisOptions(replicates=50, exclude=True, rule=ExclusionRule(fast=None, copied=None, signals=1))
+    nobody = to_paste(analysed(whole(), options=strict), "Nothing.")
+    assert nobody.splitlines()[0].endswith("are analysed. Without the workers whom the rule of exclusion names.")
