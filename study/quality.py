@@ -74,8 +74,7 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     Returns:
         A row a worker (index), in the order of their first answer; <NA> where something cannot be said:
 
-        - `n`: answers; `n_timed`, `n_complete`, `n_long`: those of them with a time, with ease, confidence and preference, and with a
-          long description.
+        - `n`: answers.
         - `checks`, `checks_passed`: how many checks, and the share that was passed.
         - `seconds`: median time on task; `speed`: that over the median of all workers' (0.3: three times as fast).
         - `same_rating`: share of answers that have the worker's most frequent combination of ease, confidence and preference.
@@ -83,6 +82,7 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
           item. Short ones repeat by right where features resemble each other.
         - `ease_gap`, `confidence_gap`: mean distance from the average of the others' ratings of the same item.
         - `useful_agreement`: mean share of the others who made the same choice about the same item.
+        - `n_timed`, `n_complete`, `n_long`: answers with a time; with ease, confidence and preference; with a long description.
 
     Raises:
         BarlowError: see `study.answer_table.checked`; or `checks` lacks a column.
@@ -93,11 +93,6 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     n = len(labels)
     result = pd.DataFrame(index=pd.Index(labels, name="worker"))
     result["n"] = np.bincount(worker, minlength=n)
-    complete = table[list(_ANSWERS)].notna().all(axis=1)
-    long = np.fromiter((_fingerprint(text) != 0 for text in table["long"]), dtype=bool, count=len(table))
-    timed_answers = pd.to_numeric(table["seconds"]).notna() if timed else pd.Series(False, index=table.index)
-    for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", long)):
-        result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     counted = _checks(checks, result.index)
     result["checks"], result["checks_passed"] = counted["n"], _column(counted["share"])
     seconds = pd.to_numeric(table["seconds"]).groupby(worker).median() if timed else pd.Series(np.nan, index=range(n))
@@ -110,6 +105,11 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     for question in RATINGS:
         result[f"{question}_gap"] = _column(_mean(_gap(table[question].to_numpy(), item), worker, n))
     result["useful_agreement"] = _column(_mean(_same_choice(table["useful"], item), worker, n))
+    complete = table[list(_ANSWERS)].notna().all(axis=1)
+    long = np.fromiter((_fingerprint(text) != 0 for text in table["long"]), dtype=bool, count=len(table))
+    timed_answers = pd.to_numeric(table["seconds"]).notna() if timed else pd.Series(False, index=table.index)
+    for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", long)):
+        result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     return result
 
 
