@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ from analyzing.results import heading, rows_that_open
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import Analysis, ItemView, item_panel
+from study.report.writing import items_csv
 
 USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
 TABLE = {
@@ -56,6 +58,17 @@ def show_items(analysis: Analysis) -> None:
         rows=MOST_ROWS,
         column_order=["item", *(name for name in TABLE if name in table)],
         column_config=TABLE | formats,
+    )
+    st.download_button(
+        "CSV",
+        partial(items_csv, analysis),  # made when it is asked for
+        "items.csv",
+        "text/csv",
+        key="download items",
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+        help="All items, as CSV",
     )
 
 

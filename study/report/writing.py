@@ -16,19 +16,21 @@ from barlow_core.errors import BarlowError
 from study.analysis import Analysis
 from study.report import front
 from study.report.html import report_html
+from study.report.parts import csv_bytes
 from study.report.pdf import report_pdf
 from study.report.results import SECTIONS, section
 from study.report.sections.names import NAMES_TABLE
 
 PROVENANCE = "provenance.json"
 NAMES = "names.csv"
+ITEMS = "items.csv"
 
 
 def report_files(
     analysis: Analysis, *, pdf: bool = True, progress: Callable[[str], None] | None = None
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file of a report: report.html, report.pdf, figures/*.png, *.svg and *.csv, tables/*.csv, names.csv
-    (the table of names once more, where one looks for what the features are called), provenance.json.
+    (the table of names once more, where one looks for what the features are called), items.csv (see `items_csv`), provenance.json.
 
     Args:
         pdf: also make the PDF.
@@ -50,12 +52,18 @@ def report_files(
             yield f"tables/{table.file_name()}", table.csv()
             if table.id == NAMES_TABLE:
                 yield NAMES, table.csv()
+    yield ITEMS, items_csv(analysis)
     say("report.html")
     yield "report.html", report_html(analysis, made)
     if pdf:
         say("report.pdf")
         yield "report.pdf", report_pdf(analysis, made)
     yield PROVENANCE, provenance(analysis)
+
+
+def items_csv(analysis: Analysis) -> bytes:
+    """What is known of every item that was answered, a row each, for models of one's own: `Analysis.item_table`, after filters and exclusions."""
+    return csv_bytes(analysis.item_table.reset_index(), analysis.banner)
 
 
 def provenance(analysis: Analysis) -> bytes:

@@ -112,6 +112,13 @@ def test_names_have_a_file_of_their_own(report: Path, analysis: Analysis) -> Non
     assert {"grouping", "class_name", "feature", "n", "similarity", "words", "ease", "agreement", "reason"} <= set(found.columns)
 
 
+def test_items_have_a_file_of_their_own(report: Path, analysis: Analysis) -> None:
+    found = pd.read_csv(report / "items.csv").set_index("item")
+    assert len(found) == 48
+    assert found["ease"].to_dict() == pytest.approx(analysis.item_table["ease"].to_dict())
+    assert {"grouping", "class_name", "tier", "confidence", "n", "vote", "short", "name", "simulated"} <= set(found.columns)
+
+
 def test_the_html_stands_alone_and_is_whole(report: Path) -> None:
     found = Reader((report / "report.html").read_text(encoding="utf-8"))
     assert all(source.startswith(("data:", "#")) for source in found.sources), "nothing is fetched"
