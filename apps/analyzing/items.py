@@ -17,7 +17,6 @@ from analyzing.results import heading, rows_that_open
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import Analysis, ItemView, item_panel
-from study.report.writing import items_csv
 
 USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
 TABLE = {
@@ -61,7 +60,7 @@ def show_items(analysis: Analysis) -> None:
     )
     st.download_button(
         "CSV",
-        partial(items_csv, analysis),  # made when it is asked for
+        partial(_csv, analysis),  # made when it is asked for
         "items.csv",
         "text/csv",
         key="download items",
@@ -70,6 +69,12 @@ def show_items(analysis: Analysis) -> None:
         type="tertiary",
         help="All items, as CSV",
     )
+
+
+def _csv(analysis: Analysis) -> bytes:
+    from study.report import items_csv  # what lays out documents, which looking does without
+
+    return items_csv(analysis)
 
 
 def show_item(analysis: Analysis, item: str) -> None:

@@ -18,7 +18,7 @@ from study.report.results import SECTIONS, results, section
 if TYPE_CHECKING:
     from study.report.html import report_html
     from study.report.pdf import report_pdf
-    from study.report.writing import archive, report_files, write_report
+    from study.report.writing import archive, items_csv, report_files, write_report
 
 __all__ = [
     "SECTIONS",
@@ -27,6 +27,7 @@ __all__ = [
     "Section",
     "Table",
     "archive",
+    "items_csv",
     "report_files",
     "report_html",
     "report_pdf",
@@ -36,7 +37,14 @@ __all__ = [
 ]
 
 # Looked up on first use: a page that shows a section does without what lays out documents.
-_LATER = {"archive": "writing", "report_files": "writing", "report_html": "html", "report_pdf": "pdf", "write_report": "writing"}
+_LATER = {
+    "archive": "writing",
+    "items_csv": "writing",
+    "report_files": "writing",
+    "report_html": "html",
+    "report_pdf": "pdf",
+    "write_report": "writing",
+}
 
 
 def __getattr__(name: str) -> Any:
