@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import streamlit as st
 from shared import address
 
+from barlow_core.errors import BarlowError
 from study.analysis import Filters
+from study.exclusion_text import parse_rule
 from study.words import Wording
 
 OVERVIEW, ITEMS, REPORT = "overview", "items", "report"
@@ -157,6 +159,12 @@ def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> lis
     if place.simulated != "all" and not choices["has_both"]:
         changes["simulated"] = "all"
         dropped.append("The answers are all of one kind, people or simulated; that filter is left out.")
+    if place.rule is not None:
+        try:
+            parse_rule(place.rule)
+        except BarlowError as error:
+            changes["rule"] = None
+            dropped.append(f"{error} The usual rule is taken.")
     if changes:
         address.put(place._replace(**changes))
     return dropped

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from study.analysis import Analysis, StudyData
     from study.quality import ExclusionRule
 
+REPLICATES = 2000  # as `study.resampling` has it, which takes a second to import
 _RULES = 10
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -79,7 +80,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     metavar="RUN",
     help="Put the names of the features into this run, for its failure modes.",
 )
-@click.option("--replicates", type=click.IntRange(50), default=2000, show_default=True, help="Resamples of the bootstraps.")
+@click.option("--replicates", type=click.IntRange(50), default=REPLICATES, show_default=True, help="Resamples of the bootstraps.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstraps.")
 @click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
 @json_option
@@ -96,8 +97,14 @@ def analyze(
     if app:
         if out is not None or names_to is not None or as_json:
             raise BarlowError("--app opens a page. Leave it out to write files (--out), names (--names-to) or JSON (--json).")
+        if (given["replicates"], given["seed"]) != (REPLICATES, 0):
+            raise BarlowError(
+                f"The page computes with {REPLICATES:,} resamples and seed 0. Leave --replicates and --seed out, or write files with --out."
+            )
         _serve(study, **given)
         return
+    if as_json and (out is not None or names_to is not None):
+        raise BarlowError("--json prints the findings. Leave it out to write files (--out) or names (--names-to).")
     analysis = _analysis(study, **given)
     if analysis.data.answers.empty and len(analysis.study.answers):
         raise BarlowError(
@@ -251,6 +258,8 @@ def _check_values(filters: Any, data: StudyData) -> None:
             if value not in choices[name]:
                 known = ", ".join(map(str, choices[name][:20])) or "none"
                 raise BarlowError(f"No answer is of {value!r}; the {name} of this study are: {known}.")
+    if filters.checks != "all" and not choices["has_checks"]:
+        raise BarlowError("This study has no gold or attention checks. Leave --checks-passed out.")
 
 
 def _print(analysis: Analysis, as_json: bool) -> None:

@@ -429,7 +429,10 @@ def test_the_rule_of_exclusion_can_be_changed(study: Path, open_page: Open) -> N
     assert kept(page).startswith(f"{(~counted['worker'].isin(sloppy)).sum()} answers of 22 workers")
     assert "Without excluded workers." in kept(page)
     assert kept(open_page(study, rule="-,-,1,-,5,1,2", exclude="1")) == kept(page), "the address says it all"
-    assert kept(open_page(study, rule="nonsense")).startswith("240 answers")
+    strange = open_page(study, rule="nonsense")
+    assert kept(strange).startswith("240 answers")
+    assert "The usual rule is taken." in warnings(strange)
+    assert address(strange) == {}
 
 
 def test_what_comes_from_the_study_stays_text_in_markdown(study: Path, open_page: Open) -> None:

@@ -16,6 +16,7 @@ from barlow_core.cli import cli
 from barlow_core.feature_names import read_names
 from barlow_core.paths import apps_dir
 from barlow_core.run import Run
+from study import resampling
 
 FAST = ["--replicates", "50"]
 
@@ -149,14 +150,28 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--out", "STUDY"], "no empty folder"),
         (["STUDY", "--names-to", "missing"], "is no run folder"),
         (["missing", "--app"], "There is no study"),
+        (["STUDY", "--app", "--seed", "7"], "The page computes with 2,000 resamples and seed 0"),
+        (["STUDY", "--app", "--replicates", "10000"], "The page computes with 2,000 resamples and seed 0"),
+        (["STUDY", "--out", "elsewhere", "--json"], "--json prints the findings"),
     ],
 )
 def test_mistakes_are_one_message_and_status_2(folder: Path, arguments: list[str], message: str) -> None:
     given = [str(folder / "study.sqlite") if one == "STUDY" else one for one in arguments]
-    result = run(*given, *FAST)
+    result = run(*given, *([] if "--app" in given else FAST))
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_table_without_checks_has_nobody_who_passed_them(tmp_path: Path) -> None:
+    pd.DataFrame({"item": ["a", "a"], "worker": ["w1", "w2"], "ease": [3, 4]}).to_csv(tmp_path / "few.csv", index=False)
+    result = run(str(tmp_path / "few.csv"), "--checks-passed", *FAST)
+    assert result.exit_code == 2
+    assert "This study has no gold or attention checks." in result.stderr
+
+
+def test_as_many_resamples_as_the_library_takes() -> None:
+    assert importlib.import_module("study.cli.analyze").REPLICATES == resampling.REPLICATES
 
 
 def test_the_app_is_told_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
