@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis
@@ -18,6 +19,7 @@ from study.report.sections import (
     reliability,
     understanding,
 )
+from study.report.wording import few_clusters
 
 _MODULES = {
     "overview": overview,
@@ -30,6 +32,8 @@ _MODULES = {
     "names": names,
     "understanding": understanding,
 }
+# Those with intervals that resample items or workers.
+_RESAMPLED = ("likert", "preferences", "agreement", "reliability", "quality", "differences")
 SECTIONS = {name: module.TITLE for name, module in _MODULES.items()}
 
 
@@ -41,7 +45,9 @@ def section(analysis: Analysis, name: str) -> Section:
     """
     if name not in _MODULES:
         raise BarlowError(f"There is no section {name!r}; there are {', '.join(_MODULES)}.")
-    return _MODULES[name].make(analysis)
+    made: Section = _MODULES[name].make(analysis)
+    limit = few_clusters(analysis) if name in _RESAMPLED else None
+    return replace(made, notes=(*made.notes, limit)) if limit else made
 
 
 def results(analysis: Analysis) -> Iterator[Section]:

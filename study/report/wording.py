@@ -18,6 +18,7 @@ from study.reliability import Alpha
 from study.uncertainty import NOBODY, Estimate
 
 MISSING = "—"
+FEWEST = 10  # items and workers; a bootstrap of fewer clusters has too few ways to come out
 TWO_WAY = (
     "two-way cluster (pigeonhole) bootstrap: items and workers are each drawn with replacement, an answer counts as often as its item times "
     "its worker was drawn; percentiles"
@@ -162,6 +163,13 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def few_clusters(analysis: Analysis) -> str | None:
+    """What limits intervals that resample items or workers where there are few of either; None where there are enough."""
+    counts = ((analysis.data.n_items, "item"), (analysis.data.n_workers, "worker"))
+    few = [count(n, what) for n, what in counts if 0 < n < FEWEST]
+    return f"With {listed(few)}, intervals that resample them are likely too short." if few else None
+
+
 def to_paste(analysis: Analysis, text: str) -> str:
     """A text that is taken away from its page, with what the page says around it: that answers are simulated, and what is left out."""
     parts = [f"[{analysis.banner}]"] if analysis.banner else []
@@ -171,7 +179,8 @@ def to_paste(analysis: Analysis, text: str) -> str:
         parts.append(
             f"Of the study's {count(len(analysis.study.answers), 'answer')}, {analysis.n_text} are analysed. {' '.join(said)}"
         )
-    return "\n\n".join([*parts, text])
+    limits = [limit] if (limit := few_clusters(analysis)) else []
+    return "\n\n".join([*parts, text, *limits])
 
 
 def exclusions_text(analysis: Analysis) -> str:

@@ -281,11 +281,16 @@ def test_a_filter_shows_its_own_workers_only() -> None:
 
 
 def test_a_text_to_paste_says_what_stands_around_it() -> None:
-    assert to_paste(analysed(whole()), "Ease is 4.") == "Ease is 4.", "all of it, by people: nothing to add"
+    many = analysed(whole(items=10, workers=10))
+    assert to_paste(many, "Ease is 4.") == "Ease is 4.", "all of it, by people, enough of both: nothing to add"
+    assert "too short" not in said(many, "likert")
     of_one = analysed(whole(simulated=True), filters=Filters(platforms=("p1",)))
-    marked, scope, text = to_paste(of_one, "Ease is 4.").split("\n\n")
+    marked, scope, text, limit = to_paste(of_one, "Ease is 4.").split("\n\n")
     assert (marked, text) == (f"[{of_one.banner}]", "Ease is 4.")
     assert "imulated" in marked
+    assert limit == "With 6 items and 1 worker, intervals that resample them are likely too short."
+    assert limit in said(of_one, "likert")
+    assert limit not in said(of_one, "names"), "no intervals there"
     assert scope == "Of the study's 24 answers, 6 answers of 1 worker about 6 items are analysed. Kept: platform p1."
     strict = AnalysisOptions(replicates=50, exclude=True, rule=ExclusionRule(fast=None, copied=None, signals=1))
     nobody = to_paste(analysed(whole(), options=strict), "Nothing.")
