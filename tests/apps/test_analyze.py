@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from datetime import date
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -32,6 +33,23 @@ Open = Callable[..., AppTest]
 SECTIONS = ("overview", "likert", "preferences", "agreement", "reliability", "quality", "differences", "names", "understanding")
 PICTURED = range(3)
 ITEM = str(items()[0]["id"])
+ANALYSES: weakref.WeakSet[Analysis] = weakref.WeakSet()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def analyses_are_known() -> Iterator[None]:
+    """Every analysis that a page makes, as long as it keeps it. (Looking through all objects disturbs threads that make tuples.)"""
+    made = Analysis.__init__
+
+    def make(self: Analysis, *arguments: Any, **options: Any) -> None:
+        made(self, *arguments, **options)
+        ANALYSES.add(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Analysis, "__init__", make)
+        yield
+
+
 FENCE = next(str(item["id"]) for item in items() if "fence" in item["id"])
 
 
@@ -377,8 +395,9 @@ def analysis_at_the_terminal(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def on_the_page(made: Analysis) -> Analysis:
     """The analysis that the page keeps, of the same study and part of it."""
-    found = {id(one): one for one in gc.get_objects() if isinstance(one, Analysis) and one is not made}
-    (shown,) = [one for one in found.values() if (one.study.name, one.filters) == (made.study.name, made.filters)]
+    (shown,) = [
+        one for one in list(ANALYSES) if one is not made and (one.study.name, one.filters) == (made.study.name, made.filters)
+    ]
     return shown
 
 
@@ -453,7 +472,5 @@ def test_the_other_sections_are_computed_ahead(study: Path, open_page: Open) -> 
     open_page(study, tier="middle")
     with busy:
         pass
-    found = [
-        analysis for analysis in gc.get_objects() if isinstance(analysis, Analysis) and analysis.filters.tiers == ("middle",)
-    ]
+    found = [analysis for analysis in list(ANALYSES) if analysis.filters.tiers == ("middle",)]
     assert any("differences" in vars(analysis) for analysis in found)

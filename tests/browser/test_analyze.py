@@ -92,7 +92,7 @@ def test_an_analysts_session(analyze_url: str, study: Path, open_page: Open) -> 
     assert len(table)
     assert set(table.get("item", some["item"])) <= set(some["item"]), "the filter holds for what is taken away"
     figure.get_by_text("How this was computed").click()
-    expect(figure).to_contain_text("24 items with both ratings")
+    expect(figure).to_contain_text("ease: 24 items; confidence: 24 items")
 
     # From a point to its item, and back.
     point = page.locator("[data-testid=stVegaLiteChart] .mark-symbol path").first
