@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import shlex
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ def test_the_command_line_makes_the_same_filters_and_options_of_it(tmp_path: Pat
         platforms=("--x",),
         since=date(2026, 1, 1),
         until=date(2026, 2, 3),
-        checks="passed",
         simulated="people",
     )
     options = AnalysisOptions(
@@ -57,4 +57,8 @@ def test_the_command_line_makes_the_same_filters_and_options_of_it(tmp_path: Pat
     assert (analysis.filters, analysis.options) == (filters, options)
     assert analysis.vectors_text == vectors.name
     assert folder == Path("out of it")
+    # A table knows no checks, so the option is not tried here.
+    checked = analyze_command(table, replace(filters, checks="passed"), options)
+    assert "--checks-passed" in shlex.split(checked)
+    assert "--checks-passed" not in shlex.split(command)
     assert analysis.data.answers["ease"].tolist() == [4]
