@@ -87,6 +87,7 @@ _KNOWN = {
     "simulated": ("simulated",),
     "state": ("state", "assignmentstatus", "status"),
 }
+_LISTED = 10
 _PREFIXES = ("answer", "input")
 # What platforms (Mechanical Turk, Prolific) and this one's own exports call an answer that counts, and one that does not.
 _COUNTS = ("approved", "submitted", "accepted", "completed", "awaiting review", "partially approved")
@@ -284,6 +285,13 @@ def import_answers(
         )
     said = ", ".join(f"{what} from {column!r}" for what, column in mapping.items())
     notes = [f"Imported from {file.name}: {said}.", *read.notes, *notes]
+    unused = [column for column in table.columns if column not in mapping.values()]
+    missing = [question for question in QUESTIONS if question not in mapping]
+    if missing and unused:
+        listed = ", ".join(map(repr, unused[:_LISTED])) + (
+            f" and {len(unused) - _LISTED:,} more" if len(unused) > _LISTED else ""
+        )
+        notes.append(f"Not used: {listed}. If one of them is {' or '.join(missing)}, say so: {missing[0]}=COLUMN")
     made = _group(made).reset_index(drop=True)
     if pay := known.get("pay_per_item"):
         known["pay_per_item"] = Decimal(str(pay))

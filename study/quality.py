@@ -99,16 +99,16 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     result["seconds"] = _column(seconds)
     result["speed"] = _column(seconds / seconds.median())
     result["same_rating"] = _column(_same_rating(table, worker, n))
-    for kind in ("long", "short"):
-        result[f"copied_{kind}"] = _column(_copied(table[kind], worker, n))
+    prints = {kind: _fingerprints(table[kind]) for kind in ("long", "short")}
+    for kind, of_texts in prints.items():
+        result[f"copied_{kind}"] = _column(_copied(of_texts, worker, n))
     item = pd.factorize(table["item"])[0]
     for question in RATINGS:
         result[f"{question}_gap"] = _column(_mean(_gap(table[question].to_numpy(), item), worker, n))
     result["useful_agreement"] = _column(_mean(_same_choice(table["useful"], item), worker, n))
-    complete = table[list(_ANSWERS)].notna().all(axis=1)
-    long = np.fromiter((_fingerprint(text) != 0 for text in table["long"]), dtype=bool, count=len(table))
     timed_answers = pd.to_numeric(table["seconds"]).notna() if timed else pd.Series(False, index=table.index)
-    for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", long)):
+    complete = table[list(_ANSWERS)].notna().all(axis=1)
+    for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", prints["long"] != 0)):
         result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     return result
 
@@ -263,9 +263,12 @@ def _same_rating(table: pd.DataFrame, worker: np.ndarray, n: int) -> np.ndarray:
     return _over(most, np.bincount(worker[answered], minlength=n))
 
 
-def _copied(texts: pd.Series, worker: np.ndarray, n: int) -> np.ndarray:
-    # Fingerprints of what a text says, 0 for nothing: as texts, those of 600,000 answers would take hundreds of megabytes.
-    prints = np.fromiter((_fingerprint(text) for text in texts), dtype=np.uint64, count=len(texts))
+def _fingerprints(texts: pd.Series) -> np.ndarray:
+    """(n,) uint64, what each text says, 0 for nothing: as texts, those of 600,000 answers would take hundreds of megabytes."""
+    return np.fromiter((_fingerprint(text) for text in texts), dtype=np.uint64, count=len(texts))
+
+
+def _copied(prints: np.ndarray, worker: np.ndarray, n: int) -> np.ndarray:
     given = prints != 0
     again = pd.DataFrame({"worker": worker[given], "text": prints[given]}).duplicated(keep=False).to_numpy()
     return _over(np.bincount(worker[given], weights=again, minlength=n), np.bincount(worker[given], minlength=n))

@@ -2,9 +2,9 @@
 const PATIENCE = 2000; // ms, until the figures above that place are drawn
 
 export default function ({ data }) {
-  const main = document.querySelector(".stMain");
+  const main = page();
   if (!main) return;
-  const known = (window.barlowScroll ??= watched(main));
+  const known = (window.barlowScroll ??= watched());
   const { place, opened } = known;
   if (place === data.place) return;
   Object.assign(known, data);
@@ -13,10 +13,12 @@ export default function ({ data }) {
   else main.scrollTo({ top: 0, behavior: "instant" });
 }
 
-function watched(main) {
+const page = () => document.querySelector(".stMain");
+
+function watched() {
   const known = { place: null, opened: false, left: {} };
   // Before the click is followed: what it opens is shorter, perhaps, and moves the page by itself.
-  addEventListener("click", () => { known.left[known.place] = main.scrollTop; }, true);
+  addEventListener("click", () => { known.left[known.place] = page()?.scrollTop; }, true);
   return known;
 }
 

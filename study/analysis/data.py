@@ -224,7 +224,7 @@ def _normal(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     for question in ANSWERS:
         if question not in given:
             given[question] = pd.Series([np.nan if question in RATINGS else None] * len(given), index=given.index)
-            notes.append(f"The study did not ask for {question!r}; what needs it is left out.")
+            notes.append(f"The table has no {question!r}; what needs it is left out.")
     if "simulated" not in given:
         given["simulated"] = False
     known = [column for column in (*ATTRIBUTES, "platform", "seconds", "submitted_at") if column in given]

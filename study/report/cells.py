@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from study.report.wording import MISSING
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
+# As this project writes numbers: other texts that Python would take for one ("007", "1e5", "nan") are somebody's words.
+_NUMBER = re.compile(rf"[−-]?(0|[1-9]\d{{0,2}}(,\d{{3}})+|[1-9]\d*)(\.\d+)?({_PERCENT})?", re.ASCII)
 
 
 class Numbers(NamedTuple):
@@ -15,7 +18,7 @@ class Numbers(NamedTuple):
 
     Attributes:
         values: None for a cell that says nothing.
-        format: of the numbers, as printf has it.
+        format: of the numbers, as printf has it, or "localized" where thousands are set apart.
     """
 
     values: list[float | None]
@@ -28,20 +31,21 @@ def is_number(cell: object) -> bool:
 
 
 def as_numbers(cells: Iterable[object]) -> Numbers | None:
-    """The numbers of a column, so that it sorts as numbers; None where any cell is none, or says less than a number ("< 0.001")."""
+    """The numbers of a column, so that it sorts as numbers; None where any cell is none, says less than a number ("< 0.001"), or
+    has other digits than the rest."""
     texts = [str(cell) for cell in cells]
-    values = [None if text in (MISSING, "") else _number(text) for text in texts]
-    given = [text for text, value in zip(texts, values, strict=True) if value is not None]
     said = [text for text in texts if text not in (MISSING, "")]
-    percents = {text.endswith(_PERCENT) for text in given}
-    if not given or given != said or len(percents) > 1:
+    digits = {len(text.removesuffix(_PERCENT).partition(".")[2]) for text in said}
+    # One format for all of them, or some would be shown with digits that nobody wrote.
+    if any(_number(text) is None for text in said) or len(digits) != 1 or len({text.endswith(_PERCENT) for text in said}) != 1:
         return None
-    digits = max(len(text.removesuffix(_PERCENT).partition(".")[2]) for text in given)
-    return Numbers(values, f"%.{digits}f" + (" %%" if percents == {True} else ""))
+    values = [_number(text) for text in texts]
+    if digits == {0} and any("," in text for text in said):
+        return Numbers(values, "localized")
+    return Numbers(values, f"%.{digits.pop()}f" + (" %%" if said[0].endswith(_PERCENT) else ""))
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text.removesuffix(_PERCENT).replace(",", "").replace("−", "-"))
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         return None
+    return float(text.removesuffix(_PERCENT).replace(",", "").replace("−", "-"))

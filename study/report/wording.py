@@ -18,7 +18,7 @@ from study.reliability import Alpha
 from study.uncertainty import NOBODY, Estimate
 
 MISSING = "—"
-FEWEST = 10  # items and workers; a bootstrap of fewer clusters has too few ways to come out
+FEWEST_CLUSTERS = 10  # items and workers; a bootstrap of fewer clusters has too few ways to come out
 TWO_WAY = (
     "two-way cluster (pigeonhole) bootstrap: items and workers are each drawn with replacement, an answer counts as often as its item times "
     "its worker was drawn; percentiles"
@@ -166,7 +166,7 @@ def sentence(text: str) -> str:
 def few_clusters(analysis: Analysis) -> str | None:
     """What limits intervals that resample items or workers where there are few of either; None where there are enough."""
     counts = ((analysis.data.n_items, "item"), (analysis.data.n_workers, "worker"))
-    few = [count(n, what) for n, what in counts if 0 < n < FEWEST]
+    few = [count(n, what) for n, what in counts if 0 < n < FEWEST_CLUSTERS]
     return f"With {listed(few)}, intervals that resample them are likely too short." if few else None
 
 

@@ -305,3 +305,13 @@ def test_a_mapping_survives_its_text(mapping: dict[str, str], usual: dict[str, s
     named = parse_mapping(mapping_text(mapping, usual))
     assert {what: column for what, column in (usual | named).items() if column} == mapping
     assert mapping_text(mapping, mapping) == ""
+
+
+def test_columns_that_may_be_what_is_missing_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "batch.csv"
+    file.write_text("HITId,WorkerId,Answer.q3_ease,short\nh1,w1,4,fur\n", encoding="utf-8")
+    found = import_answers(file).notes
+    assert "Not used: 'Answer.q3_ease'. If one of them is long or ease or confidence or useful, say so: long=COLUMN" in found
+    assert any(note.startswith("The table has no 'ease'") for note in found)
+    mapping = {"item": "HITId", "worker": "WorkerId", "ease": "Answer.q3_ease", "short": "short"}
+    assert not any("Not used" in note for note in import_answers(file, mapping).notes), "every column is taken"

@@ -264,7 +264,8 @@ def _ordinal(analysis: Analysis) -> Table:
         "clusters are not modelled, so odds are those of answers of the whole population.",
         computed=how(
             analysis,
-            "proportional-odds (logit) model of the rating on grouping and tier; two-way cluster-robust standard errors (Cameron, Gelbach and Miller 2011); "
+            "proportional-odds (logit) model of the rating on grouping and tier; two-way cluster-robust standard errors (Cameron, Gelbach and Miller 2011), "
+            "the larger of the one-way ones where two-way variance is not above 0; "
             "normal intervals; Holm's correction within a question",
             packages=("statsmodels", "scipy", "numpy"),
         ),
