@@ -14,7 +14,7 @@ from shared.html import served_picture, style
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
-from study.platforms import Identity, completion, identify, new_guest
+from study.participants.platforms import Identity, completion, identify, new_guest
 from study.store import StudyStore
 
 VISIT = "visit"

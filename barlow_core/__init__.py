@@ -1,7 +1,7 @@
 """Barlow: find where an image classifier fails, and see what those images have in common.
 
 from barlow_core import Benchmark, Run, explain_run, load, visualize
-from barlow_core.extract import extract
+from barlow_core.extraction import extract
 
 run = Run.create("runs/mine", Benchmark.from_csv("photos", "metadata.csv"))
 extract(run, load("robust_resnet50", download=True), progress=True)

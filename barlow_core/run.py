@@ -6,8 +6,8 @@ reads a stale part by accident: the accessors of `Run` refuse it and say which c
 
 What people add is kept apart from what is computed, and no command replaces it:
 
-    judgements.jsonl   what researchers think of features (`barlow_core.judgements`); only ever grows
-    cache/             pictures made on demand while somebody looks (`barlow_core.cache`); may be deleted at any time
+    judgements.jsonl   what researchers think of features (`barlow_core.views.judgements`); only ever grows
+    cache/             pictures made on demand while somebody looks (`barlow_core.panels.picture_cache`); may be deleted at any time
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError, BusyError
-from barlow_core.files import write_json, write_parquet
+from barlow_core.storage.files import write_json, write_parquet
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor

@@ -24,10 +24,12 @@ import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
 
-from study import likert, names, quality, reliability
-from study.agreement import STOP_WORDS, coverage, item_agreement, load_vectors
-from study.word_vectors import load_vectors as load
-from study.words import content_words
+from study.agreement import names
+from study.agreement.cosine import STOP_WORDS, coverage, item_agreement, load_vectors
+from study.agreement.word_vectors import load_vectors as load
+from study.answers import quality
+from study.answers.tokenization import content_words
+from study.statistics import exclusion_effect, likert, reliability
 
 PER_ITEM = 5
 
@@ -170,7 +172,7 @@ def study(n_answers: int, loop_items: int, vectors: KeyedVectors) -> None:
         "heatmap against attack": lambda: likert.heatmap_against_attack(answers),
         "alpha, three questions": lambda: reliability.alphas(answers),
         "worker quality": lambda: quality.worker_quality(answers),
-        "effect of exclusions": lambda: quality.effect_of_exclusions(answers, answers["worker"].unique()[:5]),
+        "effect of exclusions": lambda: exclusion_effect.effect_of_exclusions(answers, answers["worker"].unique()[:5]),
     }
     print(f"{'':30} {'seconds':>8} {'peak MB':>8} {'added MB':>9}   plain loop")
     for name, function in functions.items():

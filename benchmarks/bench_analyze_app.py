@@ -24,8 +24,8 @@ import streamlit as st
 from bench_agreement import PER_ITEM, made_up, peak
 from streamlit.testing.v1 import AppTest
 
-from barlow_core.paths import apps_dir
-from study.agreement import load_vectors
+from barlow_core.storage.shipped import apps_dir
+from study.agreement.cosine import load_vectors
 from study.report import SECTIONS
 from study.store import StudyStore
 

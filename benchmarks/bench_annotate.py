@@ -37,11 +37,11 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from barlow_core.files import write_json
 from barlow_core.panels.files import Panel
-from barlow_core.paths import apps_dir
-from study.frozen import freeze, panels_folder
-from study.platforms import new_guest
+from barlow_core.storage.files import write_json
+from barlow_core.storage.shipped import apps_dir
+from study.participants.platforms import new_guest
+from study.setup.frozen_panels import freeze, panels_folder
 from study.store import StudyStore
 
 ANSWERS = {"short": "striped fur", "long": "black stripes on orange fur", "ease": 4, "confidence": 5, "useful": "B"}

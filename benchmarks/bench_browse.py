@@ -30,8 +30,8 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core import views
 from barlow_core.groups import parse
-from barlow_core.paths import apps_dir
 from barlow_core.run import Run
+from barlow_core.storage.shipped import apps_dir
 
 VISITED = 6  # groups
 

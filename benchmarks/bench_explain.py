@@ -3,14 +3,14 @@
     python benchmarks/bench_explain.py                                                  the growth table, under 3 minutes
     python benchmarks/bench_explain.py --classes 100 --images 1300 --features 2048      the same, with 100 classes really run
 
-Synthetic benchmarks (barlow_core.synthetic) are written to a temporary folder and explained: label and prediction groups, trees of
+Synthetic benchmarks (barlow_core.examples.synthetic) are written to a temporary folder and explained: label and prediction groups, trees of
 depth 1 to 3, each in a fresh process. Seconds are those of the clock; CPU seconds are those of that process and its workers, and
 say what is due to other programs. Peak memory is the sum over these processes of the most that each ever had resident (VmHWM):
 never less than what they had together, and libraries that they share are counted in each. With a dozen classes the largest group
 still grows with each class, which the fit takes for growth with the file: believe the prediction of memory from 100 classes.
 
 Beside it, in the same run: what one would write without Barlow (scikit-learn on rows of the memory-mapped features), timed on a
-few groups; and the rows of all prediction groups read from a cold disk, with and without the pass of barlow_core.gather.
+few groups; and the rows of all prediction groups read from a cold disk, with and without the pass of barlow_core.analyses.rows.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from scipy.optimize import nnls
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.tree import DecisionTreeClassifier
 
-from barlow_core import synthetic
 from barlow_core.analyses import Checks, explain_run
+from barlow_core.analyses.rows import gathered
 from barlow_core.engine import cores
-from barlow_core.gather import gathered
+from barlow_core.examples import synthetic
 from barlow_core.groups import Group, all_groups
 from barlow_core.run import Run
 

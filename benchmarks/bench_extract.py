@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import pil_to_tensor
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.extract import extract
+from barlow_core.extraction import extract
 from barlow_core.extractors import load
 from barlow_core.extractors.small_resnet import load as load_network
-from barlow_core.paths import data_dir
 from barlow_core.run import Run
+from barlow_core.storage.shipped import data_dir
 
 NAME = "robust_resnet_cifar10"
 

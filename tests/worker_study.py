@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from analysis_study import draw_panel
 
-from study.frozen import freeze, panels_folder
+from study.setup.frozen_panels import freeze, panels_folder
 from study.store import StudyStore
 
 ANSWERS = {"short": "striped fur", "long": "black stripes on orange fur", "ease": 4, "confidence": 5, "useful": "B"}

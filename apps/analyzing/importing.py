@@ -13,8 +13,8 @@ from analyzing.place import go, here
 from analyzing.results import heading
 from barlow_core.errors import BarlowError
 from study.analysis import StudyData
-from study.csv_file import TableError
-from study.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
+from study.answers.csv_file import TableError
+from study.answers.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
 
 ASKED = "Which column is what?"
 ONE_ANSWER = "Every row is an answer of one worker to one item."

@@ -12,9 +12,9 @@ import streamlit as st
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
-from study.importing import parse_mapping
-from study.opening import answers_state, is_table
-from study.opening import open_study as open_answers
+from study.answers.importing import parse_mapping
+from study.answers.opening import answers_state, is_table
+from study.answers.opening import open_study as open_answers
 from study.report import SECTIONS, section
 
 USAGE = (

@@ -11,8 +11,8 @@ from shared import address
 
 from barlow_core.errors import BarlowError
 from study.analysis import Filters
-from study.exclusion_text import parse_rule
-from study.words import Wording
+from study.answers.exclusion_text import parse_rule
+from study.answers.tokenization import Wording
 
 OVERVIEW, ITEMS, REPORT = "overview", "items", "report"
 LISTS = {"groupings": "grouping", "classes": "class", "tiers": "tier", "platforms": "platform"}

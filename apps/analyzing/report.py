@@ -14,7 +14,7 @@ from analyzing.place import here
 from analyzing.results import heading
 from study.analysis import Analysis
 from study.analysis.command import analyze_command
-from study.importing import guess_mapping, mapping_text
+from study.answers.importing import guess_mapping, mapping_text
 
 
 def show_report(analysis: Analysis, start: Started) -> None:

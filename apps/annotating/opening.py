@@ -13,8 +13,8 @@ import streamlit as st
 
 from barlow_core.errors import BarlowError
 from barlow_core.panels import Panel
-from study.frozen import has_pictures, load_item_panel
-from study.preview import preview_copy
+from study.setup.frozen_panels import has_pictures, load_item_panel
+from study.setup.making import preview_copy
 from study.store import StudyStore
 
 PATIENCE = 3.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself

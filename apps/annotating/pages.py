@@ -10,7 +10,7 @@ import streamlit as st
 from annotating.visit import Visit
 from annotating.words import amount, paragraphs
 from barlow_core.wording import count
-from study.platforms import Completion
+from study.participants.platforms import Completion
 from study.store.progress import Standing
 from study.store.settings import Settings
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from barlow_core.errors import BarlowError
-from study.assignment import ClaimedItem
 from study.errors import InvalidAnswersError, NotSavedError, RefusedError
-from study.platforms import Identity
+from study.participants.platforms import Identity
 from study.store import StudyStore
 from study.store.answering import StoredAnswer
+from study.store.assignment import ClaimedItem
 from study.store.progress import Standing
 
 RECEIPTS = 30  # the form waits for one at a time
@@ -34,7 +34,7 @@ class Visit:
         page: "consent", "instructions", "task", "end" or "trouble" (the file cannot be used at the moment).
         mode: of a task: "answer", "edit" (an answer that was sent before) or "feedback" (after a practice task).
         claimed: the task to be answered; answer: the one that is edited, or that the feedback is about.
-        outcome: at the end, why; see `study.platforms.completion`.
+        outcome: at the end, why; see `study.participants.platforms.completion`.
         notice: what happened that the worker did not expect, for the next page.
         receipts: by id of the message, what became of it.
     """

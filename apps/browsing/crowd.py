@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from barlow_core import feature_names
 from barlow_core.errors import BarlowError
-from barlow_core.feature_names import FeatureName
 from barlow_core.run import Run
+from barlow_core.views import feature_names
+from barlow_core.views.feature_names import FeatureName
 
 STUDY = "study.sqlite"
 

@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 from shared.html import figure, plain
 
-from barlow_core import overlays, views
+from barlow_core import views
 from barlow_core.failure_tree import Condition, Node, threshold_text
-from barlow_core.jobs import Job
+from barlow_core.panels import overlays
+from barlow_core.panels.jobs import Job
 from barlow_core.run import Run
 from barlow_core.wording import percent
 from browsing.images import image_words

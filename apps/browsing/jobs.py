@@ -8,7 +8,7 @@ import streamlit as st
 from shared.address import stay
 from shared.html import plain
 
-from barlow_core.jobs import Job, PanelJobs
+from barlow_core.panels.jobs import Job, PanelJobs
 from barlow_core.run import Run
 
 OFTEN = 2.0  # seconds between two looks at a job; more often would slow down the job itself

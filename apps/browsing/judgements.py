@@ -11,12 +11,12 @@ from shared.address import stay
 from shared.html import plain
 from shared.runs import stamp
 
-from barlow_core import judgements as kept
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
-from barlow_core.feature_names import FeatureName
-from barlow_core.judgements import ACTIONS, VERDICTS, Judgement, Judgements
 from barlow_core.run import Run
+from barlow_core.views import judgements as kept
+from barlow_core.views.feature_names import FeatureName
+from barlow_core.views.judgements import ACTIONS, VERDICTS, Judgement, Judgements
 from browsing.crowd import Crowd, crowd, study_stamp
 
 AUTHOR = "author of judgements"

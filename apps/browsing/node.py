@@ -11,8 +11,8 @@ from shared.html import figure, plain, term
 from barlow_core import views
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.suggestions import suggest
 from barlow_core.views import Evaluation
+from barlow_core.views.suggestions import suggest
 from barlow_core.wording import percent, percent_interval, points, points_interval
 from browsing.data import of_node
 from browsing.images import image_words

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from shared.html import figure, plain
 
-from barlow_core import stages, views
+from barlow_core import views
+from barlow_core.panels import attack_frames
 from barlow_core.run import Run
 from browsing.data import of_group
 from browsing.jobs import find, jobs, show_job, start
@@ -20,7 +21,7 @@ def show_stages(run: Run, key: str, feature: int, *, read_only: bool) -> None:
         st.info("This group has no image to attack.")
         return
     position, name = int(highest["position"].iloc[0]), str(highest["name"].iloc[0])
-    found = stages.found_stages(run, position, feature, stages=STAGES)
+    found = attack_frames.found_stages(run, position, feature, stages=STAGES)
     if found is None:
         place = f"stages {position} {feature}"
         show_job(

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit import runtime
 
 from barlow_core.errors import ImageError
-from barlow_core.thumbnails import BrowserImage, for_browser
+from barlow_core.panels.thumbnails import BrowserImage, for_browser
 
 TERMS = {
     "ER": "Error rate: the share of these images that the classifier gets wrong.",

@@ -16,11 +16,11 @@ import pandas as pd
 from barlow_core.benchmark import datasets, folders
 from barlow_core.benchmark import predictions as predictions_
 from barlow_core.benchmark.class_names import Classes, ClassNames, encode, infer_class_names, read_class_names
+from barlow_core.benchmark.images import DIGEST_BYTES, CheckMode, check_images
 from barlow_core.benchmark.metadata import RESERVED, duplicates, read_metadata
 from barlow_core.benchmark.predictions import Predictions
 from barlow_core.benchmark.problems import Problems, no_skipped
 from barlow_core.errors import BarlowError
-from barlow_core.images import DIGEST_BYTES, CheckMode, check_images
 from barlow_core.wording import count, percent
 
 

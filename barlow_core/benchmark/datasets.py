@@ -15,9 +15,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from barlow_core.benchmark.class_names import imagenet_classes, read_class_names
+from barlow_core.benchmark.images import open_image, to_rgb
 from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
-from barlow_core.images import open_image, to_rgb
 
 
 def files_in_place(dataset: Any, images_dir: str | Path) -> tuple[Path, pd.DataFrame] | None:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.benchmark.class_names import Classes, ClassNames, encode, imagenet_classes, read_class_names
+from barlow_core.benchmark.images import EXTENSIONS
 from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
-from barlow_core.images import EXTENSIONS
 
 
 def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:

@@ -22,7 +22,7 @@ from barlow_core.cli.shared import example, open_run, serve_options
 @serve_options
 def browse(run_paths: tuple[Path, ...], read_only: bool, **serving: Any) -> None:
     """Open the app that shows failure modes with their pictures; several runs can be compared in it."""
-    from barlow_core.serve import serve_app
+    from barlow_core.cli.serve import serve_app
 
     for path in run_paths:
         open_run(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from barlow_core.checks import HELD_OUT
+from barlow_core.analyses.checks import HELD_OUT
 from barlow_core.cli.shared import options
 from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS

@@ -41,7 +41,7 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @quiet_option
 def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
     """Let a model make the predictions, for images that came without."""
-    from barlow_core.predict import predict as predict_
+    from barlow_core.prediction import predict as predict_
 
     run = open_run(run_path)
     predict_(run, _load_network(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
@@ -63,7 +63,7 @@ def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet:
 @quiet_option
 def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any) -> None:
     """Describe every image by the penultimate features of a robust network."""
-    from barlow_core.extract import extract as extract_
+    from barlow_core.extraction import extract as extract_
 
     run = open_run(run_path)
     loaded = _load_network(extractor, **network)
@@ -121,8 +121,8 @@ def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: An
 @quiet_option
 def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     """Everything from import to visualize, in one go."""
-    from barlow_core.extract import extract as extract_
-    from barlow_core.predict import predict as predict_
+    from barlow_core.extraction import extract as extract_
+    from barlow_core.prediction import predict as predict_
 
     progress = not quiet
     take = _taker(arguments)
@@ -151,8 +151,8 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @quiet_option
 def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool) -> None:
     """Run everything on an embedded example and open the app."""
-    from barlow_core.examples import run_example
-    from barlow_core.serve import serve_app
+    from barlow_core.cli.serve import serve_app
+    from barlow_core.examples.demo import run_example
 
     finished = run_example(example, run_path or Path("runs") / example, extractor=extractor, progress=not quiet)
     echo_found(finished)

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 @json_option
 def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
     """See what other settings would find, without changing the run."""
-    from barlow_core import tables
     from barlow_core.analyses import explore as explore_
+    from barlow_core.cli import printing
 
     found = explore_(open_run(run_path), progress=not quiet, **values)
-    tables.print_table(found, limit=len(found) + 1, as_json=as_json)
+    printing.print_table(found, limit=len(found) + 1, as_json=as_json)
 
 
 @click.command(
@@ -52,17 +52,17 @@ def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
 @json_option
 def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: int, as_json: bool) -> None:
     """Print tables: WHAT is modes (default), groups, status, or one group such as label:truck for its tree."""
-    from barlow_core import tables
+    from barlow_core.cli import printing
 
     run = open_run(run_path)
     if ":" in what:
-        tables.print_group(run, what, depth=depth, as_json=as_json)
+        printing.print_group(run, what, depth=depth, as_json=as_json)
         return
-    makers = {"modes": tables.failure_modes, "groups": tables.groups, "status": tables.status}
+    makers = {"modes": printing.failure_modes, "groups": printing.groups, "status": printing.status}
     if what not in makers:
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
-    tables.print_table(table, tables.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
+    printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
 
 
 @click.command(epilog=example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison"))
@@ -77,7 +77,7 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
 @json_option
 def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
     """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
-    from barlow_core import tables
+    from barlow_core.cli import printing
     from barlow_core.compare import compare as compare_
 
     found = compare_(open_run(first), open_run(second), **settings)
@@ -86,7 +86,7 @@ def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bo
     if not as_json:
         click.echo(repr(found))
     modes = found.failure_modes
-    tables.print_table(modes, tables.for_people("comparison", modes), limit=limit, as_json=as_json)
+    printing.print_table(modes, printing.for_people("comparison", modes), limit=limit, as_json=as_json)
     if out is not None and not as_json:
         click.echo(f"All of it is in {out}")
 
@@ -112,13 +112,13 @@ def evaluate(
     **settings: Any,
 ) -> None:
     """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, of your runs."""
-    from barlow_core import tables
-    from barlow_core.evaluate import evaluate as evaluate_
+    from barlow_core.cli import printing
+    from barlow_core.evaluation.evaluation import evaluate as evaluate_
 
     runs = [open_run(path) for path in run_paths]
     found = evaluate_(runs, names=names or None, depths=depths or None, groupings=groupings or None, **settings)
-    tables.print_table(
-        found.summary, tables.for_people("evaluation", found.summary), limit=len(found.summary) + 1, as_json=as_json
+    printing.print_table(
+        found.summary, printing.for_people("evaluation", found.summary), limit=len(found.summary) + 1, as_json=as_json
     )
     if out is not None:
         written = found.save(out)

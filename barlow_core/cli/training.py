@@ -61,8 +61,8 @@ def train_robust(
     after its last finished epoch.
     """
     from barlow_core import extractors
-    from barlow_core.train_robust import check_out
-    from barlow_core.train_robust import train_robust as train_robust_
+    from barlow_core.training.robust_network import check_out
+    from barlow_core.training.robust_network import train_robust as train_robust_
 
     check_out(out, overwrite=recipe["overwrite"])  # before every image is decoded
     benchmark = read_benchmark(images, metadata, classes, skip_bad, check, progress=not quiet)

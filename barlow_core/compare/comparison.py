@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from barlow_core.files import atomic_write, write_json
+from barlow_core.storage.files import atomic_write, write_json
 from barlow_core.wording import count, percent, points, points_interval
 
 SIDES = ("first", "second")

@@ -10,7 +10,7 @@ import pandas as pd
 from barlow_core.compare.comparison import SIDES
 from barlow_core.compare.differences import CELLS, GROUP, with_difference, with_rate
 from barlow_core.compare.sides import Pair
-from barlow_core.evaluate import held_out_tree
+from barlow_core.evaluation.evaluation import held_out_tree
 
 GROUP_COLUMNS = {
     "group": "string",

@@ -11,7 +11,7 @@ from barlow_core.compare.groups import groups_table, overall
 from barlow_core.compare.modes import modes_table
 from barlow_core.compare.sides import Pair, Side, positions
 from barlow_core.errors import BarlowError
-from barlow_core.evaluate import agreed, run_names
+from barlow_core.evaluation.evaluation import agreed, run_names
 from barlow_core.run import Run
 
 

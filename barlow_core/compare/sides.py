@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from barlow_core.analyses.checks import Checks
 from barlow_core.benchmark import Benchmark
-from barlow_core.checks import Checks
 from barlow_core.compare.differences import CELLS
 from barlow_core.errors import BarlowError
-from barlow_core.evaluate import held_out_tree
+from barlow_core.evaluation.evaluation import held_out_tree
 from barlow_core.failure_modes import failure_modes
 from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.groups import all_groups, parse

@@ -1,12 +1,12 @@
 """Taking results away: a report, tables, images, figures, and datasets for other tools."""
 
-from barlow_core.export.choice import Chosen, strongest
+from barlow_core.export.chosen import Chosen, strongest
 from barlow_core.export.datasets import fiftyone_dataset, fiftyone_samples, images_frame, spotlight_types
 from barlow_core.export.figure import leaf_figure
+from barlow_core.export.folder import export_run
 from barlow_core.export.images import ImagesOut, export_images
 from barlow_core.export.report import report, write_report
 from barlow_core.export.tables import export_tables, frames
-from barlow_core.export.whole import export_run
 
 __all__ = [
     "Chosen",

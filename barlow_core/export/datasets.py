@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import found, strongest
+from barlow_core.export.chosen import found, strongest
 from barlow_core.run import Run
 from barlow_core.views.images import images_at, node_images, with_paths
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from barlow_core.analyses import load_analysis
-from barlow_core.images import open_image
+from barlow_core.benchmark.images import open_image
 from barlow_core.panels import Panel
 from barlow_core.panels.figure import panel_figure
 from barlow_core.run import Run

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
 from barlow_core.run import Run
+from barlow_core.storage.files import atomic_write
 from barlow_core.views.images import images_at
 
 WAYS = ("copy", "link", "list", "zip")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from barlow_core.benchmark.images import open_image
 from barlow_core.errors import ImageError
-from barlow_core.images import open_image
 from barlow_core.views.features import Distribution
 
 SIDE = 224  # pixels; the longest side of an embedded picture

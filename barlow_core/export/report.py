@@ -13,21 +13,21 @@ import jinja2
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import Chosen, found
+from barlow_core.export.chosen import Chosen, found
 from barlow_core.export.pictures import Embedded, Embedder, histogram
 from barlow_core.failure_tree import Node
-from barlow_core.feature_names import Names, name_of
-from barlow_core.files import atomic_write
-from barlow_core.judgements import Judgements, judgement_words
 from barlow_core.panels import load_panel
 from barlow_core.run import Run
-from barlow_core.suggestions import suggest
+from barlow_core.storage.files import atomic_write
+from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.features import distribution
 from barlow_core.views.images import images_of, node_failures
+from barlow_core.views.judgements import Judgements, judgement_words
 from barlow_core.views.nodes import node_rates
-from barlow_core.views.tables import failure_mode, summary
+from barlow_core.views.run_tables import failure_mode, summary
+from barlow_core.views.sentences import condition_words, group_words, luck_words, rule_words
+from barlow_core.views.suggestions import suggest
 from barlow_core.views.what_if import Evaluation
-from barlow_core.views.words import condition_words, group_words, luck_words, rule_words
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 SUGGESTED = 8  # images shown beside a suggestion

@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from barlow_core.export.choice import found, strongest
+from barlow_core.export.chosen import found, strongest
 from barlow_core.failure_tree import Condition
-from barlow_core.feature_names import Names, name_of
-from barlow_core.files import atomic_write
-from barlow_core.judgements import Judgements
 from barlow_core.run import Run
+from barlow_core.storage.files import atomic_write
+from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.images import activation, images_of
-from barlow_core.views.words import rule_words
+from barlow_core.views.judgements import Judgements
+from barlow_core.views.sentences import rule_words
 
 FORMATS = ("csv", "parquet", "json")
 NAMES = ("images", "groups", "failure_modes", "failure_mode_images", "judgements")

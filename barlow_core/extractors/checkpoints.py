@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
+from barlow_core.storage.files import atomic_write
 
 # What torch and pickle raise on bytes that are not what they expect, whether damaged or made up.
 _UNREADABLE = (

@@ -18,7 +18,7 @@ from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
+from barlow_core.storage.files import atomic_write
 
 ARCH = "small_resnet"
 PLANES = (32, 64, 128, 256)

@@ -13,7 +13,7 @@ from torchvision import models
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import checkpoints, downloads, networks
 from barlow_core.extractors.networks import Network
-from barlow_core.paths import data_dir
+from barlow_core.storage.shipped import data_dir
 
 OWN = ("robust_resnet_cifar10", "standard_resnet_cifar10")
 _INPUT = ("mean", "std", "image_size", "resize", "interpolation", "class_names")

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from barlow_core.files import atomic_write
 from barlow_core.panels.files import Panel
+from barlow_core.storage.files import atomic_write
 
 DPI = 200
 # Inches: six columns and the margin with the letters make 8.3, the text width of a landscape or a scaled portrait page.

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from barlow_core.benchmark.images import open_image
 from barlow_core.errors import BarlowError
-from barlow_core.files import write_json
 from barlow_core.groups import Group
-from barlow_core.images import open_image
 from barlow_core.panels import pictures
 from barlow_core.panels.attack import feature_attack
 from barlow_core.panels.files import Panel, PanelImage
@@ -24,6 +23,7 @@ from barlow_core.panels.pictures import heatmaps, overlay
 from barlow_core.panels.plan import feature_requests, find_group, is_made, panel_folder, plan_panel
 from barlow_core.panels.settings import attack_settings, default_steps
 from barlow_core.run import Run, digest
+from barlow_core.storage.files import write_json
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor

@@ -30,7 +30,7 @@ from barlow_core.views.images import (
     with_paths,
 )
 from barlow_core.views.nodes import node_rates
-from barlow_core.views.tables import (
+from barlow_core.views.run_tables import (
     Summary,
     concentration,
     depths,
@@ -44,8 +44,7 @@ from barlow_core.views.tables import (
     mode_table,
     summary,
 )
-from barlow_core.views.what_if import Evaluation, re_evaluate
-from barlow_core.views.words import (
+from barlow_core.views.sentences import (
     SAME_RULE,
     GroupWords,
     HeldOutWords,
@@ -56,6 +55,7 @@ from barlow_core.views.words import (
     no_failure_mode,
     rule_words,
 )
+from barlow_core.views.what_if import Evaluation, re_evaluate
 
 __all__ = [
     "OUTCOMES",

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import searched_group
-from barlow_core.analyses.tables import HELD_OUT_LEAF
-from barlow_core.checks import Checks
+from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.parquet import HELD_OUT_LEAF
 from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.groups import parse
 from barlow_core.run import Run
 from barlow_core.statistics import increase_interval, wilson_interval
+from barlow_core.views.sentences import rule_words
 from barlow_core.views.what_if import Evaluation
-from barlow_core.views.words import rule_words
 
 
 def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import numpy as np
 
 from barlow_core import failure_tree
 from barlow_core.analyses import load_result, searched_group
-from barlow_core.analyses.memory import InformationMemory
-from barlow_core.analyses.of_run import information_folder
-from barlow_core.checks import Checks
+from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.every_group import information_folder
+from barlow_core.analyses.information_cache import InformationMemory
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
 from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.run import Run

@@ -9,12 +9,12 @@ analysis.n_text, analysis.above["ease", "confidence"], analysis.preferences, ana
 from __future__ import annotations
 
 from study.analysis.analysis import Analysis
-from study.analysis.data import TIERS, StudyData
-from study.analysis.filters import Filters
 from study.analysis.item_view import ItemView, WorkerView, item_panel
-from study.analysis.loading import load_study, study_state
 from study.analysis.options import AnalysisOptions
-from study.answer_table import ATTRIBUTES
+from study.answers.data import TIERS, StudyData
+from study.answers.filters import Filters
+from study.answers.loading import load_study, study_state
+from study.answers.table import ATTRIBUTES
 
 __all__ = [
     "ATTRIBUTES",

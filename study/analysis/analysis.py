@@ -10,23 +10,23 @@ import pandas as pd
 from gensim.models import KeyedVectors
 
 from barlow_core.wording import count
-from study import examples, likert, names, quality, reliability
-from study.agreement import KINDS, Coverage, agreements_and_pairs, coverage, words_needed
-from study.agreement_means import AgreementMeans, levels_of_items
-from study.analysis import differences, understanding
-from study.analysis.data import StudyData
-from study.analysis.filters import Filters
+from study.agreement import names
+from study.agreement.cosine import KINDS, Coverage, agreements_and_pairs, coverage, words_needed
+from study.agreement.paper_items import compare_with_paper
+from study.agreement.word_vectors import load_vectors
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
-from study.analysis.latent import LatentVotes, latent_votes
 from study.analysis.options import AnalysisOptions
-from study.analysis.ordinal import OrdinalModel, ordinal_model
-from study.analysis.overview import Overview, overview
-from study.answer_table import PREFERENCES, RATINGS, attributes_of_items
-from study.likert import HeatmapAgainstAttack, ItemsAbove
-from study.paper_agreement import compare_with_paper
-from study.quality import ExclusionRule
-from study.uncertainty import Estimate
-from study.word_vectors import load_vectors
+from study.answers.data import StudyData
+from study.answers.filters import Filters
+from study.answers.quality import ExclusionRule
+from study.answers.table import PREFERENCES, RATINGS, attributes_of_items
+from study.statistics import differences, examples, exclusion_effect, likert, reliability, understanding
+from study.statistics.agreement_means import AgreementMeans, levels_of_items
+from study.statistics.latent import LatentVotes, latent_votes
+from study.statistics.likert import HeatmapAgainstAttack, ItemsAbove
+from study.statistics.ordinal import OrdinalModel, ordinal_model
+from study.statistics.overview import Overview, overview
+from study.statistics.uncertainty import Estimate
 
 SPLITS = ("grouping", "tier")
 SOME_SIMULATED = "Contains simulated data: {n} of {total} answers are not those of people."
@@ -40,7 +40,7 @@ class Analysis:
         study: the whole study.
         filters: what is looked at.
         options: how.
-        vectors: word vectors: None for those that ship, a file (see `study.word_vectors.load_vectors`), or vectors that are loaded.
+        vectors: word vectors: None for those that ship, a file (see `study.agreement.word_vectors.load_vectors`), or vectors that are loaded.
         cache: folder for the kept words of a file; None for the usual one.
 
     Attributes:
@@ -164,12 +164,12 @@ class Analysis:
 
     @cached_property
     def levels(self) -> pd.DataFrame:
-        """Answers at each level: `question`, `part`, `value_of` and the columns of `study.likert.level_counts`."""
+        """Answers at each level: `question`, `part`, `value_of` and the columns of `study.statistics.likert.level_counts`."""
         return self._parts(RATINGS, lambda question, by: likert.level_counts(self.data.answers, question, by=by))
 
     @cached_property
     def preferences(self) -> pd.DataFrame:
-        """Shares of B, C, both, none: `part`, `value_of` and the columns of `study.likert.preferences`."""
+        """Shares of B, C, both, none: `part`, `value_of` and the columns of `study.statistics.likert.preferences`."""
         table = self._parts(("useful",), lambda _, by: likert.preferences(self.data.answers, by=by, **self._bootstrap))
         return table.drop(columns="question")
 
@@ -205,7 +205,7 @@ class Analysis:
 
     @property
     def agreement(self) -> dict[str, pd.DataFrame]:
-        """`study.agreement.item_agreement` of short, long and concatenated descriptions."""
+        """`study.agreement.cosine.item_agreement` of short, long and concatenated descriptions."""
         return self._described[0]
 
     @cached_property
@@ -266,7 +266,7 @@ class Analysis:
 
     @cached_property
     def worker_table(self) -> pd.DataFrame:
-        """`study.quality.worker_quality` of the whole study with `excluded`, `signals`, `answers_kept` (in what is looked at)."""
+        """`study.answers.quality.worker_quality` of the whole study with `excluded`, `signals`, `answers_kept` (in what is looked at)."""
         table = self.study.quality.join(self.exclusions)
         table["answers_kept"] = self.data.answers.groupby("worker").size().reindex(table.index, fill_value=0)
         return table
@@ -274,7 +274,7 @@ class Analysis:
     @cached_property
     def effect_of_exclusions(self) -> pd.DataFrame:
         """Every headline number with everybody and without those whom the rule leaves out."""
-        return quality.effect_of_exclusions(
+        return exclusion_effect.effect_of_exclusions(
             self.filtered.answers,
             self.excluded_workers,
             threshold=self.options.threshold,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from study.analysis.filters import Filters
 from study.analysis.options import AnalysisOptions
-from study.exclusion_text import rule_text
-from study.quality import ExclusionRule
+from study.answers.exclusion_text import rule_text
+from study.answers.filters import Filters
+from study.answers.quality import ExclusionRule
 
 # Options of `barlow study analyze`, and what they set.
 LISTS = {"--grouping": "groupings", "--class": "classes", "--tier": "tiers", "--platform": "platforms"}

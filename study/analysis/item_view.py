@@ -9,10 +9,10 @@ import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count, percent
-from study.agreement import KINDS, Agreement, agreement
-from study.analysis.data import StudyData
-from study.answer_table import ATTRIBUTES, DESCRIPTIONS
-from study.likert import votes
+from study.agreement.cosine import KINDS, Agreement, agreement
+from study.answers.data import StudyData
+from study.answers.table import ATTRIBUTES, DESCRIPTIONS
+from study.statistics.likert import votes
 
 if TYPE_CHECKING:
     from barlow_core.panels import Panel
@@ -205,7 +205,7 @@ def item_panel(data: StudyData, item: str) -> Panel:
     """
     if data.path is None or item not in data.items.index or "panel" not in data.items or data.items["panel"].isna()[item]:
         raise BarlowError(f"There are no pictures of item {item!r} in this study.")
-    from study.frozen import load_item_panel
+    from study.setup.frozen_panels import load_item_panel
 
     return load_item_panel(data.path, {str(key): _plain(value) for key, value in data.items.loc[item].items()})
 

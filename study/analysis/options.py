@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from barlow_core.errors import BarlowError
-from study.quality import ExclusionRule
-from study.uncertainty import CONFIDENCE, REPLICATES, check_settings
-from study.words import AS_THE_PAPER, Wording
+from study.answers.quality import ExclusionRule
+from study.answers.tokenization import AS_THE_PAPER, Wording
+from study.statistics.uncertainty import CONFIDENCE, REPLICATES, check_settings
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,5 @@ class AnalysisOptions:
 
     @property
     def bootstrap(self) -> dict[str, float | int]:
-        """As the functions of `study.uncertainty`, `study.likert` and `study.reliability` take them."""
+        """As the functions of `study.statistics.uncertainty`, `study.statistics.likert` and `study.statistics.reliability` take them."""
         return {"confidence": self.confidence, "replicates": self.replicates, "seed": self.seed}

@@ -16,9 +16,9 @@ from study.cli.shared import print_json
 
 if TYPE_CHECKING:
     from study.analysis import Analysis, StudyData
-    from study.quality import ExclusionRule
+    from study.answers.quality import ExclusionRule
 
-REPLICATES = 2000  # as `study.resampling` has it, which takes a second to import
+REPLICATES = 2000  # as `study.statistics.resampling` has it, which takes a second to import
 _RULES = 10
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -125,7 +125,7 @@ def analyze(
 
 def _names(analysis: Analysis, study: Path, run: Path) -> None:
     """Put the names into a run, and say what its failure modes are called now."""
-    from barlow_core.feature_names import effect_in_words, names_from, rules_in_words, write_names
+    from barlow_core.views.feature_names import effect_in_words, names_from, rules_in_words, write_names
 
     names = analysis.names_for_run
     if names.empty:
@@ -151,9 +151,9 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
 
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
-    from barlow_core.serve import serve_app
-    from study.importing import mapping_text
-    from study.opening import answers_state
+    from barlow_core.cli.serve import serve_app
+    from study.answers.importing import mapping_text
+    from study.answers.opening import answers_state
 
     answers_state(study)  # says what is wrong with the file here, and not in a browser
     mapping = _mapping(study, given["columns"])
@@ -175,8 +175,8 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
 
 def _query(**given: Any) -> str:
     """What is kept of the study, as the page's address says it."""
-    from study.exclusion_text import rule_text
-    from study.quality import ExclusionRule
+    from study.answers.exclusion_text import rule_text
+    from study.answers.quality import ExclusionRule
 
     words: list[tuple[str, str]] = []
     for name, option in (("grouping", "groupings"), ("class", "classes"), ("tier", "tiers"), ("platform", "platforms")):
@@ -195,7 +195,7 @@ def _query(**given: Any) -> str:
 
 def _analysis(study: Path, **given: Any) -> Analysis:
     from study.analysis import Analysis, AnalysisOptions, Filters
-    from study.words import Wording
+    from study.answers.tokenization import Wording
 
     since, until = (given[name].date() if isinstance(given[name], datetime) else None for name in ("since", "until"))
     filters = Filters(
@@ -226,16 +226,16 @@ def _analysis(study: Path, **given: Any) -> Analysis:
 
 
 def _rule(text: str | None) -> ExclusionRule:
-    from study.exclusion_text import parse_rule
-    from study.quality import ExclusionRule
+    from study.answers.exclusion_text import parse_rule
+    from study.answers.quality import ExclusionRule
 
     return ExclusionRule() if text is None else parse_rule(text)
 
 
 def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
     """What a person said of the columns, None for nothing."""
-    from study.importing import parse_mapping
-    from study.opening import is_table
+    from study.answers.importing import parse_mapping
+    from study.answers.opening import is_table
 
     mapping = parse_mapping(columns) if columns else None
     if mapping is not None and not is_table(study):
@@ -244,8 +244,8 @@ def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
 
 
 def _opened(study: Path, columns: str | None) -> StudyData:
-    from study.importing import complete_mapping
-    from study.opening import open_study
+    from study.answers.importing import complete_mapping
+    from study.answers.opening import open_study
 
     mapping = _mapping(study, columns)
     return open_study(study, None if mapping is None else complete_mapping(study, mapping))

@@ -18,7 +18,7 @@ from study.cli.shared import open_study, print_json, say_advice, study_argument,
 @click.option("--pictures", is_flag=True, help="Copy the frozen pictures, too; for a copy on another disk.")
 def backup(study: Path, target: Path | None, pictures: bool) -> None:
     """Copy the study while people answer. A withdrawal finds this copy and cleans it, as long as it stays where it is."""
-    from study.frozen import copy_panels, panels_folder
+    from study.setup.frozen_panels import copy_panels, panels_folder
 
     with open_study(study) as store:
         made = store.backup(target)
@@ -37,7 +37,7 @@ def restore(study: Path, backup_path: Path | None) -> None:
 
     The state before is kept as one more backup. Who withdrew since stays withdrawn.
     """
-    from study.frozen import copy_panels, panels_folder
+    from study.setup.frozen_panels import copy_panels, panels_folder
     from study.store import StudyStore
     from study.store.backup import backup_folder
 
@@ -74,7 +74,7 @@ def restore(study: Path, backup_path: Path | None) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace an export that is there already.")
 def export(study: Path, target: Path, kind: str | None, everything: bool, real_ids: bool, overwrite: bool) -> None:
     """Write the answers with a codebook beside them: CSV (safe for spreadsheets), JSON lines or Parquet."""
-    from study.assignment import ANSWERED
+    from study.store.assignment import ANSWERED
     from study.store.schema import ITEM_KINDS
 
     if target.exists() and not overwrite:
@@ -91,13 +91,13 @@ def export(study: Path, target: Path, kind: str | None, everything: bool, real_i
 @click.pass_context
 def check(ctx: click.Context, study: Path, as_json: bool) -> None:
     """Is the study whole: the file, the rules of assignment, the audit trail, the pictures? Exit status 1 where it is not."""
-    from study import frozen
+    from study.setup import frozen_panels
     from study.store import library_advice
 
     with open_study(study) as store:
         found = store.check()
-        pictures = {str(item["id"]): item for item in store.item_list() if frozen.has_pictures(item)}
-        found += frozen.problems(store.path, pictures)
+        pictures = {str(item["id"]): item for item in store.item_list() if frozen_panels.has_pictures(item)}
+        found += frozen_panels.problems(store.path, pictures)
         n_answers = len(store.answers())
     if as_json:
         print_json({"problems": found, "sqlite": library_advice()})

@@ -15,7 +15,7 @@ from barlow_core.wording import count
 from study.cli.shared import money, open_study, study_argument
 
 if TYPE_CHECKING:
-    from study.selection import Selection
+    from study.setup.selection import Selection
     from study.store import StudyStore
 
 selection_options = options(
@@ -108,11 +108,11 @@ def create(
     and the 20 with the lowest, and for each the 10 features with the highest mutual information with failure. Making panels takes
     long; what is finished is kept, and the same command goes on from there.
     """
-    from study.making import make_study
-    from study.platforms import new_invite_codes
-    from study.secret import hashed, new_secret
-    from study.selection import from_list, select, with_checks
+    from study.participants.platforms import new_invite_codes
+    from study.setup.making import make_study
+    from study.setup.selection import from_list, select, with_checks
     from study.store import Settings
+    from study.store.admin_secret import hashed, new_secret
 
     run = open_run(run_path)
     path = run_path / "study.sqlite" if path is None else path
@@ -199,7 +199,7 @@ def _say_selection(chosen: Selection, settings: Any) -> None:
 
 
 def _say_made(store: StudyStore, secret: str | None) -> None:
-    from study.platforms import missing
+    from study.participants.platforms import missing
 
     click.echo(f"The study is {store.path}, its pictures are in {store.path}.panels")
     if secret is not None:
@@ -223,7 +223,7 @@ def _say_made(store: StudyStore, secret: str | None) -> None:
 @click.option("--invites", type=click.IntRange(0), default=0, help="Add so many new invite codes.")
 def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
     """Change texts, limits, codes and platforms of a study, also while people answer; without NAME=VALUE, show all settings."""
-    from study.platforms import new_invite_codes
+    from study.participants.platforms import new_invite_codes
     from study.store.settings import CHANGEABLE, SECRET
 
     with open_study(study) as store:

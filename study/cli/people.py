@@ -68,7 +68,7 @@ def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: 
     the ids of people: do not publish them.
     """
     from barlow_core.errors import BarlowError
-    from study.paying import write_bonuses, write_payments
+    from study.participants.paying import write_bonuses, write_payments
 
     with open_study(study) as store:
         payments = store.payments()

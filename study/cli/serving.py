@@ -36,7 +36,7 @@ url_option = click.option("--url", help="Address at which people reach the app, 
 @serve_options
 def preview(study: Path, port: int | None, address: str, base_path: str, open_browser: bool) -> None:
     """Open the study as a worker sees it; nothing that you do there is kept."""
-    from barlow_core.serve import serve_app
+    from barlow_core.cli.serve import serve_app
 
     open_study(study).close()
     serve_app(
@@ -71,7 +71,7 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
     does). People outside need an address with https:// in front of it: a proxy that passes everything on to --port. Several
     processes may serve one study; see docs/running_a_study.md.
     """
-    from barlow_core.serve import serve_app
+    from barlow_core.cli.serve import serve_app
 
     parts = _public(url)
     base_path = base_path or (parts.path.strip("/") if parts else "")
@@ -105,9 +105,9 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
 @click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser.")
 def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str, open_browser: bool) -> None:
     """Open the admin page: progress, answers, reports, blocking. It asks for the secret that `create` printed."""
-    from barlow_core.serve import serve_app
-    from study.secret import hashed
-    from study.secret import new_secret as make_secret
+    from barlow_core.cli.serve import serve_app
+    from study.store.admin_secret import hashed
+    from study.store.admin_secret import new_secret as make_secret
 
     with open_study(study) as store:
         if new_secret:
@@ -128,8 +128,8 @@ def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str
 
 def say_links(study: Path, url: str) -> None:
     """What to know before workers come: the links, what is missing, the SQLite library."""
-    from study.frozen import panels_folder
-    from study.platforms import external_question, links, missing
+    from study.participants.platforms import external_question, links, missing
+    from study.setup.frozen_panels import panels_folder
 
     with open_study(study) as store:
         if store.read_only:

@@ -35,8 +35,8 @@ def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: b
     import random
     from itertools import islice
 
-    from study.simulate import population
-    from study.simulate import simulate as simulate_
+    from study.participants.simulation import population
+    from study.participants.simulation import simulate as simulate_
 
     with open_study(study) as store:
         people = None if workers is None else list(islice(population(random.Random(seed), **averages), workers))

@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from study.report.parts import Figure, Number, Section, Table
-from study.report.results import SECTIONS, results, section
+from study.report.all_sections import SECTIONS, results, section
+from study.report.elements import Figure, Number, Section, Table
 
 if TYPE_CHECKING:
     from study.report.html import report_html

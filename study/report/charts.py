@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.report.parts import CLICK
+from study.report.elements import CLICK
 from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
 
 # A figure with more points is drawn with every k-th of them; its CSV has them all.

@@ -11,10 +11,10 @@ import pandas as pd
 
 from study.analysis import Analysis
 from study.report import front
+from study.report.all_sections import results
 from study.report.cells import is_number
-from study.report.parts import Figure, Section, Table
+from study.report.elements import Figure, Section, Table
 from study.report.pictures import SECTIONS, data_uri, pictures_of
-from study.report.results import results
 from study.report.style import heading
 
 ROWS = 40

@@ -21,11 +21,11 @@ from reportlab.platypus import Table as Grid
 
 from study.analysis import Analysis
 from study.report import front
+from study.report.all_sections import results
 from study.report.cells import is_number
+from study.report.elements import Figure, Section, Table
 from study.report.html import printable
-from study.report.parts import Figure, Section, Table
 from study.report.pictures import SECTIONS, pictures_of
-from study.report.results import results
 from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
 from study.report.wording import listed
 

@@ -3,14 +3,14 @@
 `StudyStore` is the one door. Behind it: `settings` (what a study is set to), `schema` and `migrations` (the tables), `connections`
 (one writer, many readers), `file` (opening, transactions), `creation` and `items` (a new one), `answering` (drafts and answers),
 `workers` (joining, blocking, leaving), `backup` and `maintenance` (copies, withdrawals, going back), `checks`, `progress`, `tables` and
-`export`. Who gets which item is decided in `study.assignment`.
+`export`. Who gets which item is decided in `study.store.assignment`.
 """
 
 from __future__ import annotations
 
-from study.assignment import ClaimedItem
 from study.errors import DamagedError, InvalidAnswersError, NotSavedError, RefusedError
 from study.store.answering import StoredAnswer
+from study.store.assignment import ClaimedItem
 from study.store.connections import library_advice
 from study.store.maintenance import Withdrawal
 from study.store.progress import Progress, Standing

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from study import assignment
-from study.clock import Moment
 from study.errors import RefusedError
 from study.questionnaire import cannot_be_kept, dumps, shown
+from study.store import assignment
+from study.store.clock import Moment
 from study.store.settings import Settings
 
 MAX_TOKEN = 200

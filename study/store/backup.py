@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
+from barlow_core.storage.files import atomic_write
 from study.questionnaire import dumps
 from study.store.connections import connect, not_saved
 from study.store.migrations import migrate, version_of

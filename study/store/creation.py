@@ -14,10 +14,10 @@ from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
-from study.clock import Moment
+from barlow_core.storage.files import atomic_write
 from study.questionnaire import dumps
 from study.store.backup import PRIVATE
+from study.store.clock import Moment
 from study.store.connections import connect, lock_path, not_saved
 from study.store.items import item_rows
 from study.store.migrations import newest

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write, write_parquet
+from barlow_core.storage.files import atomic_write, write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd

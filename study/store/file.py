@@ -13,10 +13,9 @@ from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from barlow_core.errors import BarlowError
-from study import assignment
-from study.clock import Clock, Moment
 from study.errors import DamagedError, NotSavedError
-from study.store import backup, migrations
+from study.store import assignment, backup, migrations
+from study.store.clock import Clock, Moment
 from study.store.connections import Readers, Writer, connect, library_advice, not_saved
 from study.store.settings import Settings
 

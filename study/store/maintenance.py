@@ -13,12 +13,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
-from study import assignment
-from study.clock import Clock
+from barlow_core.storage.files import atomic_write
 from study.errors import DamagedError
 from study.questionnaire import dumps
-from study.store import backup, workers
+from study.store import assignment, backup, workers
+from study.store.clock import Clock
 from study.store.connections import connect, lock_path, not_saved
 from study.store.file import StudyFile
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
-from study import assignment
-from study.clock import Moment, seconds_of, timestamp
+from study.store import assignment
+from study.store.clock import Moment, seconds_of, timestamp
 from study.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Standing:
         payable: how many of their answers are paid; amount: how much they have earned, `bonus` of it for passing all checks.
         practice_done, practice_total: practice items.
         limit: how many items they can answer at most, as far as the settings say; None: as many as there are.
-        outcome: None while a claim can find something for them, else what `study.platforms.completion` is told: "complete",
+        outcome: None while a claim can find something for them, else what `study.participants.platforms.completion` is told: "complete",
             "screened_out", "refused" or "full".
     """
 

@@ -104,7 +104,7 @@ class Settings:
         open_link: whether the plain link is open to everybody; None: it is where there are no invite codes.
         completion_code, screened_out_code, declined_code: what the platform is told at the end (Prolific's codes).
         completion_url: where a worker who came by a plain link goes at the end; may hold {worker} and {code}.
-        admin_hash: of the secret of the admin page (`study.secret`); empty: nobody gets in.
+        admin_hash: of the secret of the admin page (`study.store.admin_secret`); empty: nobody gets in.
         provenance: where the items come from (run folder, hashes), kept as it is.
     """
 

@@ -11,13 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from barlow_core.errors import BarlowError
-from study import assignment
-from study.assignment import ClaimedItem
-from study.clock import Clock, Moment
 from study.questionnaire import dumps, shown
-from study.secret import matches
-from study.store import answering, checks, creation, export, maintenance, progress, tables, workers
+from study.store import answering, assignment, creation, export, frames, integrity, maintenance, progress, workers
+from study.store.admin_secret import matches
 from study.store.answering import StoredAnswer
+from study.store.assignment import ClaimedItem
+from study.store.clock import Clock, Moment
 from study.store.connections import library_advice
 from study.store.file import StudyFile
 from study.store.items import check_id, check_note
@@ -148,7 +147,7 @@ class StudyStore:
     def claim(self, worker_id: str, *, visit: str | None = None) -> ClaimedItem | None:
         """The item that this worker answers next, reserved for them; None when there is nothing (more) for them.
 
-        A worker who holds an item gets the same one again, with their draft. See `study.assignment` for the order.
+        A worker who holds an item gets the same one again, with their draft. See `study.store.assignment` for the order.
 
         Args:
             visit: the arrival from a platform in which it will be answered, such as Prolific's session or MTurk's assignment.
@@ -286,7 +285,7 @@ class StudyStore:
         They may come back all the same; doing it twice does no harm.
 
         Args:
-            outcome: "complete", "stopped", "left" (nothing sent), "screened_out", "refused" or "full"; see `study.platforms.completion`.
+            outcome: "complete", "stopped", "left" (nothing sent), "screened_out", "refused" or "full"; see `study.participants.platforms.completion`.
 
         Raises:
             RefusedError: nobody of that id takes part.
@@ -370,32 +369,32 @@ class StudyStore:
             pseudonymous: `worker` is a random name instead of the id of the platform.
         """
         with self._file.reading() as db:
-            return tables.answers(db, self.settings, kinds=kinds, states=states, pseudonymous=pseudonymous)
+            return frames.answers(db, self.settings, kinds=kinds, states=states, pseudonymous=pseudonymous)
 
     def items(self) -> pd.DataFrame:
         """The items, one row each: `item`, `kind`, `wanted`, `filled` (answers and reservations), `answers`, and their data."""
         with self._file.reading() as db:
-            return tables.items(db, self.settings)
+            return frames.items(db, self.settings)
 
     def item_list(self) -> list[dict[str, Any]]:
         """The items in the form that `create` takes: `id`, `kind`, `expected`, `answers_per_item`, and their data."""
         with self._file.reading() as db:
-            return tables.item_list(db)
+            return frames.item_list(db)
 
     def workers(self, *, pseudonymous: bool = False) -> pd.DataFrame:
         """The workers, one row each: ids, state, how many accepted answers, how many checks they passed."""
         with self._file.reading() as db:
-            return tables.workers(db, self.settings, pseudonymous=pseudonymous)
+            return frames.workers(db, self.settings, pseudonymous=pseudonymous)
 
     def events(self, *, pseudonymous: bool = False) -> pd.DataFrame:
         """The audit trail, one row an event, in the order in which they happened."""
         with self._file.reading() as db:
-            return tables.events(db, self.settings, pseudonymous=pseudonymous)
+            return frames.events(db, self.settings, pseudonymous=pseudonymous)
 
     def reports(self) -> pd.DataFrame:
         """What workers said is wrong, the last one first: `item`, `worker`, `at`, `text`."""
         with self._file.reading() as db:
-            return tables.reports(db, self.settings)
+            return frames.reports(db, self.settings)
 
     def progress(self) -> Progress:
         """How far the study is, how fast it goes, when it will be done, what it costs."""
@@ -416,7 +415,7 @@ class StudyStore:
     def check(self) -> list[str]:
         """Everything that is wrong with the file, one sentence each; an empty list when all is well."""
         with self._file.reading() as db:
-            return checks.problems(db, self.settings)
+            return integrity.problems(db, self.settings)
 
     def export(
         self,
@@ -444,7 +443,7 @@ class StudyStore:
         book = export.codebook_path(path)
         try:
             export.write_table(path, table, kind)
-            export.write_table(book, tables.codebook(table, self.settings), "csv")
+            export.write_table(book, frames.codebook(table, self.settings), "csv")
         except OSError as error:
             raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error
         return [path, book]

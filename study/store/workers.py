@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from study import assignment
-from study.clock import Moment
 from study.errors import RefusedError
 from study.questionnaire import dumps, shown
+from study.store import assignment
+from study.store.clock import Moment
 from study.store.items import check_id, storable_json
 
 

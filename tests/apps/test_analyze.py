@@ -20,13 +20,13 @@ from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
 from barlow_core.cli import cli
-from barlow_core.paths import apps_dir
-from study.agreement import description_agreement, load_vectors
+from barlow_core.storage.shipped import apps_dir
+from study.agreement.cosine import description_agreement, load_vectors
 from study.analysis import Analysis, Filters, load_study
-from study.frozen import panels_folder
-from study.quality import ExclusionRule
+from study.answers.quality import ExclusionRule
 from study.report import results
 from study.report.writing import provenance
+from study.setup.frozen_panels import panels_folder
 from study.store import StudyStore
 
 Open = Callable[..., AppTest]

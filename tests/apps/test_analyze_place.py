@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barlow_core.paths import apps_dir
+from barlow_core.storage.shipped import apps_dir
 
 
 def place_module() -> ModuleType:

@@ -14,8 +14,8 @@ from annotating import task, visit
 from streamlit.testing.v1 import AppTest
 from worker_study import ANSWERS, FEEDBACK, make_worker_study
 
-from barlow_core.paths import apps_dir
-from study.frozen import panels_folder
+from barlow_core.storage.shipped import apps_dir
+from study.setup.frozen_panels import panels_folder
 from study.store import StudyStore
 
 Open = Callable[..., AppTest]

@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from worker_study import ANSWERS, NOTICE, make_worker_study
 
 from study.errors import NotSavedError
-from study.platforms import Identity, completion
+from study.participants.platforms import Identity, completion
 from study.store import StudyStore
 from study.store.connections import lock_path
 

@@ -13,8 +13,8 @@ from browse_pages import Opener, address, commands, errors, heading, html
 from conftest import PLANTED, with_features
 
 from barlow_core.analyses import explain_run
+from barlow_core.analyses.checks import Checks
 from barlow_core.benchmark import Benchmark
-from barlow_core.checks import Checks
 from barlow_core.run import Run
 
 

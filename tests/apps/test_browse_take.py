@@ -18,11 +18,12 @@ from browsing.place import Kept
 from browsing.take import images_zip, paths_csv, tables_zip
 from conftest import PLANTED, with_features
 
-from barlow_core import export, feature_names, views
+from barlow_core import export, views
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
-from barlow_core.judgements import Judgements
 from barlow_core.run import Run
+from barlow_core.views import feature_names
+from barlow_core.views.judgements import Judgements
 
 TRUCK = Kept("label:truck", 1, 1)
 

@@ -15,9 +15,9 @@ from administering.panes import export_zip
 from streamlit.testing.v1 import AppTest
 from worker_study import ANSWERS, make_worker_study
 
-from barlow_core.paths import apps_dir
-from study.secret import hashed
+from barlow_core.storage.shipped import apps_dir
 from study.store import StudyStore
+from study.store.admin_secret import hashed
 
 Open = Callable[..., AppTest]
 SECRET = "correct horse battery"

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from barlow_core import engine, synthetic
+from barlow_core import engine
 from barlow_core.analyses import explain_run
 from barlow_core.engine import cores, run_shards
 from barlow_core.errors import BarlowError, ImageError
+from barlow_core.examples import synthetic
 
 
 def numbers(shard: int) -> tuple[int, bytes]:

@@ -12,8 +12,8 @@ from conftest import with_features
 from barlow_core.analyses import explain_run, load_result
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
-from barlow_core.files import atomic_write
 from barlow_core.run import Run, digest
+from barlow_core.storage.files import atomic_write
 
 
 def test_reopened_run_has_the_same_benchmark(planted_benchmark: Benchmark, tmp_path: Path) -> None:

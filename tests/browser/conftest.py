@@ -22,10 +22,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from barlow_core import extractors
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
-from barlow_core.extract import extract
+from barlow_core.extraction import extract
 from barlow_core.panels import visualize
-from barlow_core.paths import data_dir
 from barlow_core.run import Run
+from barlow_core.storage.shipped import data_dir
 
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 ARGUMENTS = [

@@ -15,7 +15,7 @@ from analysis_study import items, make_study
 from PIL import Image
 from playwright.sync_api import Browser, Download, Page, expect
 
-from barlow_core.paths import apps_dir
+from barlow_core.storage.shipped import apps_dir
 from browser.conftest import DESKTOP, PHONE, free_port, served
 from study.store import StudyStore
 

@@ -15,8 +15,8 @@ from worker_study import ANSWERS, make_worker_study
 from browser.conftest import DESKTOP, PHONE, free_port, served
 from browser.worker_page import Worker, no_dialogs, person, prepared, sent
 from study.questionnaire import PAPER, words
-from study.secret import hashed
 from study.store import StudyStore
+from study.store.admin_secret import hashed
 
 SECRET = "a secret that nobody guesses"
 Visit = Callable[..., Worker]

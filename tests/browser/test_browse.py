@@ -22,8 +22,8 @@ from playwright.sync_api import Page, expect
 
 from barlow_core import views
 from barlow_core.analyses import explain_run
-from barlow_core.paths import apps_dir
 from barlow_core.run import Run
+from barlow_core.storage.shipped import apps_dir
 from browser.conftest import DESKTOP, PHONE, free_port, served
 
 expect.set_options(timeout=15_000)  # a machine that does other things, too

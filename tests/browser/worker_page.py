@@ -12,8 +12,8 @@ from annotating.visit import READ
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 from worker_study import ANSWERS
 
-from barlow_core.paths import apps_dir
-from study.platforms import new_guest
+from barlow_core.storage.shipped import apps_dir
+from study.participants.platforms import new_guest
 from study.store import StudyStore
 
 expect.set_options(timeout=15_000)  # a busy machine is no mistake of the page

@@ -26,11 +26,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from barlow_core import robust_training
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
-from barlow_core.robust_training import l2_pgd, train
-from study.agreement import load_vectors
+from barlow_core.training import adversarial
+from barlow_core.training.adversarial import l2_pgd, train
+from study.agreement.cosine import load_vectors
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -86,7 +86,7 @@ def test_networks_load_safely_and_are_as_good_as_said(name: str, right: tuple[fl
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     labels = torch.tensor([CLASSES.index(label) for label in metadata["Labels"]])
     low, high = right
-    assert low < robust_training.accuracy(model.logits, batch, labels) < high
+    assert low < adversarial.accuracy(model.logits, batch, labels) < high
 
 
 def test_predictions_are_those_of_the_standard_network() -> None:
@@ -252,7 +252,7 @@ def test_pgd_keeps_to_ball_and_box(rho: float, step_size: float, steps: int) -> 
 
 def test_augment_crops_and_mirrors_whole_images() -> None:
     image = torch.arange(36, dtype=torch.uint8).reshape(1, 1, 6, 6).expand(200, 3, 6, 6)
-    found = robust_training.augment(image, torch.Generator().manual_seed(0), padding=1)
+    found = adversarial.augment(image, torch.Generator().manual_seed(0), padding=1)
     padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
     crops = [padded[top : top + 6, left : left + 6] for top, left in itertools.product(range(3), range(3))]
     allowed = {crop.tobytes() for crop in crops} | {np.ascontiguousarray(crop[:, ::-1]).tobytes() for crop in crops}
@@ -308,7 +308,7 @@ def test_training_sees_attacks_within_the_ball(some_images: tuple[Tensor, Tensor
         distances.append((found - images).flatten(1).norm(dim=1))
         return found
 
-    monkeypatch.setattr(robust_training, "l2_pgd", watched)
+    monkeypatch.setattr(adversarial, "l2_pgd", watched)
     _train(_tiny(), *some_images, epochs=1, rho=0.5)
     assert len(distances) == 8  # one attack a batch
     assert torch.cat(distances).max() <= 0.5 * (1 + 1e-5)
@@ -349,7 +349,7 @@ def test_interrupted_training_ends_with_the_same_weights(
             raise KeyboardInterrupt
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(robust_training, "l2_pgd", interrupted)
+    monkeypatch.setattr(adversarial, "l2_pgd", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _train(_tiny(), *some_images, **settings, checkpoint=checkpoint)
     assert len(torch.load(checkpoint, weights_only=True)["losses"]) == 1

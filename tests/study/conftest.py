@@ -1,4 +1,4 @@
-"""A small study on disk, with clocks that the test sets."""
+"""A small study on disk, with clocks that the test sets; and a study with answers, made once, to analyse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_study import make_study
 from fake_clock import FakeClock
 
+from study.analysis import Analysis, AnalysisOptions, StudyData, load_study
 from study.store import StudyStore
 
 ANSWERS = {"short": "striped fur", "long": "black stripes on orange fur", "ease": 4, "confidence": 5, "useful": "B"}
@@ -56,3 +58,19 @@ def open_again(clock: FakeClock) -> Iterator[Callable[..., StudyStore]]:
     yield again
     for one in opened:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 items, 24 simulated workers, two of them sloppy, attention checks; item 0 has pictures. Only to be read."""
+    return make_study(tmp_path_factory.mktemp("study") / "study.sqlite", pictures=(0,))
+
+
+@pytest.fixture(scope="session")
+def data(study_file: Path) -> StudyData:
+    return load_study(study_file)
+
+
+@pytest.fixture(scope="session")
+def analysis(data: StudyData) -> Analysis:
+    return Analysis(data, options=AnalysisOptions(replicates=200))

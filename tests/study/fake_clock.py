@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.clock import Clock, Moment, timestamp
+from study.store.clock import Clock, Moment, timestamp
 
 
 class FakeClock(Clock):

@@ -9,7 +9,7 @@ from torch import nn
 
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
-from barlow_core.extract import extract
+from barlow_core.extraction import extract
 from barlow_core.extractors import Extractor
 from barlow_core.run import Run
 

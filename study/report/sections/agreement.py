@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.wording import count
-from study.agreement import KINDS
+from study.agreement.cosine import KINDS
 from study.analysis import Analysis
-from study.examples import DIFFICULT, EASY
+from study.answers.tokenization import AS_THE_PAPER
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, rows_of, table
 from study.report.style import KINDS as COLOURS
 from study.report.style import label, scale
@@ -27,7 +27,7 @@ from study.report.wording import (
     share,
     with_interval,
 )
-from study.words import AS_THE_PAPER
+from study.statistics.examples import DIFFICULT, EASY
 
 TITLE = "Agreement of descriptions"
 PACKAGES = ("numpy", "scipy", "pandas", "gensim")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from study.analysis import Analysis
-from study.report.parts import SHOWN, Figure, Table
+from study.report.elements import SHOWN, Figure, Table
 from study.report.style import label
 from study.report.wording import MISSING, decimal, is_missing, p_value, share
 

@@ -6,9 +6,9 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.answer_table import PREFERENCES
+from study.answers.table import PREFERENCES
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, scale
 from study.report.wording import (

@@ -7,9 +7,9 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.answer_table import RATINGS
+from study.answers.table import RATINGS
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import figure, merged, rows_of, table
 from study.report.style import QUESTIONS, label, scale
 from study.report.wording import (
@@ -28,7 +28,7 @@ from study.report.wording import (
     share,
     with_interval,
 )
-from study.uncertainty import Estimate
+from study.statistics.uncertainty import Estimate
 
 TITLE = "Ease and confidence"
 PACKAGES = ("numpy", "scipy", "pandas")

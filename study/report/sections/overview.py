@@ -7,12 +7,12 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.analysis.overview import Overview
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, rows_of, table
 from study.report.style import BLUE, GREEN
 from study.report.wording import MISSING, decimal, how, listed, nothing, sentence, share
+from study.statistics.overview import Overview
 
 TITLE = "The study"
 

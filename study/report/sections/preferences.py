@@ -8,10 +8,9 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.answer_table import PREFERENCES
-from study.examples import MOST_VOTES
+from study.answers.table import PREFERENCES
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, merged, rows_of, table
 from study.report.style import CHOICES, label, scale
 from study.report.wording import (
@@ -28,7 +27,8 @@ from study.report.wording import (
     sentence,
     share,
 )
-from study.uncertainty import item_share
+from study.statistics.examples import MOST_VOTES
+from study.statistics.uncertainty import item_share
 
 TITLE = "Heatmaps or feature attacks"
 WHAT = "a choice in question 5"

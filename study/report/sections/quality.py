@@ -6,9 +6,9 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.exclusion_text import rule_in_words
+from study.answers.exclusion_text import rule_in_words
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, records_of, table
 from study.report.style import BLUE, GREY, ORANGE, scale
 from study.report.wording import TWO_WAY, decimal, how, is_missing, level, markdown, nothing, sentence, share

@@ -7,7 +7,7 @@ import pandas as pd
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, merged, rows_of, table
 from study.report.style import label
 from study.report.wording import MISSING, because, decimal, how, interval, is_missing, level, listed, nothing, sentence, share

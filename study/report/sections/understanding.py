@@ -9,21 +9,8 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.analysis.understanding import (
-    CAUSES,
-    FEWEST_CLASSES,
-    MOST_PARTS,
-    NO_OUTCOME,
-    NOT_KNOWN,
-    OF_CLASSES,
-    OUTCOMES,
-    PERMUTATIONS,
-    cannot_be_clear,
-    class_columns,
-    class_of_items,
-)
 from study.report import charts
-from study.report.parts import Figure, Number, Section, Table
+from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import figure, merged, records_of, rows_of, table
 from study.report.style import BLUE, GREY, label, prose, scale
 from study.report.wording import (
@@ -38,6 +25,19 @@ from study.report.wording import (
     p_text,
     p_value,
     sentence,
+)
+from study.statistics.understanding import (
+    CAUSES,
+    FEWEST_CLASSES,
+    MOST_PARTS,
+    NO_OUTCOME,
+    NOT_KNOWN,
+    OF_CLASSES,
+    OUTCOMES,
+    PERMUTATIONS,
+    cannot_be_clear,
+    class_columns,
+    class_of_items,
 )
 
 TITLE = "Does understanding matter?"

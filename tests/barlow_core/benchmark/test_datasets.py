@@ -12,8 +12,8 @@ from torch.utils.data import IterableDataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 
 from barlow_core.benchmark import Benchmark, datasets
+from barlow_core.benchmark.images import open_image
 from barlow_core.errors import BarlowError
-from barlow_core.images import open_image
 
 
 class Pictures:

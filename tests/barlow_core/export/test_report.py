@@ -12,13 +12,13 @@ from PIL import Image
 
 from barlow_core import views
 from barlow_core.analyses import explain_run
-from barlow_core.checks import Checks
+from barlow_core.analyses.checks import Checks
 from barlow_core.errors import BarlowError
 from barlow_core.export import Chosen, report, strongest, write_report
 from barlow_core.export.pictures import Embedder, histogram
-from barlow_core.feature_names import FeatureName
-from barlow_core.judgements import Judgements
 from barlow_core.run import Run
+from barlow_core.views.feature_names import FeatureName
+from barlow_core.views.judgements import Judgements
 from barlow_core.wording import percent
 
 

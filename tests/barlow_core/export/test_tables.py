@@ -10,9 +10,9 @@ import pytest
 from barlow_core import views
 from barlow_core.errors import BarlowError
 from barlow_core.export import export_tables, frames
-from barlow_core.feature_names import FeatureName
-from barlow_core.judgements import Judgements
 from barlow_core.run import Run
+from barlow_core.views.feature_names import FeatureName
+from barlow_core.views.judgements import Judgements
 
 
 def test_every_format_holds_the_same(explained_run: Run, tmp_path: Path) -> None:

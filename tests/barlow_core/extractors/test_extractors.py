@@ -18,7 +18,7 @@ from torchvision.ops import SqueezeExcitation
 from barlow_core import extractors
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor, Preprocessing
-from barlow_core.paths import data_dir
+from barlow_core.storage.shipped import data_dir
 
 INPUT = {"image_size": 64, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
 

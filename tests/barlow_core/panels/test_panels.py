@@ -20,7 +20,7 @@ from torch import nn
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
-from barlow_core.extract import extract
+from barlow_core.extraction import extract
 from barlow_core.extractors import Extractor
 from barlow_core.groups import Group, by_label, by_mask
 from barlow_core.panels import (

@@ -9,8 +9,8 @@ from conftest import with_features
 
 from barlow_core import views
 from barlow_core.analyses import explain_run, load_analysis
+from barlow_core.analyses.checks import Checks
 from barlow_core.benchmark import Benchmark
-from barlow_core.checks import Checks
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import explain
 from barlow_core.run import Run

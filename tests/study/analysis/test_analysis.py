@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from barlow_core.errors import BarlowError
-from study.agreement import description_agreement
+from study.agreement.cosine import description_agreement
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, item_panel
-from study.quality import ExclusionRule
+from study.answers.quality import ExclusionRule
 
 
 def test_every_result_follows_the_filters(data: StudyData, analysis: Analysis) -> None:
@@ -128,7 +128,7 @@ def test_a_file_of_vectors_is_pruned_once_for_all_filters(
     assert whole.coverage.known > 0
     assert whole.vectors_text == "vectors.txt"
     assert "glass" in set(whole.coverage.unknown["word"])
-    from study import word_vectors
+    from study.agreement import word_vectors
 
     monkeypatch.setattr(word_vectors, "_read", lambda *_: pytest.fail("the file is read from end to end again"))
     part = Analysis(data, filters=Filters(tiers=("top",)), vectors=path, cache=tmp_path / "cache")

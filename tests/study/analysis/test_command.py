@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from barlow_core.cli import cli
 from study.analysis import Analysis, AnalysisOptions, Filters
 from study.analysis.command import analyze_command
-from study.quality import ExclusionRule
-from study.words import Wording
+from study.answers.quality import ExclusionRule
+from study.answers.tokenization import Wording
 
 
 def test_the_usual_analysis_needs_no_options() -> None:

@@ -13,10 +13,10 @@ from analysis_study import make_study
 from click.testing import CliRunner, Result
 
 from barlow_core.cli import cli
-from barlow_core.feature_names import read_names
-from barlow_core.paths import apps_dir
 from barlow_core.run import Run
-from study import resampling
+from barlow_core.storage.shipped import apps_dir
+from barlow_core.views.feature_names import read_names
+from study.statistics import resampling
 
 FAST = ["--replicates", "50"]
 
@@ -177,7 +177,7 @@ def test_as_many_resamples_as_the_library_takes() -> None:
 def test_the_app_is_told_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, Any] = {}
     monkeypatch.setattr(
-        "barlow_core.serve.serve_app",
+        "barlow_core.cli.serve.serve_app",
         lambda script, arguments, **given: called.update(script=script, arguments=arguments, **given),
     )
     table = tmp_path / "batch.csv"
@@ -193,7 +193,7 @@ def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch:
     monkeypatch.syspath_prepend(apps_dir())
     place = importlib.import_module("analyzing.place")
     called: dict[str, Any] = {}
-    monkeypatch.setattr("barlow_core.serve.serve_app", lambda *arguments, **given: called.update(given))
+    monkeypatch.setattr("barlow_core.cli.serve.serve_app", lambda *arguments, **given: called.update(given))
     given = ("--grouping", "label", "--class", "great white", "--class", "a&b", "--tier", "top", "--platform", "prolific")
     given += ("--since", "2026-01-02", "--until", "2026-02-03", "--checks-passed", "--exclude", "--same-spelling", "--plurals")
     given += ("--rule", "0.8,-,0.9,-,5,1,1", "--who", "simulated")

@@ -37,12 +37,14 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...
     """In that folder, with pages that end at once, a network that is there, and attacks that take no time."""
     found: list[tuple[Any, ...]] = []
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("barlow_core.serve.serve_app", lambda script, arguments, **how: found.append((script, arguments, how)))
+    monkeypatch.setattr(
+        "barlow_core.cli.serve.serve_app", lambda script, arguments, **how: found.append((script, arguments, how))
+    )
     monkeypatch.setattr("study.cli.serving.subprocess.Popen", _Nothing)
     monkeypatch.setattr(Run, "extractor", lambda self, **_: small_extractor())
     monkeypatch.setattr("barlow_core.panels.render.default_steps", lambda side: 1)
-    monkeypatch.setattr("study.making.default_steps", lambda side: 1)
-    monkeypatch.setattr("study.making.IMAGES_PER_PANEL", 1)
+    monkeypatch.setattr("study.setup.making.default_steps", lambda side: 1)
+    monkeypatch.setattr("study.setup.making.IMAGES_PER_PANEL", 1)
     return found
 
 

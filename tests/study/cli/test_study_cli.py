@@ -21,7 +21,7 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
 from barlow_core.panels import make_panels
 from barlow_core.run import Run
-from study.selection import select, with_checks
+from study.setup.selection import select, with_checks
 from study.store import StudyStore
 
 VERBS = [
@@ -251,7 +251,7 @@ def test_simulate_fills_a_trial_and_refuses_where_people_are(
     text = fine("simulate", study, "--at-once", "4", "--quiet")
     assert "the study has 18 of 18" in text
     assert "SIMULATED" in fine("status", study)
-    monkeypatch.setattr("barlow_core.serve.serve_app", lambda *_, **__: None)
+    monkeypatch.setattr("barlow_core.cli.serve.serve_app", lambda *_, **__: None)
     assert "simulated participants took part in this study" in barlow("serve", study, "--no-admin").stderr
     fine("create", run_path, "--study", run_path / "other.sqlite", *SMALL, *PANELS)
     with StudyStore(run_path / "other.sqlite") as store:

@@ -76,7 +76,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     dot = io.BytesIO()
     Image.new("RGB", (4, 4), "white").save(dot, "PNG")
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
-    monkeypatch.setattr("study.report.parts._rendered", lambda _, kind, __: svg if kind == "svg" else dot.getvalue())
+    monkeypatch.setattr("study.report.elements._rendered", lambda _, kind, __: svg if kind == "svg" else dot.getvalue())
 
 
 def test_the_same_study_gives_the_same_bytes_in_another_process(report: Path, study_file: Path, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
-from study.quality import ExclusionRule
+from study.answers.quality import ExclusionRule
+from study.answers.tokenization import Wording
 from study.report import results, section
 from study.report.front import unmarked
 from study.report.wording import to_paste
-from study.words import Wording
 
 FAST = AnalysisOptions(replicates=50)
 

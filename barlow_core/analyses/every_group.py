@@ -1,0 +1,233 @@
+"""All groups of a run: searched on all cores or a cluster, resumable by group, and nothing done twice.
+
+What is remembered, and what makes it be done again:
+
+    information/<data>/<estimator>/   mutual information       features, labels, predictions, split; estimator, seed, folds
+    trees.json                        trees and their checks   the same, and k, depth, leaf size, weights; checks
+    groups.parquet,                   tables                   the same, and delta, tau, and which groups
+    failure_modes.parquet
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.analyses import parquet
+from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.one_group import analyse_group
+from barlow_core.analyses.rows import gathered
+from barlow_core.engine import run_shards
+from barlow_core.errors import BarlowError
+from barlow_core.failure_modes import FailureAnalysis, Settings
+from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.groups import Group, all_groups, parse
+from barlow_core.run import Run, digest
+from barlow_core.storage.files import atomic_write, write_json, write_parquet
+
+FILTERS = ("delta", "tau")  # settings that only choose among the leaves of finished trees
+
+
+def explain_run(
+    run: Run,
+    *,
+    groupings: Sequence[str] = ("label", "prediction"),
+    keys: Sequence[str] = (),
+    checks: Checks | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Search every group of `run` for failure modes, and write groups.parquet, failure_modes.parquet and trees.json.
+
+    Every group gets a tree of each depth from 1 to `depth`. A group that an interrupted call finished is not done again, and
+    nothing is done again that the changed settings do not change.
+
+    Args:
+        groupings: of `all_groups`.
+        keys: further groups by name, such as "pair:cat+dog".
+        checks: how what is found is checked; see `Checks` for what None does.
+        engine: "local" or "ray", see `engine.run_shards`.
+        workers: processes; None for one a core.
+        settings: see `Settings`.
+
+    Returns:
+        The failure modes, as `Run.failure_modes`.
+
+    Cost: about (number of images) * D * log(group size) for each grouping, times 1 + folds with cross-fitting. Memory: one
+    group's features for each worker. Disk: for groupings whose images lie apart, see `rows.gathered`.
+    """
+    chosen = Settings(**settings)
+    benchmark = run.benchmark
+    checks = (checks or Checks()).resolved(benchmark)
+    groups = all_groups(benchmark, groupings)
+    groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
+    memory = information_folder(run, chosen, checks)
+    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks))
+    key = digest(trees_key, asdict(chosen), [group.key for group in groups])
+    if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
+        return run.failure_modes()
+
+    with run.lock():
+        started = time.monotonic()
+        work = run.path / "explain" / trees_key
+        for folder in (work, memory):
+            folder.mkdir(parents=True, exist_ok=True)
+        known = _finished_before(run, trees_key)
+        todo = [group for group in groups if group.key not in known and not (work / f"{group.slug}.json").exists()]
+        failure, searched = benchmark.failure, checks.searched(benchmark)
+        with gathered(run.features_path, todo, run.path / "explain", progress=progress) as source:
+            shards = [
+                (
+                    source.find(group),
+                    group,
+                    failure[group.indices],
+                    None if searched is None else searched[group.indices],
+                    chosen,
+                    checks,
+                    memory / f"{group.slug}.npz",
+                )
+                for group in todo
+            ]
+            for slug, result in run_shards(
+                analyse_group, shards, engine=engine, workers=workers, description="explain", unit="group", progress=progress
+            ):
+                write_json(work / f"{slug}.json", result)
+        results = [known.get(group.key) or _read(work / f"{group.slug}.json") for group in groups]
+        run.forget("explain")  # What follows replaces what it stands for.
+        _write_trees(run, {"key": trees_key, "settings": asdict(chosen), "checks": asdict(checks)}, results)
+        write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
+        write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
+        run.record(
+            "explain",
+            key=key,
+            settings=asdict(chosen) | {"groupings": list(groupings), "keys": list(keys), "checks": asdict(checks)},
+            seconds=time.monotonic() - started,
+        )
+        shutil.rmtree(run.path / "explain")
+        for other in memory.parent.parent.iterdir():
+            if other != memory.parent:  # of features, labels or predictions that are no longer there
+                shutil.rmtree(other)
+    return run.failure_modes()
+
+
+def load_analysis(run: Run, key: str, *, depth: int | None = None) -> FailureAnalysis:
+    """The analysis of one group that `explain_run` found before.
+
+    Args:
+        key: of the group, such as "label:truck".
+        depth: of the tree; None for the deepest there is.
+
+    Raises:
+        BarlowError: the group or the depth was not explained in this run.
+    """
+    result = load_result(run, key)
+    trees = result["trees"]
+    chosen = str(depth) if depth is not None else max(trees, key=int)
+    if chosen not in trees:
+        raise BarlowError(f"{key} has no tree of depth {depth} in {run.path}, only of depth {', '.join(trees)}.")
+    settings = {name: run.require("explain")["settings"][name] for name in Settings.__dataclass_fields__}
+    selected = result["features"]
+    return FailureAnalysis(
+        tree=FailureTree(Node.from_dict(trees[chosen])),
+        features=np.array([feature for feature, _ in selected], dtype=np.int64),
+        information=np.array([information for _, information in selected]),
+        settings=Settings(**settings | {"depth": int(chosen)}),
+        reason=result["reason"],
+    )
+
+
+def load_result(run: Run, key: str) -> dict[str, Any]:
+    """All that trees.json holds about one group, without reading the others.
+
+    Raises:
+        BarlowError: the group was not explained in this run.
+    """
+    run.require("explain")
+    lead = json.dumps(key, ensure_ascii=False).encode() + b": "
+    path = run.path / "trees.json"
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.startswith(lead):
+                    found: dict[str, Any] = json.loads(line[len(lead) :].rstrip().rstrip(b","))
+                    return found
+    except (OSError, ValueError) as error:
+        raise BarlowError(f"{path} is missing or damaged ({error}). Run again: barlow explain {run.path}") from error
+    raise BarlowError(
+        f"{key} is not among the {len(run.groups())} groups explained in {run.path}. See them with: barlow show {run.path} groups"
+    )
+
+
+def information_folder(run: Run, settings: Settings, checks: Checks) -> Path:
+    """Where mutual information is remembered: a folder for the data, in it one for the estimator.
+
+    Args:
+        checks: resolved.
+    """
+    searched = checks.searched(run.benchmark)
+    split = None if searched is None else np.flatnonzero(searched).tolist()
+    data = digest(run.require("extract")["key"], run.benchmark.outcome_digest, split)
+    return run.path / "information" / data / digest(settings.estimator, settings.n_neighbors, settings.seed)
+
+
+def searched_group(run: Run, key: str) -> Group:
+    """The images of a group that were searched: all of them, or those of the split that `Checks` names."""
+    group = parse(run.benchmark, key)
+    checks = run.require("explain")["settings"]["checks"]
+    searched = Checks(**checks).searched(run.benchmark)
+    return group if searched is None else Group(group.grouping, group.name, group.indices[searched[group.indices]])
+
+
+def _complete(run: Run) -> bool:
+    """Whether all that stands for a finished search is there; what somebody deleted or damaged is made again."""
+    try:
+        run.groups()
+        run.failure_modes()
+    except BarlowError:
+        return False
+    return (run.path / "trees.json").is_file()
+
+
+def _without_filters(settings: Settings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if name not in FILTERS}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def _finished_before(run: Run, trees_key: str) -> dict[str, dict[str, Any]]:
+    """The groups of trees.json, where they were made from the same and by the same settings."""
+    try:
+        stored = _read(run.path / "trees.json")
+    except (OSError, ValueError):
+        return {}
+    groups: dict[str, dict[str, Any]] = stored["groups"] if stored.get("key") == trees_key else {}
+    return groups
+
+
+def _write_trees(run: Run, head: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:
+    """Write trees.json with each group on a line of its own: JSON to everybody, and one group is found without the others."""
+
+    def lines() -> Iterator[str]:
+        yield "{"
+        yield from (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}," for name, value in head.items())
+        yield '"groups": {'
+        for i, result in enumerate(results, 1):
+            comma = "," if i < len(results) else ""
+            yield f"{json.dumps(result['group'], ensure_ascii=False)}: {json.dumps(result, ensure_ascii=False)}{comma}"
+        yield "}}"
+
+    with atomic_write(run.path / "trees.json") as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines())

@@ -1,0 +1,54 @@
+"""Mutual information that is worked out once: almost all the cost of a search, and the same for every k, depth and leaf size."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from barlow_core.failure_modes import Settings
+from barlow_core.information import mutual_information
+from barlow_core.storage.files import atomic_write
+
+
+class InformationMemory:
+    """The mutual information of every feature with failure, over all images of a group or some of them.
+
+    Args:
+        path: an .npz file that is read now and written by `save`; one (D,) float64 array for each set of images.
+        features: (n, D), failure: (n,) bool: the group's.
+        settings: estimator, n_neighbors and seed count; whoever chooses `path` sees to it that they are always the same there.
+    """
+
+    def __init__(self, path: Path, features: np.ndarray, failure: np.ndarray, settings: Settings):
+        self._path, self._features, self._failure, self._settings = path, features, failure, settings
+        self._known: dict[str, np.ndarray] = {}
+        self._changed = False
+        try:
+            with np.load(path) as stored:
+                self._known = dict(stored)
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+            pass  # None there, or a damaged one: it is only a shortcut.
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """(D,) float64 nats, over the images at the positions `rows`, increasing."""
+        name = hashlib.blake2b(np.asarray(rows, dtype="<i8").tobytes(), digest_size=8).hexdigest()
+        if name not in self._known:
+            self._known[name] = mutual_information(
+                self._features[rows],
+                self._failure[rows],
+                estimator=self._settings.estimator,
+                n_neighbors=self._settings.n_neighbors,
+                seed=self._settings.seed,
+            )
+            self._changed = True
+        return self._known[name]
+
+    def save(self) -> None:
+        """Write down what is new."""
+        if self._changed:
+            with atomic_write(self._path) as temporary:
+                np.savez(temporary, **self._known)  # type: ignore[arg-type]
+            self._changed = False

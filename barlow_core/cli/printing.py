@@ -1,0 +1,261 @@
+"""What `barlow show` prints: failure modes, groups, the state of a run, the tree of one group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from barlow_core.analyses import load_analysis, load_result
+from barlow_core.errors import BarlowError
+from barlow_core.failure_tree import Node
+from barlow_core.run import Run
+from barlow_core.views.feature_names import read_names, rules_in_words
+
+HEADERS = {
+    "in_words": "in words",
+    "n_images": "images",
+    "n_failures": "failures",
+    "ber": "BER",
+    "error_rate": "ER",
+    "increase": "ER - BER",
+    "error_coverage": "EC",
+    "importance_value": "IV",
+    "aler": "ALER",
+    "failure_modes": "modes",
+    "n_images_first": "images 1",
+    "n_images_second": "images 2",
+    "error_rate_first": "ER 1",
+    "error_rate_second": "ER 2",
+    "difference": "ER 2 - ER 1",
+    "held_out_error_rate_first": "held-out ER 1",
+    "held_out_error_rate_second": "held-out ER 2",
+    "n_groups": "groups",
+    "n_explained": "explained",
+    "valid_share": "valid",
+    "held_out_valid_share": "held-out valid",
+    "mean_ber": "mean BER",
+    "mean_aler_increase": "mean ALER - BER",
+    "mean_held_out_aler_increase": "mean held-out ALER - BER",
+    "min_leaf": "min leaf",
+    "groups_with_modes": "groups with modes",
+    "aler_increase": "ALER - BER",
+    "held_out_aler_increase": "held-out ALER - BER",
+    "held_out_error_rate": "held-out ER",
+    "held_out_increase": "held-out ER - BER",
+}
+ENDS = ("low", "high")
+PIPE_WIDTH = 200  # columns where there is no terminal to ask
+SHARES = (
+    "ber",
+    "error_rate",
+    "error_rate_first",
+    "error_rate_second",
+    "error_coverage",
+    "importance_value",
+    "held_out_error_rate",
+    "held_out_error_rate_first",
+    "held_out_error_rate_second",
+    "stability",
+    "groups_with_modes",
+    "overlap",
+    "mean_ber",
+    "valid_share",
+    "held_out_valid_share",
+)
+DIFFERENCES = ("increase", "held_out_increase", "difference", "mean_aler_increase", "mean_held_out_aler_increase")
+# Shown to a person; JSON has every column.
+SHOWN = {
+    "modes": (
+        "group",
+        "rule",
+        "in_words",
+        "n_images",
+        "n_failures",
+        "ber",
+        "error_rate",
+        "increase",
+        "held_out_error_rate",
+        "held_out_increase",
+        "error_coverage",
+        "importance_value",
+        "q",
+        "stability",
+    ),
+    "comparison": (
+        "verdict",
+        "group",
+        "rule",
+        "n_images_first",
+        "error_rate_first",
+        "n_images_second",
+        "error_rate_second",
+        "difference",
+        "held_out_error_rate_first",
+        "held_out_error_rate_second",
+        "overlap",
+    ),
+    "evaluation": (
+        "run",
+        "grouping",
+        "depth",
+        "n_groups",
+        "n_explained",
+        "valid_share",
+        "held_out_valid_share",
+        "mean_ber",
+        "mean_aler_increase",
+        "mean_held_out_aler_increase",
+    ),
+}
+
+
+def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The failure modes of the trees of one depth (None: the deepest), largest importance value first; by the names that people gave to
+    features as well, where the run has them."""
+    modes = run.failure_modes()
+    chosen = _depth(run, depth)
+    found = modes[modes["depth"] == chosen].sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    if names := read_names(run.path):
+        found.insert(int(found.columns.get_loc("rule")) + 1, "in_words", rules_in_words(found, names))  # type: ignore[arg-type]
+    return found
+
+
+def _depth(run: Run, depth: int | None) -> int:
+    deepest: int = run.require("explain")["settings"]["depth"]
+    if depth is not None and not 1 <= depth <= deepest:
+        raise BarlowError(
+            f"{run.path} has no trees of depth {depth}. Expected 1 to {deepest}; deeper ones come from: "
+            f"barlow explain {run.path} --depth {depth if depth > deepest else deepest}"
+        )
+    return deepest if depth is None else depth
+
+
+def groups(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The groups with their error rates and ALER, and how many failure modes each has at `depth` (None: the deepest)."""
+    table, modes = run.groups(), run.failure_modes()
+    chosen = _depth(run, depth)
+    counts = modes.loc[modes["depth"] == chosen, "group"].value_counts()
+    table["failure_modes"] = table["group"].map(counts).fillna(0).astype(int)
+    table["reason"] = table["reason"].fillna("")
+    return table
+
+
+def status(run: Run, *, depth: int | None = None) -> pd.DataFrame:
+    """The stages of a run and the command that brings each up to date."""
+    return run.status()
+
+
+def print_table(
+    table: pd.DataFrame, columns: Sequence[str] = (), *, sort: str | None = None, limit: int = 20, as_json: bool = False
+) -> None:
+    """Print `columns` of `table` for a person, or all of it as JSON records; shares with four decimals, counts with separators.
+
+    The interval of a difference goes into the cell of the difference.
+
+    Raises:
+        BarlowError: `sort` names no column.
+    """
+    if sort is not None:
+        if sort not in table.columns:
+            raise BarlowError(f"No column is called {sort!r}. Expected one of: {', '.join(table.columns)}.")
+        table = table.sort_values(sort, ascending=False, kind="stable")
+    if as_json:
+        print(table.head(limit).to_json(orient="records", indent=1))
+        return
+    console = _console()
+    if table.empty:
+        console.print(
+            "Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1"
+        )
+        return
+    out = Table(box=None, header_style="bold")
+    for column in columns or table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[column])
+        header = HEADERS.get(column, column.replace("aler_depth_", "ALER ").replace("_depth_", " "))
+        out.add_column(
+            header, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric, min_width=None if numeric else 14
+        )
+    for row in table.head(limit).to_dict("records"):
+        out.add_row(*(_cell(row, str(column)) for column in columns or table.columns))
+    console.print(out)
+    if len(table) > limit:
+        console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
+
+
+def _console() -> Console:
+    """A console as wide as the terminal; a pipe or a file gets whole lines."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def for_people(what: str, table: pd.DataFrame) -> list[str]:
+    """The columns of a table (one of `SHOWN`, or "groups") that a person compares; what was not measured at all is left out."""
+    measured = [str(column) for column in table if table[column].notna().any()]
+    if what in SHOWN:
+        return [column for column in SHOWN[what] if column in measured]
+    if what == "groups":
+        return [column for column in measured if not column.startswith(("grouping", "class_name", "held_out_"))]
+    return measured
+
+
+def _cell(row: dict[Any, Any], column: str) -> str:
+    value = row[column]
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if column == "increase":  # Its interval would know nothing of the search that found the rule; the held-out one does.
+        return f"{value:+.4f}"
+    if column in DIFFERENCES:
+        low, high = (row.get(f"{column}_{end}") for end in ENDS)
+        interval = "" if low is None or pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
+        return f"{value:+.4f}{interval}"
+    if column in SHARES or column.startswith("aler") or column == "held_out_aler_increase":
+        return f"{value:.4f}"
+    if column == "q" or column.startswith(("p_", "q_")):
+        return f"{value:.3g}"
+    if isinstance(value, float):
+        return f"{value:g}" if column in ("delta", "tau") else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool = False) -> None:
+    """Print the tree of one group; its failure modes stand out.
+
+    Raises:
+        BarlowError: the group or the depth was not explained.
+    """
+    analysis = load_analysis(run, key, depth=depth)
+    if as_json:
+        print(json.dumps(load_result(run, key)["trees"][str(analysis.settings.depth)], indent=1))
+        return
+    console = _console()
+    console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")
+    console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}")
+    if analysis.reason:
+        console.print(f"Nothing to explain: {analysis.reason}.")
+        return
+    modes = {mode.number for mode in analysis.failure_modes}
+
+    def label(node: Node, text: str) -> str:
+        line = f"{text}   ER {node.error_rate:.4f}  EC {node.error_coverage:.4f}  ({node.n_failures:,}/{node.n_images:,})"
+        return f"[bold red]{line}  ← failure mode[/bold red]" if node.number in modes else line
+
+    def grow(branch: Tree, node: Node) -> None:
+        if node.split is None or node.below is None or node.above is None:
+            return
+        for child, split in ((node.below, node.split), (node.above, node.split._replace(operator=">"))):
+            grow(branch.add(label(child, str(split).replace("[", r"\["))), child)
+
+    root = Tree(label(analysis.tree.root, "all images"))
+    grow(root, analysis.tree.root)
+    console.print(root)
+    console.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …")
+
+
+def _top(analysis: Any, n: int) -> list[tuple[int, float]]:
+    return list(zip(analysis.features[:n].tolist(), analysis.information[:n].tolist(), strict=True))

@@ -1,0 +1,302 @@
+"""Labelled images -> a robust network that describes images of their kind: objective (1) of the paper on one's own data.
+
+The pixels are brought to the network's size once, into a file beside the result that is mapped into memory, so that a training set
+need not fit there. An interrupted training goes on after its last finished epoch; file and checkpoint go away at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from barlow_core.benchmark import Benchmark
+from barlow_core.benchmark.batches import load_batches, spans
+from barlow_core.errors import BarlowError
+from barlow_core.extractors import Extractor, checkpoints, networks, small_resnet
+from barlow_core.extractors.extractor import Preprocessing
+from barlow_core.extractors.networks import Network
+from barlow_core.run import digest
+from barlow_core.storage.files import atomic_write
+from barlow_core.storage.shards import ShardedArray
+from barlow_core.training import adversarial
+from barlow_core.training.adversarial import Logits, accuracy, l2_pgd
+from barlow_core.wording import percent
+
+SMALL = small_resnet.ARCH
+# The radius of the robust ImageNet networks that the paper's kind of pictures come from, at their 224 pixels.
+RHO, SIDE = 3.0, 224
+# Enough images for a channel's mean and deviation, and for the share of images that withstand an attack.
+ENOUGH = 10_000
+ATTACKED = 1_000
+ATTACK_STEPS = 20
+# What a checkpoint says of its architecture beside the name (see networks.from_checkpoint).
+KIND = ("planes", "blocks", "stride_in_1x1", "bn_eps")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        path: the checkpoint; `extractors.load(path)` reads it.
+        losses: mean training loss of every epoch.
+        n_training, n_held_out: images that were learnt from, and images of other splits.
+        accuracy: share of the held-out images that are classified rightly, None where there are none.
+        robust_accuracy: the same of at most 1,000 of them, each moved by `rho` (l2) to where the loss is largest; None for rho = 0.
+        rho: the radius.
+    """
+
+    path: Path
+    losses: list[float]
+    n_training: int
+    n_held_out: int
+    accuracy: float | None
+    robust_accuracy: float | None
+    rho: float
+
+    def __repr__(self) -> str:
+        course = f"loss {self.losses[0]:.3f} -> {self.losses[-1]:.3f} in {len(self.losses)} epochs"
+        text = f"{self.path}: {course} of {self.n_training:,} images"
+        if self.accuracy is None:
+            return f"{text}; none were held out, which takes a column Split"
+        text += f"; of {self.n_held_out:,} held-out images {percent(self.accuracy, space=' ')} right"
+        if self.robust_accuracy is None:
+            return text
+        return f"{text}, {percent(self.robust_accuracy, space=' ')} under attack (l2, {self.rho:g})"
+
+
+def default_rho(image_size: int) -> float:
+    """The l2 radius of objective (1) for square images of `image_size` pixels in [0, 1]: 3 at 224 pixels, in proportion."""
+    return RHO * image_size / SIDE
+
+
+def train_robust(
+    benchmark: Benchmark,
+    out: str | Path,
+    *,
+    arch: str = SMALL,
+    image_size: int | None = None,
+    start: str | Path | None = None,
+    split: str = "train",
+    epochs: int = 20,
+    peak_rate: float = 0.2,
+    rho: float | None = None,
+    steps: int = 3,
+    step_size: float | None = None,
+    batch_size: int = 128,
+    seed: int = 0,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Trained:
+    """Train a network on a benchmark by l2 adversarial training (objective (1)) and write a checkpoint that `load` reads.
+
+    Args:
+        out: the file to write. OUT.checkpoint.pt and OUT.pixels.npy (3 x image_size² bytes an image) lie beside it meanwhile.
+        arch: "small_resnet" (the example's, for small images) or the name of a torchvision network.
+        image_size: side of the square the network sees, in pixels; 32 for small_resnet, else 224, when None.
+        start: a checkpoint of the same architecture and classes to start from; random weights when None.
+        split: learn from the images with this Split and measure on the others, where there is such a column.
+        peak_rate: the largest learning rate of the one-cycle schedule.
+        rho: l2 radius, for images in [0, 1]; `default_rho` when None, 0 for ordinary training.
+        steps, step_size: of the adversary; steps have the l2 length 2/3 rho when None.
+        overwrite: train anew where `out` is there already.
+
+    Raises:
+        BarlowError: `out` is there; no image has this split; fewer images than a batch; another training's checkpoint; settings
+            that make no sense; a network without global average pooling, whose features could not be shown.
+    """
+    out = Path(out)
+    check_out(out, overwrite=overwrite)
+    _check(epochs=epochs, peak_rate=peak_rate, rho=rho, steps=steps, step_size=step_size)
+    learnt = _learnt(benchmark, split)
+    network, kind = _network(arch, image_size, start, benchmark.class_names, seed)
+    rho = default_rho(network.image_size) if rho is None else rho
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint, pixels = out.with_suffix(".checkpoint.pt"), out.with_suffix(".pixels.npy")
+    made_from = digest(benchmark.images_digest, benchmark.outcome_digest, split, arch, network.image_size, str(start))
+    with _pixels(benchmark, network, pixels, made_from, progress=progress) as array:
+        images, labels = torch.from_numpy(np.asarray(array.data)), torch.tensor(benchmark.labels)
+        training = np.flatnonzero(learnt)
+        if start is None:
+            network = _normalised(network, images, training)
+        losses = adversarial.train(
+            network.model,
+            images,
+            labels,
+            mean=network.mean,
+            std=network.std,
+            rows=training,
+            padding=max(1, network.image_size // 8),
+            made_from=made_from,
+            epochs=epochs,
+            peak_rate=peak_rate,
+            rho=rho,
+            step_size=2 / 3 * rho if step_size is None else step_size,
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        shares = _accuracies(network, images, labels, np.flatnonzero(~learnt), rho=rho, seed=seed, device=device)
+        _save(out, network, kind | {"arch": arch})
+    for leftover in (checkpoint, *pixels.parent.glob(f"{pixels.stem}.*")):
+        leftover.unlink(missing_ok=True)
+    return Trained(out, losses, len(training), int((~learnt).sum()), *shares, rho=rho)
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Refuse a file that cannot or must not be written.
+
+    Raises:
+        BarlowError: `out` is a folder, or is there already and shall not be replaced.
+    """
+    if out.is_dir():
+        raise BarlowError(f"{out} is a folder. Expected the name of a file to write, such as {out / 'robust.pt'}.")
+    if out.exists() and not overwrite:
+        raise BarlowError(f"{out} is there already. Name another file, or replace it with overwrite=True (--overwrite).")
+
+
+def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step_size: float | None) -> None:
+    if epochs < 1:
+        raise BarlowError(f"epochs is {epochs}. Expected at least 1 (--epochs).")
+    if not peak_rate > 0:
+        raise BarlowError(f"The learning rate is {peak_rate}. Expected more than 0, such as 0.1 (--rate).")
+    if rho is not None and not rho >= 0:
+        raise BarlowError(f"rho is {rho}. Expected an l2 radius of 0 or more, for pixels in [0, 1] (--rho).")
+    if steps < 0 or (step_size is not None and not step_size > 0):
+        raise BarlowError(f"The adversary has {steps} steps of {step_size}. Expected 0 or more, of a length above 0.")
+
+
+def _learnt(benchmark: Benchmark, split: str) -> np.ndarray:
+    """(N,) bool: the images to learn from."""
+    if benchmark.split is None:
+        return np.ones(len(benchmark), dtype=bool)
+    learnt: np.ndarray = benchmark.split.astype(str) == split
+    if not learnt.any():
+        known = ", ".join(sorted(set(benchmark.split.astype(str))))
+        raise BarlowError(
+            f"No image has the split {split!r}; the column Split says {known}. Name one of these with split= (--split)."
+        )
+    return learnt
+
+
+def _network(
+    arch: str, image_size: int | None, start: str | Path | None, class_names: list[str], seed: int
+) -> tuple[Network, dict[str, Any]]:
+    """A network for the classes of a benchmark, with the weights of `start` or random ones, and what a file says of its kind."""
+    if start is not None:
+        return _started(arch, image_size, start, class_names)
+    size = image_size or (32 if arch == SMALL else SIDE)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if arch == SMALL:
+            model: nn.Module = small_resnet.build(small_resnet.PLANES, small_resnet.BLOCKS, len(class_names))
+        else:
+            model = networks.torchvision_network(arch, num_classes=len(class_names))
+    # Refuses before hours of training what shows no features later.
+    Extractor.from_model(model, image_size=size, mean=(0.5,) * 3, std=(0.5,) * 3, name=arch)
+    kind = {"planes": list(small_resnet.PLANES), "blocks": list(small_resnet.BLOCKS)} if arch == SMALL else {}
+    return Network(model, arch, (0.5,) * 3, (0.5,) * 3, size, size, class_names=class_names), kind
+
+
+def _started(arch: str, image_size: int | None, start: str | Path, class_names: list[str]) -> tuple[Network, dict[str, Any]]:
+    content = checkpoints.read(start)
+    kind = {name: content[name] for name in KIND if name in content}
+    if ("planes" in kind) != (arch == SMALL):
+        raise BarlowError(f"{start} does not hold a {arch}. Name its architecture with arch=, such as resnet18 (--arch).")
+    given = {} if arch == SMALL else {"arch": arch}
+    network = networks.from_checkpoint(content, where=str(start), image_size=image_size, class_names=class_names, **given)
+    if (found := networks.weights_classes(network.model)) != len(class_names):
+        raise BarlowError(
+            f"{start} tells {found} classes apart, these images have {len(class_names)}. Expected the same classes. "
+            "Start from another file, or from random weights."
+        )
+    # What is learnt from is what will be looked at: the whole shorter side, without a margin that is cut off.
+    return replace(network, resize=network.image_size), kind
+
+
+def _pixels(benchmark: Benchmark, network: Network, path: Path, made_from: str, *, progress: bool) -> ShardedArray:
+    """All images at the network's size, (N, 3, H, W) uint8, on disk."""
+    size = network.image_size
+    preprocess = Preprocessing(size, network.resize, network.interpolation)
+    array = ShardedArray(path, key=made_from, shape=(len(benchmark), 3, size, size), dtype=np.uint8, overwrite=True)
+    rows: list[np.ndarray] = []
+
+    with tqdm(total=len(benchmark), initial=array.n_done, desc="pixels", unit="image", disable=not progress) as bar:
+        for (start, stop), images in load_batches(
+            benchmark.paths, spans(array.pending(), 64), preprocess, digests=benchmark.digests
+        ):
+            rows.append(images.mul(255).round().to(torch.uint8).numpy())
+            bar.update(stop - start)
+            if stop % array.shard_size == 0 or stop == len(benchmark):
+                shard = np.concatenate(rows)
+                array.write(stop - len(shard), shard)
+                rows = []
+    return array
+
+
+def _normalised(network: Network, images: Tensor, training: np.ndarray) -> Network:
+    """`network` with the mean and deviation of the channels of the training images (of at most 10,000, evenly spread)."""
+    chosen = training[:: max(1, len(training) // ENOUGH)]
+    totals = torch.zeros(2, 3, dtype=torch.float64)
+    for rows in np.array_split(chosen, max(1, len(chosen) // 256)):
+        values = images[rows].double() / 255
+        totals += torch.stack([values.mean((2, 3)).sum(0), values.square().mean((2, 3)).sum(0)])
+    mean, square = totals / len(chosen)
+    std = (square - mean.square()).clamp_min(1e-6).sqrt()
+    return replace(network, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+
+def _accuracies(
+    network: Network, images: Tensor, labels: Tensor, held_out: np.ndarray, *, rho: float, seed: int, device: str
+) -> tuple[float | None, float | None]:
+    """Shares of held-out images that are right as they are, and under attack."""
+    if len(held_out) == 0:
+        return None, None
+    logits = _logits(network, device)
+    right = accuracy(logits, images, labels, rows=held_out, device=device)
+    if rho == 0:
+        return right, None
+    chosen = held_out[:: max(1, -(-len(held_out) // ATTACKED))]
+    generator = torch.Generator().manual_seed(seed)
+    withstood = 0
+    for rows in np.array_split(chosen, max(1, len(chosen) // 100)):
+        x, y = images[rows].to(device).float().div(255), labels[rows].to(device)
+        moved = l2_pgd(logits, x, y, rho=rho, step_size=2.5 * rho / ATTACK_STEPS, steps=ATTACK_STEPS, generator=generator)
+        with torch.inference_mode():
+            withstood += int((logits(moved).argmax(1) == y).sum())
+    return right, withstood / len(chosen)
+
+
+def _logits(network: Network, device: str) -> Logits:
+    model = network.model.to(device).eval()
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (network.mean, network.std))
+
+    def logits(images: Tensor) -> Tensor:
+        found: Tensor = model((images - mean) / std)
+        return found
+
+    return logits
+
+
+def _save(out: Path, network: Network, kind: dict[str, Any]) -> None:
+    content = kind | {
+        "num_classes": networks.weights_classes(network.model),
+        "mean": list(network.mean),
+        "std": list(network.std),
+        "image_size": network.image_size,
+        "resize": network.resize,
+        "classes": list(network.class_names or []),
+        "state_dict": {name: value.cpu().contiguous() for name, value in network.model.state_dict().items()},
+    }
+    with atomic_write(out) as temporary:
+        torch.save(content, temporary)

@@ -1,0 +1,424 @@
+"""Answers that were collected elsewhere: a CSV, such as Mechanical Turk's results of a batch, as a study to analyse.
+
+Which column is what is guessed by its name (`guess_mapping`) or said (`parse_mapping`). Everything that an answer cannot be is
+listed with its line and its value before anything is analysed; nothing is dropped or repaired in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+from study.answers.csv_file import TableError, read_csv
+from study.answers.csv_file import read_header as header_of
+from study.answers.csv_times import UNTOLD, read_times
+from study.answers.data import StudyData
+from study.answers.table import ATTRIBUTES, PREFERENCES, contradictions, expected_number, wrong_numbers
+
+# What a column of the file can stand for.
+MAPPABLE = {
+    "item": "id of the visualization; needed",
+    "worker": "id of the worker; needed",
+    "short": "short description (question 1)",
+    "long": "long description (question 2)",
+    "ease": "ease of understanding, 1 to 5 (question 3)",
+    "confidence": "confidence, 1 to 5 (question 4)",
+    "useful": "most useful section: B, C, both or none (question 5)",
+    "grouping": "label or prediction",
+    "class_name": "class of the group",
+    "group": "grouping and class as one, such as label:tiger",
+    "tier": "error tier of the class: top, middle or bottom",
+    "feature": "index of the feature, a whole number from 0",
+    "rank": "rank of the feature in its group, a whole number from 0",
+    "mutual_information": "of the feature with failure, nats, not negative",
+    "ber": "error rate of the class, 0 to 1",
+    "activation": "mean activation of the images shown",
+    "salience": "salience of the heatmaps",
+    "platform": "where the worker came from",
+    "seconds": "time on task, not negative",
+    "submitted_at": "when it was sent, in UTC where it names no zone",
+    "simulated": "whether the answer is not a person's: true or false",
+    "state": "whether the platform's answer counts; rejected ones are left out and counted",
+}
+NEEDED = ("item", "worker")
+QUESTIONS = ("short", "long", "ease", "confidence", "useful")
+# Names of columns, without punctuation and in lower case, by what they stand for; the first that the file has is taken.
+_KNOWN = {
+    "item": (
+        "item",
+        "itemid",
+        "hitid",
+        "inputitem",
+        "inputid",
+        "visualization",
+        "inputvisualization",
+        "inputimage",
+        "inputimageurl",
+    ),
+    "worker": ("worker", "workerid", "participantid", "prolificpid", "participant"),
+    "short": ("short", "shortdescription", "description", "q1", "question1"),
+    "long": ("long", "longdescription", "q2", "question2"),
+    "ease": ("ease", "easeofunderstanding", "q3", "question3"),
+    "confidence": ("confidence", "q4", "question4"),
+    "useful": ("useful", "mostuseful", "preference", "preferred", "q5", "question5"),
+    "grouping": ("grouping",),
+    "class_name": ("classname", "class"),
+    "group": ("group",),
+    "tier": ("tier", "errortier"),
+    "feature": ("feature", "featureindex", "featureid"),
+    "rank": ("rank",),
+    "mutual_information": ("mutualinformation",),
+    "ber": ("ber", "baseerrorrate", "errorrate"),
+    "activation": ("activation",),
+    "salience": ("salience",),
+    "platform": ("platform",),
+    "seconds": ("seconds", "worktimeinseconds", "timetaken", "duration"),
+    "submitted_at": ("submittedat", "submittime", "submissiontime", "completedat"),
+    "simulated": ("simulated",),
+    "state": ("state", "assignmentstatus", "status"),
+}
+_LISTED = 10
+_PREFIXES = ("answer", "input")
+# What platforms (Mechanical Turk, Prolific) and this one's own exports call an answer that counts, and one that does not.
+_COUNTS = ("approved", "submitted", "accepted", "completed", "awaiting review", "partially approved")
+_REJECTED = ("rejected", "returned", "timed-out", "screened out", "discarded", "surplus", "withdrawn", "expired", "reserved")
+_USEFUL = {
+    "b": "B",
+    "sectionb": "B",
+    "heatmap": "B",
+    "heatmaps": "B",
+    "c": "C",
+    "sectionc": "C",
+    "attack": "C",
+    "attacks": "C",
+    "featureattack": "C",
+    "featureattacks": "C",
+    "both": "both",
+    "bothsections": "both",
+    "bandc": "both",
+    "bc": "both",
+    "bothbandc": "both",
+    "sectionsbandc": "both",
+    "none": "none",
+    "neither": "none",
+    "neitherofthem": "none",
+    "noneofthem": "none",
+}
+_CHOICES = {"grouping": ("label", "prediction"), "tier": ("top", "middle", "bottom")}
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_MISSING = ("", "nan", "na", "n/a", "null", "none", "{}")
+
+
+class AnswersError(TableError):
+    """Values that answers cannot have, line by line; nothing was imported."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a CSV, and a few rows to recognise them by.
+
+    Attributes:
+        columns: names in order.
+        rows: the first rows, as text by column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+
+
+def read_header(path: str | Path, *, n_rows: int = 5) -> Header:
+    """The columns of a CSV and its first rows.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    columns, rows = header_of(path, n_rows=n_rows)
+    return Header(columns, rows)
+
+
+def guess_mapping(path: str | Path) -> dict[str, str]:
+    """Which columns of a CSV stand for what, by their names: {"item": "HITId", "worker": "WorkerId", "short": "Answer.short"}.
+
+    Names count without regard to case and punctuation; "Answer." and "Input." may stand before them, as Mechanical Turk puts them.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    columns = read_header(path, n_rows=1).columns
+    plain: dict[str, str] = {}
+    for column in columns:
+        name = _plain(column)
+        for form in (name, *(name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix))):
+            plain.setdefault(form, column)
+    found: dict[str, str] = {}
+    for what, names in _KNOWN.items():
+        known = next((plain[name] for name in names if name in plain), None)
+        if known is not None and known not in found.values():
+            found[what] = known
+    return found
+
+
+def complete_mapping(path: str | Path, named: Mapping[str, str]) -> dict[str, str]:
+    """What a person said of the columns of a CSV, and for the rest what their names say.
+
+    Args:
+        named: see `parse_mapping`; "" for a column: nothing of the file stands for that.
+
+    Raises:
+        BarlowError: there is no such file, or it is no table.
+    """
+    guessed = {what: column for what, column in guess_mapping(path).items() if column not in named.values()}
+    found = guessed | dict(named)
+    return {what: found[what] for what in MAPPABLE if found.get(what)}
+
+
+def parse_mapping(text: str | Path) -> dict[str, str]:
+    """A mapping that a person typed, "item=HITId,worker=WorkerId,ease=Answer.q3", or JSON, or the JSON file that holds it.
+
+    "tier=", without a column, says that no column stands for the tier, whatever its name.
+
+    Raises:
+        BarlowError: it is no mapping, or maps to something that an answer does not have.
+    """
+    typed = str(text).strip()
+    if typed.startswith("{") or typed.endswith(".json"):
+        try:
+            mapping = json.loads(typed if typed.startswith("{") else Path(text).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BarlowError(
+                f'{typed!r} cannot be read as a mapping ({error}). Expected JSON such as {{"item": "HITId", "worker": "WorkerId"}}.'
+            ) from error
+    else:
+        pairs = [part.partition("=") for part in typed.split(",") if part.strip()]
+        if wrong := [what for what, sign, _ in pairs if not sign]:
+            raise BarlowError(f"{wrong[0]!r} maps nothing. Expected such as: item=HITId,worker=WorkerId,ease=Answer.q3")
+        names = [what.strip() for what, _, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise BarlowError(f"Two columns are given for {twice[0]!r}; one is expected.")
+        mapping = {what.strip(): column.strip() for what, _, column in pairs}
+    if not isinstance(mapping, Mapping) or not all(isinstance(one, str) for pair in mapping.items() for one in pair):
+        raise BarlowError('A mapping says which column is what: {"item": "HITId", "worker": "WorkerId"}.')
+    _check_names(mapping)
+    if needed := [what for what in NEEDED if mapping.get(what) == ""]:
+        raise BarlowError(f"{needed[0] + '='!r} maps nothing, and an answer needs its {needed[0]}. Say which: {needed[0]}=COLUMN")
+    return dict(mapping)
+
+
+def mapping_text(mapping: Mapping[str, str], usual: Mapping[str, str]) -> str:
+    """What `parse_mapping` makes `mapping` of where `usual` is the mapping without it; "" where the two are the same."""
+    if dict(mapping) == dict(usual):
+        return ""
+    said = {what: mapping.get(what, "") for what in MAPPABLE if what in mapping or what in usual}
+    text = ",".join(f"{what}={column}" for what, column in said.items())
+    if text.endswith(".json") or any("," in column for column in said.values()):
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return text
+
+
+def import_answers(
+    path: str | Path, mapping: Mapping[str, str] | None = None, *, name: str | None = None, **known: Any
+) -> StudyData:
+    """A CSV of answers as a study.
+
+    Args:
+        path: of the file: UTF-8, commas, semicolons or tabs, a header.
+        mapping: which column is what (`MAPPABLE`), and nothing else is; None guesses.
+        name: of the study; None takes that of the file.
+        known: further attributes of `StudyData`, such as `pay_per_item`, `currency`, `answers_per_item`.
+
+    Raises:
+        BarlowError: the file is no table, or a needed column is missing.
+        TableError: rows do not fit the header.
+        AnswersError: values are not what they should be. Of both, `problems` lists all, with the line of the file, the column, the
+            value and what was expected; the message has the first 20.
+    """
+    file = Path(path)
+    read = read_csv(file)
+    table = read.rows
+    mapping = guess_mapping(file) if mapping is None else {what: column for what, column in mapping.items() if column}
+    _check_mapping(mapping, table, file)
+    problems: list[tuple[int, str]] = []
+    dropped, notes = _dropped(table, mapping, problems)
+    columns = {what: table.loc[~dropped, column].str.strip() for what, column in mapping.items() if what != "state"}
+    made = pd.DataFrame({what: _column(what, values, mapping[what], problems, notes) for what, values in columns.items()})
+    pairs = made[list(NEEDED)].dropna()
+    twice = pairs.duplicated(keep="first")
+    if twice.any():
+        first = pairs.reset_index(names="line").groupby(list(NEEDED))["line"].first()
+        problems += [
+            (
+                line,
+                f": worker {worker!r} answers item {item!r} again, after line {first[item, worker]}; one answer each is expected",
+            )
+            for line, item, worker in pairs[twice].itertuples()
+        ]
+    hints = []
+    if "state" in mapping and any(f"column {mapping['state']!r}" in text for _, text in problems):
+        hints.append("Where a column holds something else, say so: another name, or none, such as state=")
+    if any(UNTOLD in text for _, text in problems):
+        hints.append("Where nobody knows which comes first, leave the times out: submitted_at=")
+    against = contradictions(made)
+    for attribute, row, first_row in against.itertuples(index=False):
+        values = columns[attribute]
+        earlier = f"{values.iloc[first_row][:60]!r}, which line {values.index[first_row]} has for the same item, {made['item'].iloc[row]!r}"
+        problems.append((int(values.index[row]), _said(mapping[attribute], values.iloc[row], earlier)))
+    if len(against):
+        hints.append(
+            "What is known of an item is the same in all of its answers: put it right, or leave it empty, or leave the column out, such as "
+            f"{against['attribute'].iloc[0]}="
+        )
+    if problems:
+        raise AnswersError(
+            f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.",
+            problems,
+            "\n".join(hints),
+        )
+    said = ", ".join(f"{what} from {column!r}" for what, column in mapping.items())
+    notes = [f"Imported from {file.name}: {said}.", *read.notes, *notes]
+    unused = [column for column in table.columns if column not in mapping.values()]
+    missing = [question for question in QUESTIONS if question not in mapping]
+    if missing and unused:
+        listed = ", ".join(map(repr, unused[:_LISTED])) + (
+            f" and {len(unused) - _LISTED:,} more" if len(unused) > _LISTED else ""
+        )
+        notes.append(f"Not used: {listed}. If one of them is {' or '.join(missing)}, say so: {missing[0]}=COLUMN")
+    made = _group(made).reset_index(drop=True)
+    if pay := known.get("pay_per_item"):
+        known["pay_per_item"] = Decimal(str(pay))
+    return StudyData.from_answers(
+        made, name=name or file.name, source=f"Answers imported from {file.name}.", notes=tuple(notes), **known
+    )
+
+
+# --- reading and checking
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _check_names(mapping: Mapping[str, str]) -> None:
+    if unknown := [what for what in mapping if what not in MAPPABLE]:
+        raise BarlowError(f"An answer has no {unknown[0]!r}. A column can stand for: {', '.join(MAPPABLE)}.")
+
+
+def _check_mapping(mapping: Mapping[str, str], table: pd.DataFrame, file: Path) -> None:
+    _check_names(mapping)
+    columns = ", ".join(table.columns)
+    if absent := [column for column in mapping.values() if column not in table]:
+        raise BarlowError(f"{file} has no column {absent[0]!r}; its columns are {columns}.")
+    for what in NEEDED:
+        if what not in mapping:
+            raise BarlowError(
+                f"No column of {file} says which {what} an answer is {'about' if what == 'item' else 'from'}. Its columns are {columns}. Say which: {what}=COLUMN"
+            )
+    if not any(question in mapping for question in QUESTIONS):
+        raise BarlowError(
+            f"No column of {file} is known as an answer. Its columns are {columns}. Say which, such as: ease=COLUMN,short=COLUMN"
+        )
+
+
+def _dropped(table: pd.DataFrame, mapping: Mapping[str, str], problems: list[tuple[int, str]]) -> tuple[pd.Series, list[str]]:
+    """Which rows do not count, and sentences about them; a status that is not known is added to the problems."""
+    if "state" not in mapping:
+        return pd.Series(False, index=table.index), []
+    column = mapping["state"]
+    values = table[column].str.strip()
+    states = values.str.lower().str.replace(r"[^a-z0-9]", "", regex=True)
+    dropped = states.isin([_plain(state) for state in _REJECTED])
+    blank = values == ""
+    known = f"one that counts ({', '.join(_COUNTS)}) or does not ({', '.join(_REJECTED)})"
+    _note(problems, ~dropped & ~blank & ~states.isin([_plain(state) for state in _COUNTS]), values, column, known)
+    notes = []
+    if n := int(dropped.sum()):
+        notes.append(f"{count(n, 'row')} that the platform rejected or that never counted {'is' if n == 1 else 'are'} left out.")
+    if n := int(blank.sum()):
+        notes.append(f"{count(n, 'row')} without a value in {column!r} {'counts' if n == 1 else 'count'} as accepted.")
+    return dropped, notes
+
+
+def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int, str]], notes: list[str]) -> pd.Series:
+    """A column as an answer has it; what cannot be is added to the problems, what had to be inferred to the notes."""
+    if what in ("short", "long"):
+        return values.where((values != "") & (values != "nan"), None)
+    if what == "useful":
+        given = ~values.str.lower().isin([one for one in _MISSING if one != "none"])
+        found = _of_each(
+            values,
+            lambda texts: texts.map(lambda text: _USEFUL.get(_plain(text).removeprefix("section")) or _USEFUL.get(_plain(text))),
+        )
+        _note(problems, given & found.isna(), values, column, f"one of {', '.join(PREFERENCES)}")
+        return found.where(given, None)
+    missing = values.str.lower().isin(_MISSING)
+    if what in NEEDED:
+        _note(problems, values == "", values, column, "an id")
+        return values.where(values != "", None)
+    if what in ("ease", "confidence"):
+        # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy". A second number makes it another answer: "4-5", "3:4".
+        pattern = r"^([1-5])(?:\.0+)?(?:\s*[-(:–—]\D*)?$"
+        digits = _of_each(values, lambda texts: _numbers(texts.str.extract(pattern, expand=False)))
+        _note(problems, digits.isna() & ~missing, values, column, "a whole number from 1 to 5")
+        return digits
+    if what == "simulated":
+        lower = values.str.lower()
+        _note(problems, ~lower.isin([*_TRUE, *_FALSE]) & ~missing, values, column, "true or false")
+        return lower.isin(_TRUE)
+    if what == "submitted_at":
+        times = read_times(values.where(~missing), column)
+        problems += [(line, _said(column, values[line], expected)) for line, expected in times.wrong.items()]
+        notes += times.notes
+        return times.values
+    if what in _CHOICES:
+        lower = values.str.lower()
+        possible = lower.isin(_CHOICES[what])
+        _note(problems, ~possible & ~missing, values, column, f"{', '.join(_CHOICES[what][:-1])} or {_CHOICES[what][-1]}")
+        return lower.where(possible, None)
+    if what in ("class_name", "group", "platform"):
+        return values.where(values != "", None)
+    numbers = _of_each(values.where(~missing), _numbers)
+    wrong = wrong_numbers(what, numbers.to_numpy()) | (numbers.isna() & ~missing).to_numpy()
+    _note(problems, wrong, values, column, expected_number(what))
+    return numbers.mask(wrong)
+
+
+def _of_each(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """What a function makes of a column, each value read once."""
+    places, texts = pd.factorize(values)
+    return function(pd.Series(texts, dtype="str")).reindex(places).set_axis(values.index)
+
+
+def _numbers(texts: pd.Series) -> pd.Series:
+    return pd.Series(pd.to_numeric(texts, errors="coerce"), dtype="float64")
+
+
+def _note(problems: list[tuple[int, str]], wrong: pd.Series | np.ndarray, values: pd.Series, column: str, expected: str) -> None:
+    found = values[np.asarray(wrong, dtype=bool)]
+    problems += [(line, _said(column, value, expected)) for line, value in zip(found.index.tolist(), found, strict=True)]
+
+
+def _said(column: str, value: str, expected: str) -> str:
+    return f", column {column!r}: {value[:60]!r}; expected {expected}"
+
+
+def _group(table: pd.DataFrame) -> pd.DataFrame:
+    """With `group` where grouping and class tell it, and the other way round."""
+    table = table.copy()
+    if "group" not in table and {"grouping", "class_name"} <= set(table):
+        table["group"] = table["grouping"] + ":" + table["class_name"]
+    if "group" in table:
+        parts = table["group"].str.partition(":")
+        if "grouping" not in table and parts[0].dropna().isin(["label", "prediction"]).all():
+            table["grouping"] = parts[0]
+        if "class_name" not in table and (parts[1].dropna() == ":").all():
+            table["class_name"] = parts[2]
+    return table[[column for column in table if column in MAPPABLE or column in ATTRIBUTES]]

@@ -1,0 +1,135 @@
+"""From a run to a study: panels made where they are missing, frozen beside the study, and the study file written last."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from barlow_core.errors import BarlowError
+from barlow_core.groups import parse
+from barlow_core.panels import Panel, default_steps, load_panel, make_panels
+from barlow_core.run import Run
+from study.setup.frozen_panels import MANIFEST, freeze, panels_folder
+from study.setup.selection import Selection, select, with_checks
+from study.store import Settings, StudyStore
+from study.store.clock import Clock
+
+if TYPE_CHECKING:
+    from barlow_core.extractors import Extractor
+
+IMAGES_PER_PANEL = 6
+
+
+def make_study(
+    run: Run,
+    path: str | Path | None = None,
+    *,
+    selection: Selection | None = None,
+    extractor: Extractor | None = None,
+    images_per_panel: int | None = None,
+    steps: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> StudyStore:
+    """Make the study of a run: its panels, their frozen copies, and the file. Resumable: what is made already is kept.
+
+    Args:
+        path: of the new study; None for study.sqlite in the run folder.
+        selection: what it shows; None for the paper's selection with practice and attention checks.
+        extractor: the one that made the features; None loads it again, where there are panels to make.
+        images_per_panel, steps: of the panels, all alike; None for those that the panels of the run were made with.
+        settings: of the study, see `study.store.Settings`.
+
+    Raises:
+        BarlowError: the file exists; the run is not explained; an item or a setting is wrong.
+    """
+    path = run.path / "study.sqlite" if path is None else Path(path)
+    if path.exists():
+        raise BarlowError(f"{path} exists already. A study is never replaced: choose another path, or move it away.")
+    chosen = Settings.make(settings)  # the cheap complaint first: panels take minutes
+    selection = selection or with_checks(run, select(run), questionnaire=chosen.questionnaire, seed=chosen.seed)
+    panels = panels_of(
+        run,
+        selection.items,
+        extractor=extractor,
+        images_per_panel=images_per_panel,
+        steps=steps,
+        device=device,
+        progress=progress,
+    )
+    items = freeze_all(run, selection.items, panels, path, progress=progress)
+    record = run.require("explain")
+    provenance = {
+        "run": run.path.name,
+        "data": run.info["data"],
+        "explain": record["key"],
+        "search": record["settings"],
+        "extractor": {name: run.require("extract")["extractor"].get(name) for name in ("name", "fingerprint")},
+        "panels": {"images": panels[0].k, "attack": dict(panels[0].attack), "display": panels[0].display},
+        "notes": list(selection.notes),
+    }
+    given = settings | {"provenance": dict(settings.get("provenance", {})) | provenance}
+    return StudyStore.create(path, items=items, clock=clock, **given)
+
+
+def panels_of(
+    run: Run,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    extractor: Extractor | None = None,
+    images_per_panel: int | None = None,
+    steps: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> list[Panel]:
+    """The panels of `items`, in their order, all made alike; missing ones are made, with a bar that shows how long it takes."""
+    made = run.recorded("visualize") or {}
+    earlier = made.get("settings", {})
+    k = images_per_panel or earlier.get("k") or IMAGES_PER_PANEL
+    steps = (earlier.get("attack") or {}).get("steps") if steps is None else steps
+    requests = [(str(item["group"]), int(item["feature"])) for item in items]
+    found = [load_panel(run, group, feature) for group, feature in dict.fromkeys(requests)]
+    if not all(panel is not None and _is_like(panel, k, steps) for panel in found):
+        extractor = extractor or run.extractor(**({} if device is None else {"device": device}))
+        return make_panels(run, extractor, requests, k=k, steps=steps, progress=progress)
+    by_request = dict(zip(dict.fromkeys(requests), found, strict=True))
+    return [panel for request in requests if (panel := by_request[request]) is not None]
+
+
+def _is_like(panel: Panel, k: int, steps: int | None) -> bool:
+    wanted = default_steps(panel.image_size) if steps is None else steps
+    return panel.k == k and panel.source == "group" and panel.attack["steps"] == wanted
+
+
+def freeze_all(
+    run: Run, items: Sequence[Mapping[str, Any]], panels: Sequence[Panel], path: Path, *, progress: bool = False
+) -> list[dict[str, Any]]:
+    """The items with their pictures frozen beside the study that is to lie at `path`; leftovers of an earlier attempt go."""
+    root = panels_folder(path)
+    names = [f"{parse(run.benchmark, item['group']).slug}-{item['feature']}" for item in items]
+    if root.is_dir():
+        for folder in root.iterdir():
+            if folder.is_dir() and folder.name not in names and (folder.name.startswith(".") or (folder / MANIFEST).is_file()):
+                shutil.rmtree(folder)
+    frozen: dict[str, dict[str, Any]] = {}
+    for name, panel in tqdm(dict(zip(names, panels, strict=True)).items(), desc="freeze", unit="panel", disable=not progress):
+        frozen[name] = freeze(panel, root, name)
+    return [dict(item) | frozen[name] for item, name in zip(items, names, strict=True)]
+
+
+def preview_copy(store: StudyStore, path: str | Path) -> StudyStore:
+    """A study to try out: a new one at `path` with the items and settings of `store`, and no workers or answers.
+
+    The pictures stay where they are: `load_item_panel(store.path, data)` reads them.
+
+    Raises:
+        BarlowError: `path` exists or cannot be written.
+    """
+    settings = {name: getattr(store.settings, name) for name in store.settings.names()}
+    return StudyStore.create(path, items=store.item_list(), **settings)

@@ -1,0 +1,84 @@
+"""Is the study whole? What SQLite can say about that, and the rules that only a study knows."""
+
+from __future__ import annotations
+
+import json
+
+from sqlite_utils import Database
+
+from study.errors import InvalidAnswersError
+from study.store.assignment import ANSWERED
+from study.store.schema import TAKES_A_PLACE, quoted
+from study.store.settings import Settings
+
+_RULES = {
+    "Item {id} counts {filled} places taken, but {n} assignments take one": (
+        "SELECT item.id, item.filled, count(assignment.id) AS n FROM item LEFT JOIN assignment "
+        f"ON assignment.item = item.id AND assignment.state IN ({quoted(TAKES_A_PLACE)}) GROUP BY item.id HAVING n <> item.filled"
+    ),
+    "Item {id} has {n} accepted answers, {wanted} were wanted": (
+        "SELECT item.id, item.wanted, count(*) AS n FROM item JOIN assignment ON assignment.item = item.id "
+        "WHERE assignment.state = 'accepted' GROUP BY item.id HAVING n > item.wanted"
+    ),
+    "Worker {worker} has item {item} {n} times": (
+        "SELECT item, worker, count(*) AS n FROM assignment GROUP BY item, worker HAVING n > 1"
+    ),
+    "Worker {worker} holds {n} items at a time": (
+        "SELECT worker, count(*) AS n FROM assignment WHERE state = 'reserved' GROUP BY worker HAVING n > 1"
+    ),
+    "The answer of worker {worker} to item {item} has no assignment that was answered": (
+        "SELECT answer.item, answer.worker FROM answer LEFT JOIN assignment ON assignment.item = answer.item "
+        f"AND assignment.worker = answer.worker AND assignment.state IN ({quoted(ANSWERED)}) WHERE assignment.id IS NULL"
+    ),
+    "The assignment of item {item} to worker {worker} is {state}, but there is no answer": (
+        "SELECT assignment.item, assignment.worker, assignment.state FROM assignment LEFT JOIN answer "
+        "ON answer.item = assignment.item AND answer.worker = assignment.worker "
+        f"WHERE assignment.state IN ({quoted(ANSWERED)}) AND answer.id IS NULL"
+    ),
+    "Worker {worker} is {state} and still holds item {item}": (
+        "SELECT assignment.worker, assignment.item, worker.state FROM assignment JOIN worker ON worker.id = assignment.worker "
+        "WHERE assignment.state = 'reserved' AND worker.state <> 'active'"
+    ),
+    "Worker {worker} has withdrawn, but item {item} still has a draft or an open assignment of theirs": (
+        "SELECT assignment.worker, assignment.item FROM assignment JOIN worker ON worker.id = assignment.worker "
+        "WHERE worker.state = 'withdrawn' AND (assignment.state <> 'withdrawn' OR assignment.draft IS NOT NULL)"
+    ),
+    "The answer of worker {worker} to item {item} has no line in the audit trail": (
+        "SELECT answer.item, answer.worker FROM answer WHERE NOT EXISTS (SELECT 1 FROM event "
+        "WHERE event.worker = answer.worker AND event.item = answer.item AND event.kind = 'submitted')"
+    ),
+    "The answer of worker {worker} to item {item} is {seconds} seconds of work, the audit trail says {trail}": (
+        "SELECT answer.item, answer.worker, answer.seconds, total(event.seconds) AS trail FROM answer "
+        "LEFT JOIN event ON event.worker = answer.worker AND event.item = answer.item AND event.seconds <= :idle_seconds "
+        "AND event.kind IN ('shown', 'started', 'active', 'draft', 'reported', 'submitted') AND event.id <= (SELECT min(id) FROM event "
+        "AS sent WHERE sent.worker = answer.worker AND sent.item = answer.item AND sent.kind = 'submitted') "
+        "GROUP BY answer.id HAVING abs(trail - answer.seconds) > 0.001"
+    ),
+}
+SHOWN = 20
+
+
+def problems(db: Database, settings: Settings) -> list[str]:
+    """Everything that is wrong with a study, one sentence each; an empty list when it is whole."""
+    found = [
+        f"SQLite: {row['integrity_check']}" for row in db.query("PRAGMA integrity_check(20)") if row["integrity_check"] != "ok"
+    ]
+    for row in db.query("PRAGMA foreign_key_check"):
+        found.append(f"Row {row['rowid']} of table {row['table']} refers to a row of table {row['parent']} that does not exist.")
+    for sentence, sql in _RULES.items():
+        parameters = {"idle_seconds": settings.idle_seconds} if ":idle_seconds" in sql else {}
+        rows = list(db.query(sql, parameters))
+        found += [sentence.format(**row) + "." for row in rows[:SHOWN]]
+        if len(rows) > SHOWN:
+            found.append(f"... and {len(rows) - SHOWN:,} more of this kind.")
+    for row in db.query("SELECT * FROM answer"):
+        try:
+            settings.questionnaire.validate({name: row[name] for name in settings.questionnaire.ids})
+        except InvalidAnswersError as error:
+            found.append(f"The answer of worker {row['worker']} to item {row['item']} would not be taken today: {error}")
+    for row in db.query("SELECT value FROM study WHERE key = 'unfinished_withdrawals'"):
+        for pseudonym in json.loads(row["value"]):
+            found.append(
+                f"The withdrawal of {pseudonym} was interrupted before every copy was cleaned. Finish it: withdraw the worker again."
+            )
+    return found

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from barlow_core import extractors
+from barlow_core.benchmark import Benchmark
+from barlow_core.errors import BarlowError
+from barlow_core.extraction import extract
+from barlow_core.prediction import predict
+from barlow_core.run import Run
+from barlow_core.storage.shipped import data_dir
+
+N = 300
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """The first 300 of CIFAR-10's test images."""
+    folder = tmp_path_factory.mktemp("cifar")
+    with zipfile.ZipFile(data_dir() / "cifar10_test.zip") as archive:
+        archive.extractall(folder, [f"images/{i:05d}.png" for i in range(N)])
+        header, *rows = archive.read("metadata.csv").decode().splitlines()
+    (folder / "metadata.csv").write_text("\n".join([header, *sorted(rows)[:N]]))
+    return Benchmark.from_csv(folder / "images", folder / "metadata.csv")
+
+
+@pytest.fixture(scope="module")
+def robust() -> extractors.Extractor:
+    return extractors.load("robust_resnet_cifar10")
+
+
+def test_features_are_the_networks(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    """Each row is what the network gives for that image alone: order, shards and batches change nothing that matters."""
+    from barlow_core.benchmark.images import open_image
+
+    features = extract(Run.create(tmp_path / "run", cifar), robust, batch_size=7, shard_size=64)
+    assert features.shape == (N, 256)
+    for i in (0, 63, 64, N - 1):
+        alone = robust.features(robust.preprocess(open_image(cifar.paths[i]))[None])[0].numpy()
+        np.testing.assert_allclose(features[i], alone, atol=1e-4)
+
+
+def test_half_precision(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    half = extract(run, robust, dtype="float16")
+    assert half.dtype == np.float16
+    with pytest.raises(BarlowError, match="dtype"):
+        extract(run, robust, dtype="float32")
+    full = extract(run, robust, dtype="float32", overwrite=True)
+    np.testing.assert_allclose(half.astype(np.float32), full, atol=2e-3)
+
+
+def test_other_weights_are_refused(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    before = extract(run, robust).copy()
+    standard = extractors.load("standard_resnet_cifar10")
+    with pytest.raises(BarlowError, match="--overwrite"):
+        extract(run, standard)
+    assert np.array_equal(run.features(), before)
+    assert not np.array_equal(extract(run, standard, overwrite=True), before)
+
+
+SCRIPT = """
+import sys, time
+from barlow_core import extractors
+from barlow_core.extraction import extract
+from barlow_core.run import Run
+network = extractors.load("robust_resnet_cifar10")
+real = network.features
+def slow(images):
+    time.sleep(0.3)
+    return real(images)
+network.features = slow
+extract(Run(sys.argv[1]), network, batch_size=20, shard_size=40)
+"""
+
+
+def test_killed_and_resumed_gives_the_same_bytes(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(run.path)])
+    flags = run.path / "features.done.npy"
+    deadline = time.monotonic() + 120
+    while (not flags.exists() or np.load(flags).sum() < 2) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = np.load(flags)
+    assert 2 <= done.sum() < len(done)
+    marker = run.features_path.stat().st_ino
+    extract(run, robust, batch_size=20, shard_size=40)
+    assert run.features_path.stat().st_ino == marker, "the same file was continued"
+    whole = Run.create(tmp_path / "whole", cifar)
+    extract(whole, robust, batch_size=20, shard_size=40)
+    assert run.features_path.read_bytes() == whole.features_path.read_bytes()
+    assert Run(run.path).is_current("extract")
+
+
+@pytest.mark.parametrize(("name", "published"), [("robust_resnet_cifar10", 0.817), ("standard_resnet_cifar10", 0.866)])
+def test_predictions_have_the_networks_accuracy(cifar: Benchmark, tmp_path: Path, name: str, published: float) -> None:
+    """Wrong preprocessing or class order would show here: data/README.md gives the accuracy on all 10,000 images."""
+    run = Run.create(tmp_path / "run", cifar)
+    predict(run, extractors.load(name), overwrite=True)
+    benchmark = Run(run.path).benchmark
+    assert 1 - benchmark.failure.mean() == pytest.approx(published, abs=3 * np.sqrt(published * (1 - published) / N))
+    assert benchmark.confidence is not None
+    assert ((benchmark.confidence > 0.1) & (benchmark.confidence <= 1)).all()
+    if name == "standard_resnet_cifar10":  # the predictions that the example ships with
+        assert (benchmark.predictions == cifar.predictions).mean() > 0.99
+
+
+def test_a_network_of_other_classes_is_refused(cifar: Benchmark, tmp_path: Path) -> None:
+    network = extractors.Classifier.from_model(
+        torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2)),
+        image_size=32,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        class_names=["cat", "toaster"],
+    )
+    run = Run.create(tmp_path / "run", cifar)
+    with pytest.raises(BarlowError, match="does not know"):
+        predict(run, network, overwrite=True)
+
+
+def test_predict_does_not_replace_what_came_with_the_import(cifar: Benchmark, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    with pytest.raises(BarlowError, match="overwrite"):
+        predict(run, extractors.load("standard_resnet_cifar10"))
+
+
+class Mean(torch.nn.Module):
+    """Its features are the mean red, green and blue of an image, divided by `divisor`."""
+
+    def __init__(self, divisor: float = 1.0):
+        super().__init__()
+        self.divisor = divisor
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(images / self.divisor, 1).flatten(1)
+
+
+def means(divisor: float = 1.0) -> extractors.Extractor:
+    return extractors.Extractor.from_model(Mean(divisor), image_size=32, mean=[0] * 3, std=[1] * 3, name="means")
+
+
+def test_features_by_hand(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Features that need no network: the mean of each channel, out of the decoded files."""
+    from PIL import Image
+
+    features = extract(Run.create(tmp_path / "run", planted_benchmark), means(), batch_size=7, shard_size=50, workers=3)
+    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in planted_benchmark.paths])
+    np.testing.assert_allclose(features, pixels.mean((1, 2)) / 255, rtol=1e-5)
+
+
+def test_a_second_call_computes_nothing(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    run, network = Run.create(tmp_path / "run", planted_benchmark), means()
+    extract(run, network)
+    record, network.features = run.recorded("extract"), None  # type: ignore[assignment, method-assign]
+    extract(run, network, overwrite=True)
+    assert run.recorded("extract") == record
+
+
+@pytest.mark.parametrize(("divisor", "dtype", "advice"), [
+    (0.0, "float32", "not finite.*Check the weights"),
+    (1e-6, "float16", "too large for float16. Use float32"),
+])  # fmt: skip
+def test_features_that_cannot_be_stored_name_the_image(
+    planted_benchmark: Benchmark, tmp_path: Path, divisor: float, dtype: str, advice: str
+) -> None:
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    with pytest.raises(BarlowError, match=rf"A feature of .*000\.png by means is {advice}"):
+        extract(run, means(divisor), dtype=dtype)
+    assert run.recorded("extract") is None
+
+
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("MPS backend out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+])  # fmt: skip
+def test_too_little_memory_says_what_to_do(planted_benchmark: Benchmark, tmp_path: Path, error: RuntimeError) -> None:
+    def exhausted(images: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    network = means()
+    network.features = exhausted  # type: ignore[method-assign]
+    with pytest.raises(BarlowError, match="too little memory for 64 images of 32 pixels.*--batch-size 16"):
+        extract(Run.create(tmp_path / "run", planted_benchmark), network)
+
+
+def test_replaced_features_do_not_stand_while_they_are_half_done(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Stopped while other features take their place, a run has no features, instead of a mixture of both."""
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    extract(run, means())
+    other = means(2.0)
+    other.features = None  # type: ignore[assignment, method-assign]
+    with pytest.raises(TypeError):
+        extract(run, other, overwrite=True)
+    with pytest.raises(BarlowError, match="nothing from `barlow extract` yet"):
+        Run(run.path).features()
+
+
+def test_the_run_loads_its_extractor_again(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", cifar)
+    extract(run, robust)
+    assert Run(run.path).extractor().fingerprint == robust.fingerprint
+    other = Run.create(tmp_path / "other", cifar)
+    extract(other, means())
+    with pytest.raises(BarlowError, match="handed over in Python"):
+        other.extractor()

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torchvision import models
+
+from barlow_core import extractors
+from barlow_core.benchmark import Benchmark
+from barlow_core.cli import cli
+from barlow_core.errors import BarlowError
+from barlow_core.extractors import networks, small_resnet
+from barlow_core.training import adversarial
+from barlow_core.training.robust_network import default_rho, train_robust
+
+QUICK: dict[str, Any] = {"image_size": 16, "epochs": 3, "batch_size": 32, "steps": 1, "peak_rate": 0.05}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """96 images of 24 x 20 pixels: reddish or bluish noise; two thirds of each are for training."""
+    folder = tmp_path_factory.mktemp("colours")
+    rng = np.random.default_rng(0)
+    rows = ["Filenames,Labels,Split"]
+    for i in range(96):
+        red = i % 2 == 0
+        pixels = rng.integers(0, 150, (20, 24, 3), dtype=np.uint8)
+        pixels[..., 0 if red else 2] += 90
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+        rows.append(f"{i:02d}.png,{'red' if red else 'blue'},{'val' if i % 3 == 0 else 'train'}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def benchmark(folder: Path) -> Benchmark:
+    return Benchmark.from_csv(folder, folder / "labels.csv")
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_resnet, "PLANES", (8, 8, 8, 8))
+    monkeypatch.setattr(small_resnet, "BLOCKS", (1, 1, 1, 1))
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return state
+
+
+def test_images_to_an_extractor(benchmark: Benchmark, tmp_path: Path) -> None:
+    trained = train_robust(benchmark, tmp_path / "new" / "robust.pt", **(QUICK | {"epochs": 8}))
+    assert (trained.n_training, trained.n_held_out) == (64, 32)
+    assert trained.losses[-1] < trained.losses[0]
+    assert trained.accuracy is not None
+    assert trained.robust_accuracy is not None
+    assert trained.accuracy > 0.9, "red and blue are easily told apart"
+    assert trained.robust_accuracy <= trained.accuracy + 1e-9
+    assert "32 held-out images" in repr(trained)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["robust.pt"], "nothing but the network is left"
+
+    loaded = extractors.load(trained.path)
+    assert (loaded.image_size, loaded.n_features, loaded.class_names) == (16, 8, ["blue", "red"])
+    held_out = [i for i in range(96) if i % 3 == 0]
+    images = torch.stack([loaded.preprocess(Image.open(benchmark.paths[i])) for i in held_out])
+    predicted = loaded.logits(images).argmax(1).numpy()
+    assert (predicted == benchmark.labels[held_out]).mean() == pytest.approx(trained.accuracy, abs=1.01 / 32)
+    assert loaded.features(images).shape == (32, 8)
+
+
+def test_normalises_with_the_training_images(benchmark: Benchmark, tmp_path: Path) -> None:
+    train_robust(benchmark, tmp_path / "robust.pt", **(QUICK | {"epochs": 1, "image_size": 20}))
+    content = torch.load(tmp_path / "robust.pt", weights_only=True)
+    # The shorter side is 20 pixels already, so that nothing is scaled: the middle of every image as it is.
+    learnt = np.stack([np.asarray(Image.open(benchmark.paths[i]))[:, 2:22] / 255 for i in range(96) if i % 3])
+    np.testing.assert_allclose(content["mean"], learnt.mean((0, 1, 2)), atol=1e-6)
+    np.testing.assert_allclose(content["std"], learnt.std((0, 1, 2)), atol=1e-6)
+
+
+def test_interrupted_training_goes_on(benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_robust(benchmark, tmp_path / "whole.pt", **QUICK)
+    real, calls = adversarial.l2_pgd, itertools.count()
+
+    def interrupted(*arguments: Any, **settings: Any) -> torch.Tensor:
+        if next(calls) == 3:  # in the second of three epochs of two batches
+            raise KeyboardInterrupt
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(adversarial, "l2_pgd", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_robust(benchmark, tmp_path / "resumed.pt", **QUICK)
+    assert not (tmp_path / "resumed.pt").exists()
+    with pytest.raises(BarlowError, match=r"another training \(seed 0, now 5\).*remove the file"):
+        train_robust(benchmark, tmp_path / "resumed.pt", **QUICK, seed=5)
+    fewer = Benchmark.from_table(benchmark.images_dir, benchmark.table.iloc[1:], benchmark.class_names)
+    with pytest.raises(BarlowError, match="other images, labels or network"):
+        train_robust(fewer, tmp_path / "resumed.pt", **QUICK)
+    made = next(calls)
+    train_robust(benchmark, tmp_path / "resumed.pt", **QUICK)
+    assert next(calls) - made == 1 + 4, "two epochs of two batches, not three"
+    whole, resumed = weights(tmp_path / "whole.pt"), weights(tmp_path / "resumed.pt")
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_path: Path) -> None:
+    content = {"state_dict": models.resnet18(num_classes=2).state_dict(), "bn_eps": 1e-3}
+    torch.save(content, tmp_path / "start.pt")
+    quick = QUICK | {"epochs": 1, "peak_rate": 1e-9, "image_size": 32, "rho": 0.0}
+    trained = train_robust(benchmark, tmp_path / "robust.pt", arch="resnet18", start=tmp_path / "start.pt", **quick)
+    torch.testing.assert_close(weights(trained.path)["fc.weight"], content["state_dict"]["fc.weight"])
+    written = torch.load(trained.path, weights_only=True)
+    assert (written["arch"], written["bn_eps"], written["mean"]) == ("resnet18", 1e-3, list(networks.IMAGENET_MEAN))
+    assert extractors.load(trained.path).n_features == 512
+    assert trained.robust_accuracy is None
+    with pytest.raises(BarlowError, match="tells 2 classes apart, these images have 3"):
+        three = Benchmark.from_table(benchmark.images_dir, benchmark.table, ["blue", "red", "green"])
+        train_robust(three, tmp_path / "other.pt", arch="resnet18", start=tmp_path / "start.pt")
+    with pytest.raises(BarlowError, match=r"does not hold a small_resnet.*--arch"):
+        train_robust(benchmark, tmp_path / "other.pt", start=tmp_path / "start.pt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": "training"}, r"no image has the split 'training'.*train, val"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"peak_rate": float("nan")}, "learning rate is nan"),
+        ({"rho": -1.0}, r"rho is -1\.0"),
+        ({"step_size": 0.0}, "of a length above 0"),
+        ({"batch_size": 65}, r"64 training images do not fill one batch of 65.*--batch-size"),
+        ({"arch": "alexnet", "image_size": 64}, "global average pooling"),
+        ({"arch": "resnet81"}, "no classification network 'resnet81'"),
+        ({"start": "none.pt"}, r"none\.pt"),
+    ],
+)
+def test_mistakes(benchmark: Benchmark, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BarlowError, match=f"(?i){message}"):
+        train_robust(benchmark, tmp_path / "robust.pt", **(QUICK | settings))
+    assert not (tmp_path / "robust.pt").exists()
+
+
+def test_damaged_checkpoint_is_explained(benchmark: Benchmark, tmp_path: Path) -> None:
+    (tmp_path / "robust.checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(BarlowError, match=r"robust\.checkpoint\.pt is not the checkpoint of a training"):
+        train_robust(benchmark, tmp_path / "robust.pt", **QUICK)
+
+
+def test_the_radius_is_that_of_the_robust_imagenet_networks() -> None:
+    assert default_rho(224) == 3.0
+    assert default_rho(32) == pytest.approx(3 / 7)
+
+
+def test_command(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "robust.pt"
+    arguments = ["train-robust", str(folder), str(out), "--metadata", str(folder / "labels.csv"), "--quiet", "--device", "cpu"]
+    recipe = ["--image-size", "16", "--epochs", "1", "--batch-size", "32", "--steps", "1", "--rate", "0.05"]
+    done = CliRunner().invoke(cli, arguments + recipe, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "of 32 held-out images" in done.output
+    again = CliRunner().invoke(cli, arguments + recipe)
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+    assert CliRunner().invoke(cli, [*arguments, *recipe, "--overwrite"]).exit_code == 0
