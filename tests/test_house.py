@@ -1,0 +1,103 @@
+"""The house: every room is in CONTRIBUTING.md, imports point one way (up its lists), and no modules import each other in a circle."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TOPS = ("barlow_core", "study", "apps")
+ROWS = re.findall(r"^\| (`[^|]+) \|", TEXT, flags=re.MULTILINE)
+ROOMS = [room.rstrip("/") for row in ROWS for room in re.findall(r"`([^`]+)`", row) if room.rstrip("/") not in TOPS]
+# Steps of the walk: `file` and what happens there, `name`.
+STEPS = re.findall(r"`([\w./]+\.\w+)` `(\w+)`", TEXT)
+# Circles that another change mends; module names, in the order of the import.
+KNOWN_CIRCLES = {("study.analysis.item_view", "study.analysis.analysis")}  # the first needs the type of the second
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the house by the name that imports it; apps/ itself is on Streamlit's path, so its name is left out."""
+    found = {}
+    for top in TOPS:
+        for file in sorted((ROOT / top).rglob("*.py")):
+            parts = file.relative_to(ROOT / "apps" if top == "apps" else ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def room(module: str) -> str:
+    """The room of a module, as CONTRIBUTING.md writes it: a folder or a file below one of the three tops."""
+    return "/".join(modules()[module].relative_to(ROOT).parts[:2])
+
+
+def imported(file: Path) -> Iterator[str]:
+    """What a file imports, anywhere in it: also inside functions and for types only."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: write imports in full, not relative"
+            assert node.module is not None
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            inside = [name for name in submodules if name in modules()]
+            yield from inside
+            if len(inside) < len(submodules):
+                yield node.module
+
+
+@cache
+def arrows() -> dict[str, list[str]]:
+    """Every module -> the modules of the house that it imports."""
+    return {module: sorted({name for name in imported(file) if name in modules()}) for module, file in modules().items()}
+
+
+def test_the_lists_have_every_room_once() -> None:
+    there = {room(module) for module in modules()} - {f"{top}/__init__.py" for top in TOPS}
+    assert there == set(ROOMS)
+    assert len(ROOMS) == len(set(ROOMS))
+
+
+def test_imports_point_up_the_lists() -> None:
+    order = {name: place for place, name in enumerate(ROOMS)}
+    below = len(ROOMS)  # the tops themselves: their __init__ may name everything, and nothing may need it
+    wrong = [
+        f"{module} imports {name}, a room below its own"
+        for module, names in arrows().items()
+        for name in names
+        if room(name) != room(module) and order.get(room(name), below) >= order.get(room(module), below)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("top", ["barlow_core", "study"])
+def test_only_apps_know_streamlit(top: str) -> None:
+    files = (ROOT / top).rglob("*.py")
+    assert not [file for file in files if any(name.split(".")[0] == "streamlit" for name in imported(file))]
+
+
+def test_no_circles() -> None:
+    graph = {module: [name for name in names if (module, name) not in KNOWN_CIRCLES] for module, names in arrows().items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other: {' <- '.join(error.args[1])}")
+
+
+def test_walk_leads_through_files_that_exist() -> None:
+    assert len(STEPS) >= 10
+    for file, name in STEPS:
+        code = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"\b(def|class|function|async) {name}\b", code), f"{file} has no {name}"
+
+
+def test_paths_in_the_text_exist() -> None:
+    named = re.findall(r"`((?:barlow_core|study|apps|data|tests|benchmarks|docs)/[\w./]*|[\w.]+\.(?:md|txt|toml))`", TEXT)
+    assert not [path for path in named if not (ROOT / path).exists()]
