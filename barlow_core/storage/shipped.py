@@ -26,7 +26,7 @@ def apps_dir() -> Path:
 
 
 def _shipped(name: str) -> Path:
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     candidates = (package / f"_{name}", package.parent / name)
     for folder in candidates:
         if folder.is_dir():
