@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +18,10 @@ from barlow_core.run import Run, digest
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and processes that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long one example takes says how busy the machine is (the first one imports torch); hangs are pytest-timeout's to end.
+hypothesis.settings.register_profile("barlow")
+hypothesis.settings.load_profile("barlow")
 
 CLASSES = ["cat", "dog", "truck"]
 N_FEATURES = 12
