@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,6 +29,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from barlow_core.benchmark import Benchmark
+from barlow_core.benchmark.columns import column_digest
 from barlow_core.errors import BarlowError, BusyError
 from barlow_core.storage.files import write_json, write_parquet
 
@@ -205,11 +206,13 @@ class Run:
         found: dict[str, Any] | None = self.info["stages"].get(stage)
         return found
 
-    def record(self, stage: str, *, key: str, settings: dict[str, Any], seconds: float, **more: Any) -> None:
-        """Write down that `stage` is finished: from what, how, at what cost."""
+    def record(
+        self, stage: str, *, key: str, settings: dict[str, Any], seconds: float, columns: Sequence[str] = (), **more: Any
+    ) -> None:
+        """Write down that `stage` is finished: from what (also from which columns of the metadata), how, at what cost."""
         self.info["stages"][stage] = {
             "key": key,
-            "made_from": self._upstream(stage),
+            "made_from": self._upstream(stage) | self._columns(columns),
             "settings": settings,
             "seconds": round(seconds, 2),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -228,12 +231,22 @@ class Run:
         keys |= {name: record["key"] for name, record in self.info["stages"].items()}
         return {name: keys.get(name) for name in UPSTREAM[stage]}
 
+    def _columns(self, names: Iterable[str]) -> dict[str, dict[str, str | None]]:
+        """What stands for the values of columns of the metadata; None for one that is not there (any more)."""
+        digests: dict[str, str | None] = {}
+        for name in names:
+            try:
+                digests[name] = column_digest(self.benchmark, name)
+            except BarlowError:
+                digests[name] = None
+        return {"columns": digests} if digests else {}
+
     def is_current(self, stage: str) -> bool:
         """Whether `stage` is finished and everything that it was made from is unchanged, all the way up."""
         record = self.recorded(stage)
         return (
             record is not None
-            and record["made_from"] == self._upstream(stage)
+            and record["made_from"] == self._upstream(stage) | self._columns(record["made_from"].get("columns", ()))
             and all(self.is_current(name) for name in UPSTREAM[stage] if name in STAGES)
         )
 

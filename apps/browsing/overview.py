@@ -21,7 +21,7 @@ from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
 from browsing.panels import found_panel
 from browsing.place import bound, go, here
-from browsing.words import GROUPINGS, GROUPINGS_HELP
+from browsing.words import GROUPINGS_HELP
 
 CARDS, ROW, SEED = 4, 6, 0  # failure modes on the overview; failing images of each; of their order
 BARS, PAIRS = 25, 200  # classes in the chart; confused pairs in the table
@@ -53,7 +53,7 @@ def _controls(run: Run) -> None:
             "Group the images by",
             groupings(run),
             wrap=True,
-            format_func=lambda grouping: GROUPINGS.get(grouping, grouping),
+            format_func=lambda grouping: plain(views.grouping_words(grouping)),
             help=GROUPINGS_HELP,
             **bound("grouping", place.grouping, change=lambda value: {"grouping": value or here().grouping}),
         )

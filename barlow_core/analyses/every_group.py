@@ -29,7 +29,7 @@ from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, Settings
 from barlow_core.failure_tree import FailureTree, Node
-from barlow_core.groups import Group, all_groups, parse
+from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
@@ -53,7 +53,7 @@ def explain_run(
     nothing is done again that the changed settings do not change.
 
     Args:
-        groupings: of `all_groups`.
+        groupings: of `all_groups`: "label", "prediction", "union", "pair", "all", columns of the metadata and products of such.
         keys: further groups by name, such as "pair:cat+dog".
         checks: how what is found is checked; see `Checks` for what None does.
         engine: "local" or "ray", see `engine.run_shards`.
@@ -64,7 +64,7 @@ def explain_run(
         The failure modes, as `Run.failure_modes`.
 
     Cost: about (number of images) * D * log(group size) for each grouping, times 1 + folds with cross-fitting. Memory: one
-    group's features for each worker. Disk: for groupings whose images lie apart, see `rows.gathered`.
+    group's features for each worker; with the grouping "all", for one worker those of all images. Disk: for groupings whose images lie apart, see `rows.gathered`.
     """
     chosen = Settings(**settings)
     benchmark = run.benchmark
@@ -73,7 +73,7 @@ def explain_run(
     groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
     memory = information_folder(run, chosen, checks)
     trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks))
-    key = digest(trees_key, asdict(chosen), [group.key for group in groups])
+    key = digest(trees_key, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
     if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
 
@@ -82,8 +82,8 @@ def explain_run(
         work = run.path / "explain" / trees_key
         for folder in (work, memory):
             folder.mkdir(parents=True, exist_ok=True)
-        known = _finished_before(run, trees_key)
-        todo = [group for group in groups if group.key not in known and not (work / f"{group.slug}.json").exists()]
+        known = _finished_before(run, trees_key, groups)
+        todo = [group for group in groups if group.key not in known and not (work / f"{group.stored_name}.json").exists()]
         failure, searched = benchmark.failure, checks.searched(benchmark)
         with gathered(run.features_path, todo, run.path / "explain", progress=progress) as source:
             shards = [
@@ -94,17 +94,17 @@ def explain_run(
                     None if searched is None else searched[group.indices],
                     chosen,
                     checks,
-                    memory / f"{group.slug}.npz",
+                    memory / f"{group.stored_name}.npz",
                 )
                 for group in todo
             ]
-            for slug, result in run_shards(
+            for name, result in run_shards(
                 analyse_group, shards, engine=engine, workers=workers, description="explain", unit="group", progress=progress
             ):
-                write_json(work / f"{slug}.json", result)
-        results = [known.get(group.key) or _read(work / f"{group.slug}.json") for group in groups]
+                write_json(work / f"{name}.json", result)
+        results = [known.get(group.key) or _read(work / f"{group.stored_name}.json") for group in groups]
         run.forget("explain")  # What follows replaces what it stands for.
-        _write_trees(run, {"key": trees_key, "settings": asdict(chosen), "checks": asdict(checks)}, results)
+        _write_trees(run, _head(trees_key, chosen, checks, groups), results)
         write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
         write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
         run.record(
@@ -112,6 +112,7 @@ def explain_run(
             key=key,
             settings=asdict(chosen) | {"groupings": list(groupings), "keys": list(keys), "checks": asdict(checks)},
             seconds=time.monotonic() - started,
+            columns=sorted({column for group in groups for column in columns_of(benchmark, group.grouping)}),
         )
         shutil.rmtree(run.path / "explain")
         for other in memory.parent.parent.iterdir():
@@ -207,14 +208,27 @@ def _read(path: Path) -> dict[str, Any]:
     return result
 
 
-def _finished_before(run: Run, trees_key: str) -> dict[str, dict[str, Any]]:
-    """The groups of trees.json, where they were made from the same and by the same settings."""
+def _head(trees_key: str, settings: Settings, checks: Checks, groups: Sequence[Group]) -> dict[str, Any]:
+    """What trees.json says before its groups; `names` tells apart groups of one key whose images changed with the metadata."""
+    names = {group.key: group.stored_name for group in groups if group.stored_name != group.slug}
+    return {"key": trees_key, "settings": asdict(settings), "checks": asdict(checks), "names": names}
+
+
+def _finished_before(run: Run, trees_key: str, groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
+    """Those of `groups` that trees.json has, made from the same images and by the same settings."""
     try:
         stored = _read(run.path / "trees.json")
     except (OSError, ValueError):
         return {}
-    groups: dict[str, dict[str, Any]] = stored["groups"] if stored.get("key") == trees_key else {}
-    return groups
+    if stored.get("key") != trees_key:
+        return {}
+    found: dict[str, dict[str, Any]] = stored["groups"]
+    names = stored.get("names", {})
+    return {
+        group.key: found[group.key]
+        for group in groups
+        if group.key in found and names.get(group.key, group.slug) == group.stored_name
+    }
 
 
 def _write_trees(run: Run, head: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:

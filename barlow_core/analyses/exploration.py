@@ -97,7 +97,7 @@ def explore(
                 depths,
                 thresholds,
                 checks,
-                memory / f"{group.slug}.npz",
+                memory / f"{group.stored_name}.npz",
             )
             for group in groups
         ]

@@ -29,7 +29,7 @@ def analyse_group(
         memory: a file for mutual information (see `InformationMemory`).
 
     Returns:
-        The group's slug, and everything about it as plain values; see `explain_run` for trees.json.
+        The group's stored name, and everything about it as plain values; see `explain_run` for trees.json.
     """
     features = rows.read()
     inside = np.ones(len(failure), dtype=bool) if searched is None else searched
@@ -47,7 +47,7 @@ def analyse_group(
         held_out = cross_fit(within, outcome, analyses, folds=checks.folds, seed=settings.seed, information=remember)
     remember.save()
     first = analyses[0]
-    return group.slug, {
+    return group.stored_name, {
         "group": group.key,
         "grouping": group.grouping,
         "class_name": group.name,

@@ -70,6 +70,12 @@ explain_options = options(
         show_default=True,
         help="Which groups to explain; may be given several times.",
     ),
+    click.option(
+        "--by",
+        multiple=True,
+        metavar="COLUMN",
+        help="Group by this column of the metadata as well, or by a product such as 'label*COLUMN'; may be given several times.",
+    ),
     click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times."),
     click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
     click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),

@@ -221,11 +221,15 @@ def _load_network(name: str, *, device: str | None = None, **options: Any) -> Ex
     return extractors.load(name, device=device or extractors.default_device(), **given)
 
 
-def _explain(run: Run, **settings: Any) -> None:
+def _explain(run: Run, *, groupings: Sequence[str], by: Sequence[str], **settings: Any) -> None:
     from barlow_core.analyses import Checks, explain_run
+    from barlow_core.groups import n_without_value
 
     checks = Checks(**{name: settings.pop(name) for name in CHECKS})
-    explain_run(run, checks=checks, **settings)
+    explain_run(run, checks=checks, groupings=[*groupings, *by], **settings)
+    for grouping in by:
+        if n := n_without_value(run.benchmark, grouping):
+            click.echo(f"{n:,} of {len(run.benchmark):,} images have no value in {grouping} and are in no group of it.", err=True)
 
 
 def _visualize(

@@ -10,7 +10,6 @@ import click
 from barlow_core.cli.options import engine_options
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
 from barlow_core.errors import BarlowError
-from barlow_core.groups import GROUPINGS
 
 if TYPE_CHECKING:
     pass
@@ -97,7 +96,7 @@ def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bo
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", "names", multiple=True, help="What to call a run, one for each, in the same order.")
 @click.option("--depth", "depths", multiple=True, type=int, help="Only trees of this depth; may be given several times.")
-@click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), help="Only this grouping.")
+@click.option("--grouping", "groupings", multiple=True, help="Only this grouping; the default is those of classes.")
 @click.option("--delta", type=float, help="Of a valid leaf; the default is that of the runs.")
 @click.option("--tau", type=float, help="Of a valid leaf; the default is that of the runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for tables (CSV, Parquet) and plots (PNG, SVG).")

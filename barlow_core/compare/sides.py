@@ -91,14 +91,14 @@ class Side:
 
 
 def _shared_key(result: dict[str, Any], first: Benchmark) -> str:
-    """A group's key as the first run writes it: a pair has its classes in the order of the benchmark."""
+    """A group's key as the first run writes it: a pair has its classes, a product its columns in the order of the benchmark."""
     key = str(result["group"])
-    if result["grouping"] == "pair":
-        try:
-            return parse(first, key).key
-        except BarlowError:
-            return key
-    return key
+    if result["grouping"] in ("label", "prediction"):  # nothing to order, and there may be thousands
+        return key
+    try:
+        return parse(first, key).key
+    except BarlowError:
+        return key
 
 
 class Pair:

@@ -30,6 +30,7 @@ from barlow_core.analyses.checks import Checks
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import failure_modes
 from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.groups import CLASS_GROUPINGS
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write, write_parquet
 
@@ -167,7 +168,8 @@ def evaluate(
     Args:
         runs: explained, such as one of a standard and one of a robust model.
         names: what to call them; None for the names of their folders.
-        depths, groupings: which to evaluate; None for all there are.
+        depths: which to evaluate; None for all there are.
+        groupings: which to evaluate; None for those of classes, over which the paper's measures are defined.
         delta, tau: of a valid leaf; None for those that the runs were explained with. The paper's are 0.1 and 0.2.
         confidence: of the intervals of `Evaluation.comparisons`.
 
@@ -188,11 +190,14 @@ def evaluate(
         results = run.trees()
         _require_all(results, name, depths, groupings)
         for result in results.values():
-            if groupings is None or result["grouping"] in groupings:
+            if result["grouping"] in (CLASS_GROUPINGS if groupings is None else groupings):
                 rows += _rows(name, result, depths, delta, tau)
     table = pd.DataFrame(rows, columns=list(GROUP_COLUMNS)).astype(GROUP_COLUMNS)
     if table.empty:
-        raise BarlowError(f"No group was explained in {', '.join(called)}. Explain some: barlow explain {runs[0].path}")
+        raise BarlowError(
+            f"No group of classes was explained in {', '.join(called)}. Explain some (barlow explain {runs[0].path}), or name a "
+            "grouping that was (--grouping)."
+        )
     held_out = {name: str(_checks(run).held_out) for run, name in zip(runs, called, strict=True)}
     return Evaluation(table, _summary(table), _comparisons(table, confidence), delta, tau, confidence, held_out)
 

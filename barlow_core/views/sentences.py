@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pandas as pd
 
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, threshold_text
+from barlow_core.groups import PRODUCT, parts
 from barlow_core.run import Run
 from barlow_core.wording import percent, percent_interval, points, points_interval
 
+GROUPING_WORDS = {
+    "label": "Label",
+    "prediction": "Prediction",
+    "union": "Label or prediction",
+    "pair": "Confused pair",
+    "all": "All images",
+    "mask": "Choice",
+}
+BY_CLASS = ("label", "prediction")
 # Rules that share fewer of their images are not the same rule for a reader.
 SAME_RULE = 0.5
 
@@ -88,7 +99,24 @@ def group_words(grouping: str, name: str) -> GroupWords:
     if grouping == "pair":
         pair = " and ".join(name.split("+", 1))
         return GroupWords(f"Images of {pair}", f"{pair} taken for each other.")
-    return GroupWords(f"Images chosen as {name}", "All wrong predictions among them.")
+    if grouping == "all":
+        return GroupWords("All images", "All wrong predictions of the benchmark.")
+    if grouping == "mask":
+        return GroupWords(f"Images chosen as {name}", "All wrong predictions among them.")
+    return _factor_words(parts(grouping, name))
+
+
+def _factor_words(found: list[tuple[str, str]]) -> GroupWords:
+    """A group by columns of the metadata, perhaps with a class."""
+    of_class = [f"{'labelled' if what == 'label' else 'predicted'} {name}" for what, name in found if what in BY_CLASS]
+    columns = [f"{what} = {name}" for what, name in found if what not in BY_CLASS]
+    title = " and ".join(of_class) + (" with " if of_class and columns else "") + " and ".join(columns)
+    return GroupWords(f"Images {title}" if of_class else f"Images with {title}", "All wrong predictions among them.")
+
+
+def grouping_words(grouping: str) -> str:
+    """Name a grouping for people: "Label", "camera", "Label and camera"."""
+    return " and ".join(GROUPING_WORDS.get(part, unquote(part)) for part in grouping.split(PRODUCT))
 
 
 def condition_words(conditions: Sequence[Condition]) -> dict[int, str]:

@@ -17,6 +17,7 @@ from barlow_core.analyses.every_group import information_folder
 from barlow_core.analyses.information_cache import InformationMemory
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
 from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.groups import parse
 from barlow_core.run import Run
 from barlow_core.statistics import cross_fit
 from barlow_core.wording import count
@@ -101,7 +102,7 @@ def _refitted(run: Run, key: str, result: dict[str, Any], chosen: Settings, chec
     if fits_whole and (checks.held_out == "cross-fit" or chosen.k > len(selected)):
         features = np.asarray(stored[group.indices], dtype=np.float32)
         folder = information_folder(run, chosen, checks)
-        remember = InformationMemory(folder / f"{group.slug}.npz", features, failure, chosen)
+        remember = InformationMemory(folder / f"{parse(run.benchmark, key).stored_name}.npz", features, failure, chosen)
         everything = np.arange(len(failure))
         (analysis,) = explain_depths(features, failure, chosen, [chosen.depth], information=remember(everything))
         leaves = None
