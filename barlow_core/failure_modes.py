@@ -6,7 +6,7 @@ This is for one group in memory; `analyses.explain_run` does it for all groups o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -191,7 +191,7 @@ def explain_depths(
             ),
             features=selected,
             information=information[selected],
-            settings=Settings(**asdict(settings) | {"depth": depth}),
+            settings=replace(settings, depth=depth),
             reason=reason,
         )
         for depth in depths

@@ -35,7 +35,7 @@ from scipy.optimize import nnls
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.tree import DecisionTreeClassifier
 
-from barlow_core.analyses import Checks, explain_run
+from barlow_core.analyses import Checks, ExplainRecord, explain_run, load_results
 from barlow_core.analyses.rows import gathered
 from barlow_core.engine import cores
 from barlow_core.examples import synthetic
@@ -282,7 +282,7 @@ def compare_with_plain(run: Run, ours: Point, arguments: argparse.Namespace) -> 
     features, failure = np.load(run.features_path, mmap_mode="r"), run.benchmark.failure
     groups = all_groups(run.benchmark, GROUPINGS)
     groups = groups[:: max(1, len(groups) // arguments.plain_groups)][: arguments.plain_groups]
-    trees = run.trees()
+    results = load_results(run)
     shared = []
     started = time.perf_counter()
     for group in groups:
@@ -291,10 +291,10 @@ def compare_with_plain(run: Run, ours: Point, arguments: argparse.Namespace) -> 
         best = np.argsort(-information, kind="stable")[:20]
         for depth in (1, 2, 3):
             DecisionTreeClassifier(criterion="entropy", max_depth=depth, class_weight="balanced").fit(rows[:, best], failed)
-        shared.append(len(set(best.tolist()) & {feature for feature, _ in trees[group.key]["features"]}))
+        shared.append(len(set(best.tolist()) & {feature for feature, _ in results[group.key].features}))
     plain = (time.perf_counter() - started) / len(groups)
     mine = ours.seconds / ours.groups
-    estimator = run.require("explain")["settings"]["estimator"]
+    estimator = ExplainRecord.of(run).settings.estimator
     print(
         f"\nThe plain way, timed on {len(groups)} groups in one process: {plain:.2f} s a group, so {plain * ours.groups:,.0f} s for "
         f"all {ours.groups} (extrapolated),\nor {plain * ours.groups / arguments.workers:,.0f} s if {arguments.workers} processes share "

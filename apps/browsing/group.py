@@ -10,6 +10,7 @@ import streamlit as st
 from shared.html import plain, stats
 
 from barlow_core import views
+from barlow_core.analyses import ExplainRecord
 from barlow_core.run import Run
 from barlow_core.wording import percent
 from browsing.data import of_group, of_run
@@ -117,18 +118,18 @@ def _choose(run: Run) -> None:
 def _settings(run: Run) -> dict[str, Any]:
     """The controls of the search, and what they stand at."""
     place = here()
-    own = run.require("explain")["settings"]
-    depth = place.depth or min(USUAL_DEPTH, own["depth"])
-    delta = own["delta"] if place.delta is None else place.delta
-    tau = own["tau"] if place.tau is None else place.tau
-    leaf = place.leaf or own["min_leaf"]
+    own = ExplainRecord.of(run).settings
+    depth = place.depth or min(USUAL_DEPTH, own.depth)
+    delta = own.delta if place.delta is None else place.delta
+    tau = own.tau if place.tau is None else place.tau
+    leaf = place.leaf or own.min_leaf
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="settings"):
         st.segmented_control(
             "Depth",
-            range(1, max(own["depth"], DEEPEST - 1) + 1),
+            range(1, max(own.depth, DEEPEST - 1) + 1),
             wrap=True,
             help="Conditions in a rule, at most. More describe the failures more closely, and are harder to read. "
-            f"Trees deeper than {own['depth']} are fitted when you choose them.",
+            f"Trees deeper than {own.depth} are fitted when you choose them.",
             **bound("depth", depth, change=lambda value: {"depth": value or here().depth}),
         )
         st.number_input(
@@ -139,7 +140,7 @@ def _settings(run: Run) -> dict[str, Any]:
             format="%.2f",
             width=150,
             help="A failure mode fails more often than the group by more than this.",
-            **bound("delta", float(delta), change=lambda value: {"delta": None if value == own["delta"] else round(value, 4)}),
+            **bound("delta", float(delta), change=lambda value: {"delta": None if value == own.delta else round(value, 4)}),
         )
         st.number_input(
             "τ (EC at least)",
@@ -149,7 +150,7 @@ def _settings(run: Run) -> dict[str, Any]:
             format="%.2f",
             width=150,
             help="A failure mode holds more than this share of the group's failures.",
-            **bound("tau", float(tau), change=lambda value: {"tau": None if value == own["tau"] else round(value, 4)}),
+            **bound("tau", float(tau), change=lambda value: {"tau": None if value == own.tau else round(value, 4)}),
         )
         st.number_input(
             "Images in a leaf, at least",
@@ -157,9 +158,9 @@ def _settings(run: Run) -> dict[str, Any]:
             step=1,
             width=190,
             help="Larger leaves are found again on new images more often. The tree is fitted again for it.",
-            **bound("leaf", int(leaf), change=lambda value: {"leaf": None if value == own["min_leaf"] else int(value)}),
+            **bound("leaf", int(leaf), change=lambda value: {"leaf": None if value == own.min_leaf else int(value)}),
         )
-        usual = (min(USUAL_DEPTH, own["depth"]), own["delta"], own["tau"], own["min_leaf"])
+        usual = (min(USUAL_DEPTH, own.depth), own.delta, own.tau, own.min_leaf)
         if (depth, delta, tau, leaf) != usual:
             st.button("As the run has it", on_click=go, kwargs=dict.fromkeys(SETTINGS), type="tertiary")
     return {"depth": depth, "delta": delta, "tau": tau, "min_leaf": leaf}

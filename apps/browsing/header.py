@@ -9,6 +9,7 @@ from shared.html import TERMS, plain
 from streamlit.delta_generator import DeltaGenerator
 
 from barlow_core import views
+from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 from barlow_core.wording import percent
@@ -91,11 +92,11 @@ def _choose_page() -> None:
 
 def show_help(run: Run) -> None:
     """What every number means and was measured on."""
-    settings = run.require("explain")["settings"]
+    settings = ExplainRecord.of(run).settings
     with st.popover("What do the numbers mean?", type="tertiary"):
         st.markdown("\n".join(f"- **{name}**: {text}" for name, text in TERMS.items()))
         st.markdown(
-            f"A **failure mode** is a leaf of the group's tree with ER > BER + {settings['delta']:g} and EC > {settings['tau']:g}, "
+            f"A **failure mode** is a leaf of the group's tree with ER > BER + {settings.delta:g} and EC > {settings.tau:g}, "
             "unless you choose others on the page of a group. "
             "Its rule speaks of features of the extractor, which the pictures A, B and C explain.\n\n"
             "Numbers are measured **on the same images in which the rules were searched** (in-sample), which flatters them, above "

@@ -9,6 +9,7 @@ import streamlit as st
 from shared.html import figure, plain, term
 
 from barlow_core import views
+from barlow_core.analyses import ExplainRecord
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from barlow_core.views import Evaluation
@@ -95,7 +96,7 @@ def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
     if not node.conditions:
         return
     settings = evaluation.analysis.settings
-    own = run.require("explain")["settings"]["min_leaf"]
+    own = ExplainRecord.of(run).settings.min_leaf
     mark = Kept(key, settings.depth, node.number, None if settings.min_leaf == own else settings.min_leaf)
     kept = here().kept
     if mark in kept:

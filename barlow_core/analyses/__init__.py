@@ -1,7 +1,20 @@
 """The failure analyses of all groups of a run: made on all cores, checked, remembered, and laid out as tables."""
 
 from barlow_core.analyses.checks import Checks
-from barlow_core.analyses.every_group import explain_run, load_analysis, load_result, searched_group
+from barlow_core.analyses.every_group import explain_run
 from barlow_core.analyses.exploration import explore
+from barlow_core.analyses.information_cache import group_information
+from barlow_core.analyses.record import ExplainRecord, GroupResult, load_analysis, load_result, load_results, searched_group
 
-__all__ = ["Checks", "explain_run", "explore", "load_analysis", "load_result", "searched_group"]
+__all__ = [
+    "Checks",
+    "ExplainRecord",
+    "GroupResult",
+    "explain_run",
+    "explore",
+    "group_information",
+    "load_analysis",
+    "load_result",
+    "load_results",
+    "searched_group",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Checks:
         """
         split = self._search_split(benchmark) if self.held_out in ("auto", "split") else None
         held_out = self.held_out if self.held_out != "auto" else "cross-fit" if split is None else "split"
-        return Checks(**{**self.__dict__, "held_out": held_out, "search_split": split})
+        return replace(self, held_out=held_out, search_split=split)
 
     def searched(self, benchmark: Benchmark) -> np.ndarray | None:
         """(N,) bool, the images that are searched; None for all. Of resolved checks."""

@@ -18,17 +18,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import parquet
 from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.information_cache import information_folder
 from barlow_core.analyses.one_group import analyse_group
+from barlow_core.analyses.record import ExplainRecord, GroupResult
 from barlow_core.analyses.rows import gathered
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import FailureAnalysis, Settings
-from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.failure_modes import Settings
 from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write, write_json, write_parquet
@@ -101,92 +101,20 @@ def explain_run(
             for name, result in run_shards(
                 analyse_group, shards, engine=engine, workers=workers, description="explain", unit="group", progress=progress
             ):
-                write_json(work / f"{name}.json", result)
-        results = [known.get(group.key) or _read(work / f"{group.stored_name}.json") for group in groups]
+                write_json(work / f"{name}.json", result.to_dict())
+        results = [GroupResult.from_dict(known.get(group.key) or _read(work / f"{group.stored_name}.json")) for group in groups]
         run.forget("explain")  # What follows replaces what it stands for.
         _write_trees(run, _head(trees_key, chosen, checks, groups), results)
         write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
         write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
-        run.record(
-            "explain",
-            key=key,
-            settings=asdict(chosen) | {"groupings": list(groupings), "keys": list(keys), "checks": asdict(checks)},
-            seconds=time.monotonic() - started,
-            columns=sorted({column for group in groups for column in columns_of(benchmark, group.grouping)}),
-        )
+        record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys))
+        columns = sorted({column for group in groups for column in columns_of(benchmark, group.grouping)})
+        run.record("explain", key=key, settings=record.to_dict(), seconds=time.monotonic() - started, columns=columns)
         shutil.rmtree(run.path / "explain")
         for other in memory.parent.parent.iterdir():
             if other != memory.parent:  # of features, labels or predictions that are no longer there
                 shutil.rmtree(other)
     return run.failure_modes()
-
-
-def load_analysis(run: Run, key: str, *, depth: int | None = None) -> FailureAnalysis:
-    """The analysis of one group that `explain_run` found before.
-
-    Args:
-        key: of the group, such as "label:truck".
-        depth: of the tree; None for the deepest there is.
-
-    Raises:
-        BarlowError: the group or the depth was not explained in this run.
-    """
-    result = load_result(run, key)
-    trees = result["trees"]
-    chosen = str(depth) if depth is not None else max(trees, key=int)
-    if chosen not in trees:
-        raise BarlowError(f"{key} has no tree of depth {depth} in {run.path}, only of depth {', '.join(trees)}.")
-    settings = {name: run.require("explain")["settings"][name] for name in Settings.__dataclass_fields__}
-    selected = result["features"]
-    return FailureAnalysis(
-        tree=FailureTree(Node.from_dict(trees[chosen])),
-        features=np.array([feature for feature, _ in selected], dtype=np.int64),
-        information=np.array([information for _, information in selected]),
-        settings=Settings(**settings | {"depth": int(chosen)}),
-        reason=result["reason"],
-    )
-
-
-def load_result(run: Run, key: str) -> dict[str, Any]:
-    """All that trees.json holds about one group, without reading the others.
-
-    Raises:
-        BarlowError: the group was not explained in this run.
-    """
-    run.require("explain")
-    lead = json.dumps(key, ensure_ascii=False).encode() + b": "
-    path = run.path / "trees.json"
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                if line.startswith(lead):
-                    found: dict[str, Any] = json.loads(line[len(lead) :].rstrip().rstrip(b","))
-                    return found
-    except (OSError, ValueError) as error:
-        raise BarlowError(f"{path} is missing or damaged ({error}). Run again: barlow explain {run.path}") from error
-    raise BarlowError(
-        f"{key} is not among the {len(run.groups())} groups explained in {run.path}. See them with: barlow show {run.path} groups"
-    )
-
-
-def information_folder(run: Run, settings: Settings, checks: Checks) -> Path:
-    """Where mutual information is remembered: a folder for the data, in it one for the estimator.
-
-    Args:
-        checks: resolved.
-    """
-    searched = checks.searched(run.benchmark)
-    split = None if searched is None else np.flatnonzero(searched).tolist()
-    data = digest(run.require("extract")["key"], run.benchmark.outcome_digest, split)
-    return run.path / "information" / data / digest(settings.estimator, settings.n_neighbors, settings.seed)
-
-
-def searched_group(run: Run, key: str) -> Group:
-    """The images of a group that were searched: all of them, or those of the split that `Checks` names."""
-    group = parse(run.benchmark, key)
-    checks = run.require("explain")["settings"]["checks"]
-    searched = Checks(**checks).searched(run.benchmark)
-    return group if searched is None else Group(group.grouping, group.name, group.indices[searched[group.indices]])
 
 
 def _complete(run: Run) -> bool:
@@ -231,7 +159,7 @@ def _finished_before(run: Run, trees_key: str, groups: Sequence[Group]) -> dict[
     }
 
 
-def _write_trees(run: Run, head: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:
+def _write_trees(run: Run, head: dict[str, Any], results: Sequence[GroupResult]) -> None:
     """Write trees.json with each group on a line of its own: JSON to everybody, and one group is found without the others."""
 
     def lines() -> Iterator[str]:
@@ -240,7 +168,7 @@ def _write_trees(run: Run, head: dict[str, Any], results: Sequence[dict[str, Any
         yield '"groups": {'
         for i, result in enumerate(results, 1):
             comma = "," if i < len(results) else ""
-            yield f"{json.dumps(result['group'], ensure_ascii=False)}: {json.dumps(result, ensure_ascii=False)}{comma}"
+            yield f"{json.dumps(result.group, ensure_ascii=False)}: {json.dumps(result.to_dict(), ensure_ascii=False)}{comma}"
         yield "}}"
 
     with atomic_write(run.path / "trees.json") as temporary, temporary.open("w", encoding="utf-8") as file:

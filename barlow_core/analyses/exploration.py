@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses.checks import Checks
-from barlow_core.analyses.every_group import information_folder
-from barlow_core.analyses.information_cache import InformationMemory
+from barlow_core.analyses.information_cache import InformationCache, information_folder
+from barlow_core.analyses.record import ExplainRecord
 from barlow_core.analyses.rows import Rows, gathered
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
@@ -69,9 +69,8 @@ def explore(
     Cost: one tree for each group, fold, k, leaf size and depth. The mutual information, which takes nearly all the time of
     `explain_run`, is remembered by it.
     """
-    record = run.require("explain")["settings"]
-    own = Settings(**{name: record[name] for name in Settings.__dataclass_fields__})
-    checks = Checks(**record["checks"])
+    record = ExplainRecord.of(run)
+    own, checks = record.settings, record.checks
     depths = sorted(set(depth)) or list(range(1, own.depth + 1))
     fits = [
         replace(own, k=one_k, min_leaf=leaf, depth=max(depths))
@@ -124,7 +123,7 @@ def _explore_group(
     within, outcome = features[inside], failure[inside]
     if nothing_to_explain(within, outcome) is not None:
         return []
-    remember = InformationMemory(memory, within, outcome, fits[0])
+    remember = InformationCache(memory, within, outcome, fits[0])
     information = remember(np.arange(len(outcome)))
     found = []
     for settings in fits:

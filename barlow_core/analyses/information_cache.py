@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.record import ExplainRecord, searched_group
 from barlow_core.failure_modes import Settings
+from barlow_core.groups import parse
 from barlow_core.information import mutual_information
+from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write
 
 
-class InformationMemory:
+class InformationCache:
     """The mutual information of every feature with failure, over all images of a group or some of them.
 
     Args:
@@ -52,3 +56,40 @@ class InformationMemory:
             with atomic_write(self._path) as temporary:
                 np.savez(temporary, **self._known)  # type: ignore[arg-type]
             self._changed = False
+
+
+def information_folder(run: Run, settings: Settings, checks: Checks) -> Path:
+    """Where mutual information is remembered: a folder for the data, in it one for the estimator.
+
+    Args:
+        checks: resolved.
+    """
+    searched = checks.searched(run.benchmark)
+    split = None if searched is None else np.flatnonzero(searched).tolist()
+    data = digest(run.require("extract")["key"], run.benchmark.outcome_digest, split)
+    return run.path / "information" / data / digest(settings.estimator, settings.n_neighbors, settings.seed)
+
+
+def information_cache(run: Run, key: str, features: np.ndarray, failure: np.ndarray) -> InformationCache:
+    """What an explained run remembers about one of its groups.
+
+    Args:
+        key: of the group.
+        features: (n, D), failure: (n,) bool: of the images of it that were searched (`searched_group`).
+    """
+    record = ExplainRecord.of(run)
+    folder = information_folder(run, record.settings, record.checks)
+    return InformationCache(folder / f"{parse(run.benchmark, key).stored_name}.npz", features, failure, record.settings)
+
+
+def group_information(run: Run, key: str) -> np.ndarray:
+    """The mutual information of every feature with failure over the searched images of a group, (D,) float64 nats.
+
+    The search remembers it, so nothing is worked out again unless somebody deleted that; nothing is written either way.
+
+    Raises:
+        BarlowError: the run is not explained, or has no such group.
+    """
+    group = searched_group(run, key)
+    remember = information_cache(run, key, run.features()[group.indices], run.benchmark.failure[group.indices])
+    return remember(np.arange(len(group)))

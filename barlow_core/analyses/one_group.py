@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from barlow_core.analyses.checks import Checks
-from barlow_core.analyses.information_cache import InformationMemory
+from barlow_core.analyses.information_cache import InformationCache
+from barlow_core.analyses.record import GroupResult, HeldOutMeasures
 from barlow_core.analyses.rows import Rows
-from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths, nothing_to_explain
+from barlow_core.failure_modes import Settings, explain_depths, nothing_to_explain
 from barlow_core.groups import Group
 from barlow_core.statistics import HeldOut, cross_fit, measure, permutation_test, stability
 
 
 def analyse_group(
     rows: Rows, group: Group, failure: np.ndarray, searched: np.ndarray | None, settings: Settings, checks: Checks, memory: Path
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, GroupResult]:
     """Search one group for failure modes, with trees of every depth up to `settings.depth`, and check them.
 
     Args:
@@ -26,15 +25,15 @@ def analyse_group(
         failure: (n,) bool, of the group's images.
         searched: (n,) bool, the images to search; None for all.
         checks: resolved.
-        memory: a file for mutual information (see `InformationMemory`).
+        memory: a file for mutual information (see `InformationCache`).
 
     Returns:
-        The group's stored name, and everything about it as plain values; see `explain_run` for trees.json.
+        The group's stored name, and everything about it.
     """
     features = rows.read()
     inside = np.ones(len(failure), dtype=bool) if searched is None else searched
     within, outcome = features[inside], failure[inside]
-    remember = InformationMemory(memory, within, outcome, settings)
+    remember = InformationCache(memory, within, outcome, settings)
     depths = range(1, settings.depth + 1)
     explicable = nothing_to_explain(within, outcome) is None
     information = remember(np.arange(len(outcome))) if explicable else None
@@ -47,33 +46,21 @@ def analyse_group(
         held_out = cross_fit(within, outcome, analyses, folds=checks.folds, seed=settings.seed, information=remember)
     remember.save()
     first = analyses[0]
-    return group.stored_name, {
-        "group": group.key,
-        "grouping": group.grouping,
-        "class_name": group.name,
-        "reason": first.reason,
-        "features": [[int(f), float(i)] for f, i in zip(first.features, first.information, strict=True)],
-        "trees": {str(analysis.settings.depth): analysis.tree.root.to_dict() for analysis in analyses},
-        "held_out": None if held_out is None else held_out.to_dict(checks.confidence, seed=settings.seed),
-        "permutation_test": _test(within, outcome, analyses, checks),
-        "stability": _stability(within, outcome, analyses, checks),
-    }
-
-
-def _test(
-    features: np.ndarray, failure: np.ndarray, analyses: list[FailureAnalysis], checks: Checks
-) -> list[dict[str, Any]] | None:
-    if not checks.permutations:
-        return None
-    seed = analyses[0].settings.seed
-    tests = permutation_test(features, failure, analyses, permutations=checks.permutations, seed=seed)
-    return [asdict(test) for test in tests]
-
-
-def _stability(
-    features: np.ndarray, failure: np.ndarray, analyses: list[FailureAnalysis], checks: Checks
-) -> dict[str, Any] | None:
-    if not checks.resamples:
-        return None
-    seed = analyses[0].settings.seed
-    return asdict(stability(features, failure, analyses, resamples=checks.resamples, correlation=checks.correlation, seed=seed))
+    tests = stable = None
+    if checks.permutations:
+        tests = tuple(permutation_test(within, outcome, analyses, permutations=checks.permutations, seed=settings.seed))
+    if checks.resamples:
+        stable = stability(
+            within, outcome, analyses, resamples=checks.resamples, correlation=checks.correlation, seed=settings.seed
+        )
+    return group.stored_name, GroupResult(
+        group=group.key,
+        grouping=group.grouping,
+        class_name=group.name,
+        reason=first.reason,
+        features=tuple((int(f), float(i)) for f, i in zip(first.features, first.information, strict=True)),
+        trees={analysis.settings.depth: analysis.tree for analysis in analyses},
+        held_out=None if held_out is None else HeldOutMeasures.of(held_out, checks.confidence, seed=settings.seed),
+        permutation_tests=tests,
+        stability=stable,
+    )

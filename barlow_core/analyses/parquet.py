@@ -8,15 +8,15 @@ the ends of a confidence interval. What was not checked is missing (NaN).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.record import GroupResult, LeafMeasures, TreeMeasures
 from barlow_core.failure_modes import Settings, failure_modes
-from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.statistics import benjamini_hochberg, increase_interval, wilson_interval
 
 HELD_OUT_LEAF = {
@@ -69,50 +69,47 @@ FAILURE_MODE_COLUMNS = {
 }
 
 
-def groups_table(results: Sequence[dict[str, Any]], checks: Checks) -> pd.DataFrame:
+def groups_table(results: Sequence[GroupResult], checks: Checks) -> pd.DataFrame:
     """One row a group: group, grouping, class_name, n_images, n_failures, ber, reason; ALER and checks for each depth."""
     q = _q_values(results)
     rows = []
     for result in results:
-        trees = {int(depth): FailureTree(Node.from_dict(tree)) for depth, tree in result["trees"].items()}
-        root = next(iter(trees.values())).root
         row: dict[str, Any] = {
-            "group": result["group"],
-            "grouping": result["grouping"],
-            "class_name": result["class_name"],
-            "n_images": root.n_images,
-            "n_failures": root.n_failures,
-            "ber": root.error_rate,
-            **{f"aler_depth_{depth}": tree.aler for depth, tree in trees.items()},
+            "group": result.group,
+            "grouping": result.grouping,
+            "class_name": result.class_name,
+            "n_images": result.n_images,
+            "n_failures": result.n_failures,
+            "ber": result.ber,
+            **{f"aler_depth_{depth}": tree.aler for depth, tree in result.trees.items()},
         }
-        for depth in trees:
-            held_out, test = _held_out(result, depth), _test(result, depth)
-            row |= {f"{column}_depth_{depth}": held_out.get(name) for column, name in HELD_OUT_TREE.items()}
-            row |= {f"p_depth_{depth}": test.get("p"), f"q_depth_{depth}": q.get((result["group"], depth))}
-        rows.append(row | {"reason": result["reason"]})
+        for depth in result.trees:
+            held_out = held_out_columns(result.held_out_tree(depth), HELD_OUT_TREE)
+            test = result.permutation_test(depth)
+            row |= {f"{column}_depth_{depth}": value for column, value in held_out.items()}
+            row |= {f"p_depth_{depth}": test and test.p, f"q_depth_{depth}": q.get((result.group, depth))}
+        rows.append(row | {"reason": result.reason})
     table = pd.DataFrame(rows)
     measured = [column for column in table if str(column).startswith((*HELD_OUT_TREE, "p_depth", "q_depth"))]
     return table.astype(dict.fromkeys(measured, "float64") | {"reason": "string"})
 
 
-def failure_modes_table(results: Sequence[dict[str, Any]], settings: Settings, checks: Checks) -> pd.DataFrame:
+def failure_modes_table(results: Sequence[GroupResult], settings: Settings, checks: Checks) -> pd.DataFrame:
     """One row a leaf that passes delta and tau, the highest importance value first within a tree; `FAILURE_MODE_COLUMNS`."""
     q = _q_values(results)
     rows = []
     for result in results:
-        for depth, plain in result["trees"].items():
-            tree = FailureTree(Node.from_dict(plain))
-            held_out, test = _held_out(result, int(depth)), _test(result, int(depth))
-            held_out_leaves = {leaf["leaf"]: leaf for leaf in held_out.get("leaves", ())}
-            stable = _stable(result, int(depth))
+        for depth, tree in result.trees.items():
+            held_out, test = result.held_out_tree(depth), result.permutation_test(depth)
+            stable = result.leaf_stability(depth)
             for leaf in failure_modes(tree, delta=settings.delta, tau=settings.tau):
-                again = held_out_leaves.get(leaf.number, {})
+                again = held_out.leaf(leaf.number) if held_out else None
                 rows.append(
                     {
-                        "group": result["group"],
-                        "grouping": result["grouping"],
-                        "class_name": result["class_name"],
-                        "depth": int(depth),
+                        "group": result.group,
+                        "grouping": result.grouping,
+                        "class_name": result.class_name,
+                        "depth": depth,
                         "leaf": leaf.number,
                         "rule": leaf.rule,
                         "conditions": json.dumps(leaf.conditions),
@@ -128,11 +125,11 @@ def failure_modes_table(results: Sequence[dict[str, Any]], settings: Settings, c
                         "aler": tree.aler,
                         "_failures": tree.root.n_failures,
                         "_images": tree.root.n_images,
-                        **{column: again.get(name) for column, name in HELD_OUT_LEAF.items()},
-                        "held_out_ber": held_out.get("ber"),
-                        "p": test.get("p"),
-                        "q": q.get((result["group"], int(depth))),
-                        "stability": stable.get(leaf.number),
+                        **held_out_columns(again, HELD_OUT_LEAF),
+                        "held_out_ber": held_out and held_out.ber,
+                        "p": test and test.p,
+                        "q": q.get((result.group, depth)),
+                        "stability": stable[leaf.number].feature_share if leaf.number in stable else None,
                     }
                 )
     hidden = ["_failures", "_images"]
@@ -154,27 +151,16 @@ def _with_intervals(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     )
 
 
-def _q_values(results: Sequence[dict[str, Any]]) -> dict[tuple[str, int], float]:
+def _q_values(results: Sequence[GroupResult]) -> dict[tuple[str, int], float]:
     """q of each group and depth: p corrected, at each depth, for the number of groups."""
     found: dict[tuple[str, int], float] = {}
-    for depth in sorted({int(depth) for result in results for depth in result["trees"]}):
-        p = [_test(result, depth).get("p") for result in results]
-        corrected = benjamini_hochberg(np.array(p, dtype=np.float64))
-        found |= {(result["group"], depth): float(q) for result, q in zip(results, corrected, strict=True)}
+    for depth in sorted({depth for result in results for depth in result.trees}):
+        tests = [result.permutation_test(depth) for result in results]
+        corrected = benjamini_hochberg(np.array([test and test.p for test in tests], dtype=np.float64))
+        found |= {(result.group, depth): float(q) for result, q in zip(results, corrected, strict=True)}
     return found
 
 
-def _held_out(result: dict[str, Any], depth: int) -> dict[str, Any]:
-    trees = (result["held_out"] or {}).get("trees", ())
-    return next((tree for tree in trees if tree["depth"] == depth), {})
-
-
-def _test(result: dict[str, Any], depth: int) -> dict[str, Any]:
-    return next((test for test in result["permutation_test"] or () if test["depth"] == depth), {})
-
-
-def _stable(result: dict[str, Any], depth: int) -> dict[int, float | None]:
-    """Leaf number -> how often the feature of its last split is chosen again."""
-    trees = (result["stability"] or {}).get("trees", ())
-    leaves = next((tree["leaves"] for tree in trees if tree["depth"] == depth), ())
-    return {leaf["number"]: leaf["feature_share"] for leaf in leaves}
+def held_out_columns(measures: LeafMeasures | TreeMeasures | None, columns: Mapping[str, str]) -> dict[str, float | None]:
+    """What was measured on held-out images as columns of a table (`HELD_OUT_LEAF`, `HELD_OUT_TREE`); None where nothing was."""
+    return {column: getattr(measures, name, None) for column, name in columns.items()}

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from barlow_core.analyses import load_analysis, load_result
+from barlow_core.analyses import ExplainRecord, load_analysis
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
@@ -127,7 +127,7 @@ def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
 
 
 def _depth(run: Run, depth: int | None) -> int:
-    deepest: int = run.require("explain")["settings"]["depth"]
+    deepest = ExplainRecord.of(run).settings.depth
     if depth is not None and not 1 <= depth <= deepest:
         raise BarlowError(
             f"{run.path} has no trees of depth {depth}. Expected 1 to {deepest}; deeper ones come from: "
@@ -231,7 +231,7 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
     """
     analysis = load_analysis(run, key, depth=depth)
     if as_json:
-        print(json.dumps(load_result(run, key)["trees"][str(analysis.settings.depth)], indent=1))
+        print(json.dumps(analysis.tree.root.to_dict(), indent=1))
         return
     console = _console()
     console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")

@@ -10,7 +10,6 @@ import pandas as pd
 from barlow_core.compare.comparison import SIDES
 from barlow_core.compare.differences import CELLS, GROUP, with_difference, with_rate
 from barlow_core.compare.sides import Pair
-from barlow_core.evaluation.evaluation import held_out_tree
 
 GROUP_COLUMNS = {
     "group": "string",
@@ -52,7 +51,7 @@ def groups_table(pair: Pair, confidence: float) -> pd.DataFrame:
         interval = pair.interval(*images)
         row: dict[str, Any] = {
             "group": key,
-            "grouping": result["grouping"],
+            "grouping": result.grouping,
             "class_name": key.partition(":")[2],
             "explained_in": "both" if len(explained) == 2 else explained[0],
             "same_images": pair.alike(*images),
@@ -64,10 +63,10 @@ def groups_table(pair: Pair, confidence: float) -> pd.DataFrame:
             if own is not None:
                 row |= {f"n_images_{name}": len(own), f"n_failures_{name}": int(side.failure[own].sum())}
             if key in side.results:
-                tree = side.trees[key]
+                tree, held_out = side.trees[key], side.results[key].held_out_tree(side.depth)
                 row |= {
                     f"aler_increase_{name}": tree.aler - tree.ber,
-                    f"held_out_aler_increase_{name}": held_out_tree(side.results[key], side.depth).get("aler_increase"),
+                    f"held_out_aler_increase_{name}": held_out and held_out.aler_increase,
                     f"failure_modes_{name}": len(side.modes[key]),
                 }
         rows.append(row)

@@ -108,7 +108,7 @@ def _mode_rows(pair: Pair, found_in: int, finder: Side, other: Side, key: str, m
         row: dict[str, Any] = {
             "found_in": mine,
             "group": key,
-            "grouping": finder.results[key]["grouping"],
+            "grouping": finder.results[key].grouping,
             "class_name": key.partition(":")[2],
             "depth": finder.depth,
             "leaf": mode.number,
@@ -117,8 +117,8 @@ def _mode_rows(pair: Pair, found_in: int, finder: Side, other: Side, key: str, m
             "known_in_other": others is not None,
             "interval": interval,
             **_counted(mine, finder, own, rule_images),
-            f"held_out_n_images_{mine}": held_out.get("n_images"),
-            f"held_out_error_rate_{mine}": held_out.get("error_rate"),
+            f"held_out_n_images_{mine}": held_out and held_out.n_images,
+            f"held_out_error_rate_{mine}": held_out and held_out.error_rate,
         }
         if there is not None and others is not None:
             row |= _counted(theirs, other, others, others[there[i]])

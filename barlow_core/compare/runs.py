@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from barlow_core.analyses import ExplainRecord
 from barlow_core.compare.comparison import Comparison
 from barlow_core.compare.groups import groups_table, overall
 from barlow_core.compare.modes import modes_table
@@ -74,7 +75,7 @@ def compare(
 
 
 def _common_depth(runs: Sequence[Run], names: Sequence[str], depth: int | None) -> int:
-    deepest = [int(run.require("explain")["settings"]["depth"]) for run in runs]
+    deepest = [ExplainRecord.of(run).settings.depth for run in runs]
     if depth is None:
         return min(deepest)
     for run, name, most in zip(runs, names, deepest, strict=True):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.record import ExplainRecord, GroupResult, LeafMeasures, load_results
 from barlow_core.benchmark import Benchmark
 from barlow_core.compare.differences import CELLS
 from barlow_core.errors import BarlowError
-from barlow_core.evaluation.evaluation import held_out_tree
 from barlow_core.failure_modes import failure_modes
-from barlow_core.failure_tree import FailureTree, Node
+from barlow_core.failure_tree import Node
 from barlow_core.groups import all_groups, parse
 from barlow_core.run import Run
 
@@ -35,7 +33,7 @@ class Side:
 
     Attributes:
         failure: (N,) bool, and searched: (N,) bool, the images that were searched, or None for all; both by these positions.
-        results: group key -> what trees.json says of it; trees, modes: its tree of the depth that is compared, and of that the
+        results: group key -> what was found in it; trees, modes: its tree of the depth that is compared, and of that the
             leaves that pass delta and tau.
     """
 
@@ -45,11 +43,11 @@ class Side:
         self.order = np.arange(len(self.benchmark)) if order is None else order  # own position of each image
         self._place = np.argsort(self.order)  # the inverse: place of each own position
         self.failure = self.benchmark.failure[self.order]
-        searched = Checks(**run.require("explain")["settings"]["checks"]).searched(self.benchmark)
+        searched = ExplainRecord.of(run).checks.searched(self.benchmark)
         self.searched = None if searched is None else searched[self.order]
         self.depth = depth
-        self.results = {_shared_key(result, first): result for result in run.trees().values()}
-        self.trees = {key: FailureTree(Node.from_dict(result["trees"][str(depth)])) for key, result in self.results.items()}
+        self.results = {_shared_key(result, first): result for result in load_results(run).values()}
+        self.trees = {key: result.trees[depth] for key, result in self.results.items()}
         self.modes = {key: failure_modes(tree, delta=delta, tau=tau) for key, tree in self.trees.items()}
 
     @cached_property
@@ -84,21 +82,20 @@ class Side:
             held.append(inside)
         return held
 
-    def held_out(self, key: str, leaf: int) -> dict[str, Any]:
-        """What trees.json says about a leaf on held-out images (`HeldOutLeaf`); {} where nothing."""
-        leaves = held_out_tree(self.results[key], self.depth).get("leaves", ())
-        return next((row for row in leaves if row["leaf"] == leaf), {})
+    def held_out(self, key: str, leaf: int) -> LeafMeasures | None:
+        """A leaf on held-out images; None where it was not measured."""
+        tree = self.results[key].held_out_tree(self.depth)
+        return None if tree is None else tree.leaf(leaf)
 
 
-def _shared_key(result: dict[str, Any], first: Benchmark) -> str:
+def _shared_key(result: GroupResult, first: Benchmark) -> str:
     """A group's key as the first run writes it: a pair has its classes, a product its columns in the order of the benchmark."""
-    key = str(result["group"])
-    if result["grouping"] in ("label", "prediction"):  # nothing to order, and there may be thousands
-        return key
+    if result.grouping in ("label", "prediction"):  # nothing to order, and there may be thousands
+        return result.group
     try:
-        return parse(first, key).key
+        return parse(first, result.group).key
     except BarlowError:
-        return key
+        return result.group
 
 
 class Pair:

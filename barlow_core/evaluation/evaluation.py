@@ -26,10 +26,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.record import ExplainRecord, GroupResult, TreeMeasures, load_results
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import failure_modes
-from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.groups import CLASS_GROUPINGS
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write, write_parquet
@@ -187,10 +186,10 @@ def evaluate(
     delta, tau = agreed(runs, called, "delta", delta), agreed(runs, called, "tau", tau)
     rows: list[dict[str, Any]] = []
     for run, name in zip(runs, called, strict=True):
-        results = run.trees()
+        results = load_results(run)
         _require_all(results, name, depths, groupings)
         for result in results.values():
-            if result["grouping"] in (CLASS_GROUPINGS if groupings is None else groupings):
+            if result.grouping in (CLASS_GROUPINGS if groupings is None else groupings):
                 rows += _rows(name, result, depths, delta, tau)
     table = pd.DataFrame(rows, columns=list(GROUP_COLUMNS)).astype(GROUP_COLUMNS)
     if table.empty:
@@ -198,7 +197,7 @@ def evaluate(
             f"No group of classes was explained in {', '.join(called)}. Explain some (barlow explain {runs[0].path}), or name a "
             "grouping that was (--grouping)."
         )
-    held_out = {name: str(_checks(run).held_out) for run, name in zip(runs, called, strict=True)}
+    held_out = {name: ExplainRecord.of(run).checks.held_out for run, name in zip(runs, called, strict=True)}
     return Evaluation(table, _summary(table), _comparisons(table, confidence), delta, tau, confidence, held_out)
 
 
@@ -229,7 +228,7 @@ def agreed(runs: Sequence[Run], names: Sequence[str], setting: str, given: float
     Raises:
         BarlowError: they differ and none is given, or it is not in [0, 1].
     """
-    used = {name: float(run.require("explain")["settings"][setting]) for run, name in zip(runs, names, strict=True)}
+    used = {name: float(getattr(ExplainRecord.of(run).settings, setting)) for run, name in zip(runs, names, strict=True)}
     if given is None:
         if len(set(used.values())) > 1:
             listed = ", ".join(f"{value:g} in {name}" for name, value in used.items())
@@ -242,21 +241,11 @@ def agreed(runs: Sequence[Run], names: Sequence[str], setting: str, given: float
     return given
 
 
-def held_out_tree(result: dict[str, Any], depth: int) -> dict[str, Any]:
-    """What one entry of trees.json says about its tree of that depth on held-out images (`HeldOutTree`); {} where nothing."""
-    trees = (result["held_out"] or {}).get("trees", ())
-    return next((tree for tree in trees if tree["depth"] == depth), {})
-
-
-def _checks(run: Run) -> Checks:
-    return Checks(**run.require("explain")["settings"]["checks"])
-
-
 def _require_all(
-    results: dict[str, dict[str, Any]], name: str, depths: Sequence[int] | None, groupings: Sequence[str] | None
+    results: dict[str, GroupResult], name: str, depths: Sequence[int] | None, groupings: Sequence[str] | None
 ) -> None:
-    known_depths = sorted({int(depth) for result in results.values() for depth in result["trees"]})
-    known_groupings = list(dict.fromkeys(result["grouping"] for result in results.values()))
+    known_depths = sorted({depth for result in results.values() for depth in result.trees})
+    known_groupings = list(dict.fromkeys(result.grouping for result in results.values()))
     for what, asked, known in (("depth", depths, known_depths), ("grouping", groupings, known_groupings)):
         missing = [value for value in asked or () if value not in known]
         if missing:
@@ -266,21 +255,19 @@ def _require_all(
             )
 
 
-def _rows(name: str, result: dict[str, Any], depths: Sequence[int] | None, delta: float, tau: float) -> Iterator[dict[str, Any]]:
+def _rows(name: str, result: GroupResult, depths: Sequence[int] | None, delta: float, tau: float) -> Iterator[dict[str, Any]]:
     """The rows of one group, one for each of its trees."""
-    for depth_text, plain in result["trees"].items():
-        depth = int(depth_text)
+    for depth, tree in result.trees.items():
         if depths is not None and depth not in depths:
             continue
-        tree = FailureTree(Node.from_dict(plain))
         leaves = tree.leaves
         best, valid = leaves[0], failure_modes(tree, delta=delta, tau=tau)
         aler = sum(leaf.importance_value for leaf in leaves)
         row = {
             "run": name,
-            "group": result["group"],
-            "grouping": result["grouping"],
-            "class_name": result["class_name"],
+            "group": result.group,
+            "grouping": result.grouping,
+            "class_name": result.class_name,
             "depth": depth,
             "n_images": tree.root.n_images,
             "n_failures": tree.root.n_failures,
@@ -299,28 +286,28 @@ def _rows(name: str, result: dict[str, Any], depths: Sequence[int] | None, delta
             "importance_value": best.importance_value,
             "increase": best.error_rate - tree.ber,
             "valid": best in valid,
-            "reason": result["reason"],
+            "reason": result.reason,
         }
-        yield row | _held_out_row(held_out_tree(result, depth), best.number, delta, tau)
+        yield row | _held_out_row(result.held_out_tree(depth), best.number, delta, tau)
 
 
-def _held_out_row(tree: dict[str, Any], leaf: int, delta: float, tau: float) -> dict[str, Any]:
-    if not tree:
+def _held_out_row(tree: TreeMeasures | None, leaf: int, delta: float, tau: float) -> dict[str, Any]:
+    best = None if tree is None else tree.leaf(leaf)
+    if tree is None or best is None or tree.ber is None:
         return {}
-    best = next(row for row in tree["leaves"] if row["leaf"] == leaf)
-    rate, coverage = best["error_rate"], best["error_coverage"]
+    rate, coverage = best.error_rate, best.error_coverage
     return {
-        "held_out_n_images": tree["n_images"],
-        "held_out_ber": tree["ber"],
-        "held_out_aler_increase": tree["aler_increase"],
-        "held_out_aler_increase_low": tree["aler_increase_low"],
-        "held_out_aler_increase_high": tree["aler_increase_high"],
-        "leaf_held_out_n_images": best["n_images"],
+        "held_out_n_images": tree.n_images,
+        "held_out_ber": tree.ber,
+        "held_out_aler_increase": tree.aler_increase,
+        "held_out_aler_increase_low": tree.aler_increase_low,
+        "held_out_aler_increase_high": tree.aler_increase_high,
+        "leaf_held_out_n_images": best.n_images,
         "held_out_error_rate": rate,
         "held_out_error_coverage": coverage,
-        "held_out_increase": best["increase"],
+        "held_out_increase": best.increase,
         # A leaf that no held-out image, or no held-out failure, falls into has proved nothing.
-        "held_out_valid": rate is not None and coverage is not None and rate > tree["ber"] + delta and coverage > tau,
+        "held_out_valid": rate is not None and coverage is not None and rate > tree.ber + delta and coverage > tau,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import Chosen, found
 from barlow_core.export.pictures import Embedded, Embedder, histogram
@@ -81,14 +82,13 @@ def report(
         for i, (one, evaluation, node) in enumerate(chosen, 1)
     ]
     about = summary(run)
-    settings = run.require("explain")["settings"]
     return _template().render(
         title=title or f"Failure modes of {about.name}",
         about=about,
         run=run.path.resolve().name,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=_version(),
-        settings=settings,
+        settings=ExplainRecord.of(run).settings,
         measured=measured_words(run),
         sections=sections,
         left_out=embed.left_out,
@@ -111,25 +111,22 @@ def _template() -> jinja2.Template:
 
 def measured_words(run: Run) -> list[str]:
     """On which images the numbers of a run were measured, in sentences."""
-    settings = run.require("explain")["settings"]
-    checks = settings["checks"]
+    checks = ExplainRecord.of(run).checks
     words = []
-    if checks["held_out"] == "split":
-        words.append(
-            f"Rules were searched on the images whose Split is {checks['search_split']}, and measured again on the others."
-        )
+    if checks.held_out == "split":
+        words.append(f"Rules were searched on the images whose Split is {checks.search_split}, and measured again on the others.")
     else:
         words.append(
             "Rules were searched on all images. Rates on the images that were searched are too high, the more so for small leaves."
         )
-        if checks["held_out"] == "cross-fit":
+        if checks.held_out == "cross-fit":
             words.append(
-                f"Held-out numbers come from cross-fitting: the search was repeated {checks['folds']} times, each time without the "
+                f"Held-out numbers come from cross-fitting: the search was repeated {checks.folds} times, each time without the "
                 "images that what it found was measured on."
             )
         else:
             words.append("Nothing was measured on held-out images.")
-    words.append(f"Intervals are at {checks['confidence'] * 100:g} %.")
+    words.append(f"Intervals are at {checks.confidence * 100:g} %.")
     return words
 
 

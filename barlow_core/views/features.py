@@ -162,7 +162,7 @@ def similar_features(run: Run, key: str, feature: int, *, n: int = 10, sample: i
     correlation[feature] = np.nan  # itself
     order = np.argsort(-np.abs(correlation), kind="stable")  # NaN, of features that do not vary, last
     order = order[: np.isfinite(correlation).sum()][:n]
-    selected = {number for number, _ in load_result(run, key)["features"]}
+    selected = {number for number, _ in load_result(run, key).features}
     table = pd.DataFrame(
         {
             "feature": order.astype(np.int64),

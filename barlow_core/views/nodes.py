@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses import searched_group
-from barlow_core.analyses.checks import Checks
-from barlow_core.analyses.parquet import HELD_OUT_LEAF
+from barlow_core.analyses import ExplainRecord, searched_group
+from barlow_core.analyses.parquet import HELD_OUT_LEAF, held_out_columns
+from barlow_core.analyses.record import LeafMeasures
 from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.groups import parse
 from barlow_core.run import Run
-from barlow_core.statistics import increase_interval, wilson_interval
+from barlow_core.statistics import HeldOutLeaf, wilson_interval
 from barlow_core.views.sentences import rule_words
 from barlow_core.views.what_if import Evaluation
 
@@ -33,15 +31,14 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
         other splits; with cross-fitting only leaves have stand-ins (`statistics.cross_fit`).
     """
     analysis = evaluation.analysis
-    checks = Checks(**run.require("explain")["settings"]["checks"])
+    checks = ExplainRecord.of(run).checks
     ranks = {mode.number: rank for rank, mode in enumerate(analysis.failure_modes, 1)}
     held_out = evaluation.held_out or {}
     if checks.held_out == "split":
-        held_out = _counted(run, key, analysis.tree, checks)
+        held_out = _counted(run, key, analysis.tree, checks.confidence)
     rows = []
     for node, parent, level, split in _walk(analysis.tree.root, None, 0, None):
         low, high = wilson_interval(node.n_failures, node.n_images, confidence=checks.confidence)
-        again = held_out.get(node.number, {})
         rows.append(
             {
                 "node": node.number,
@@ -60,7 +57,7 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
                 "importance_value": node.importance_value,
                 "increase": node.error_rate - analysis.ber,
                 "rank": ranks.get(node.number),
-                **{column: again.get(name) for column, name in HELD_OUT_LEAF.items()},
+                **held_out_columns(held_out.get(node.number), HELD_OUT_LEAF),
             }
         )
     return pd.DataFrame(rows).astype({"parent": "Int64", "rank": "Int64"} | dict.fromkeys(HELD_OUT_LEAF, "float64"))
@@ -76,7 +73,7 @@ def _walk(
     return found
 
 
-def _counted(run: Run, key: str, tree: FailureTree, checks: Checks) -> dict[int, dict[str, Any]]:
+def _counted(run: Run, key: str, tree: FailureTree, confidence: float) -> dict[int, LeafMeasures]:
     """The nodes of a tree, counted on the images of the group that are in another split than the one searched."""
     indices = np.setdiff1d(parse(run.benchmark, key).indices, searched_group(run, key).indices, assume_unique=True)
     if not len(indices):
@@ -85,23 +82,10 @@ def _counted(run: Run, key: str, tree: FailureTree, checks: Checks) -> dict[int,
     used = {condition.feature for node in tree.root for condition in node.conditions}
     columns = {feature: np.asarray(features[indices, feature]) for feature in used}
     found = {}
-    all_images, all_failures = len(indices), int(failure.sum())
     for node in tree.root:
         holds = np.ones(len(indices), dtype=bool)
         for condition in node.conditions:
             holds &= condition._replace(feature=0).holds(columns[condition.feature][:, None])
-        n, f = int(holds.sum()), int(failure[holds].sum())
-        rate = wilson_interval(f, n, confidence=checks.confidence)
-        increase = increase_interval(f, n, all_failures, all_images, confidence=checks.confidence)
-        found[node.number] = {
-            "n_images": n,
-            "n_failures": f,
-            "error_rate": f / n if n else None,
-            "error_rate_low": float(rate.low),
-            "error_rate_high": float(rate.high),
-            "error_coverage": f / all_failures if all_failures else None,
-            "increase": f / n - all_failures / all_images if n else None,
-            "increase_low": float(increase.low),
-            "increase_high": float(increase.high),
-        }
+        counted = HeldOutLeaf(node.number, int(holds.sum()), int(failure[holds].sum()), len(indices), int(failure.sum()))
+        found[node.number] = LeafMeasures.from_dict(counted.to_dict(confidence))
     return found

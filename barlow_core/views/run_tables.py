@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 
@@ -54,7 +55,7 @@ def groupings(run: Run) -> list[str]:
 
 def depths(run: Run) -> list[int]:
     """The depths of the trees of this run, increasing."""
-    return list(range(1, run.require("explain")["settings"]["depth"] + 1))
+    return list(range(1, ExplainRecord.of(run).settings.depth + 1))
 
 
 def groups(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from barlow_core.analyses import ExplainRecord
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, threshold_text
 from barlow_core.groups import PRODUCT, parts
@@ -48,14 +49,14 @@ def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
     """The held-out numbers of one row of `Run.failure_modes`; None where it was not measured on held-out images."""
     if pd.isna(mode["held_out_n_images"]):
         return None
-    checks = run.require("explain")["settings"]["checks"]
+    checks = ExplainRecord.of(run).checks
     n_images, n_failures = int(mode["held_out_n_images"]), int(mode["held_out_n_failures"])
-    if checks["held_out"] == "split":
-        how = f"Measured on the images whose Split is not {checks['search_split']}; the rule was searched on the others."
+    if checks.held_out == "split":
+        how = f"Measured on the images whose Split is not {checks.search_split}; the rule was searched on the others."
     else:
         agreement = mode["held_out_agreement"]
         how = (
-            f"Cross-fitted in {checks['folds']} parts: for each part the search was repeated without it, and what it found was "
+            f"Cross-fitted in {checks.folds} parts: for each part the search was repeated without it, and what it found was "
             f"measured on it. The rules found so hold {percent(agreement)} of the same images as this one"
             + (", so these numbers speak of other rules than this." if agreement < SAME_RULE else ".")
         )

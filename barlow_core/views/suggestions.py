@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses import load_result, searched_group
+from barlow_core.analyses import ExplainRecord, load_result, searched_group
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Condition, Node
 from barlow_core.groups import parse
@@ -139,8 +139,8 @@ def gap_images(
     else:
         what = f"the {whole:,} {what}"
     failure = run.benchmark.failure[own]
-    used = list(dict.fromkeys([*node.features, *(feature for feature, _ in load_result(run, key)["features"])]))
-    within, values = run.features()[np.ix_(own, used)], place.features()[np.ix_(candidates, used)]
+    used = list(dict.fromkeys([*node.features, *(feature for feature, _ in load_result(run, key).features)]))
+    within, values = (at.features()[rows[:, None], np.array(used)] for at, rows in ((run, own), (place, candidates)))
     inside, holds = np.ones(len(own), dtype=bool), np.ones(len(candidates), dtype=bool)
     for condition in node.conditions:
         column = condition._replace(feature=used.index(condition.feature))
@@ -253,11 +253,11 @@ def _held_out(run: Run, row: pd.Series) -> Suggestion | None:
     n = row["held_out_n_images"]
     if pd.isna(n) or row["level"] == 0:
         return None
-    checks = run.require("explain")["settings"]["checks"]
-    if checks["held_out"] == "split":
-        measured_on = f"{count(int(n), 'image')} of other splits than {checks['search_split']}, that took no part in the search"
+    checks = ExplainRecord.of(run).checks
+    if checks.held_out == "split":
+        measured_on = f"{count(int(n), 'image')} of other splits than {checks.search_split}, that took no part in the search"
     else:
-        measured_on = f"{count(int(n), 'image')}, each measured by a rule that was found without it ({checks['folds']} folds)"
+        measured_on = f"{count(int(n), 'image')}, each measured by a rule that was found without it ({checks.folds} folds)"
     if not n:
         return Suggestion("held-out", "No held-out image follows this rule, so it could not be checked.", measured_on)
     low, high = row["held_out_increase_low"], row["held_out_increase_high"]
@@ -282,7 +282,7 @@ def _luck(run: Run, key: str, evaluation: Evaluation) -> Suggestion | None:
     p, q = row.get(f"p_depth_{depth}"), row.get(f"q_depth_{depth}")
     if p is None or pd.isna(p):
         return None
-    permutations = run.require("explain")["settings"]["checks"]["permutations"]
+    permutations = ExplainRecord.of(run).checks.permutations
     text = f"A tree this good is found by luck with p {p:.2g}; q {q:.2g} after correction for {count(len(groups), 'group')}."
     return Suggestion("luck", text, f"at most {count(permutations, 'shuffle')} of the failures of {key}")
 

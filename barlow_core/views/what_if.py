@@ -11,13 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from barlow_core import failure_tree
-from barlow_core.analyses import load_result, searched_group
-from barlow_core.analyses.checks import Checks
-from barlow_core.analyses.every_group import information_folder
-from barlow_core.analyses.information_cache import InformationMemory
+from barlow_core.analyses import Checks, ExplainRecord, GroupResult, load_result, searched_group
+from barlow_core.analyses.information_cache import information_cache
+from barlow_core.analyses.record import HeldOutMeasures, LeafMeasures
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
-from barlow_core.failure_tree import FailureTree, Node
-from barlow_core.groups import parse
 from barlow_core.run import Run
 from barlow_core.statistics import cross_fit
 from barlow_core.wording import count
@@ -32,14 +29,13 @@ class Evaluation(NamedTuple):
     Attributes:
         analysis: tree, failure modes and settings.
         refitted: whether the tree is another than the one that the run keeps.
-        held_out: leaf number -> its held-out numbers (see `statistics.HeldOutLeaf.to_dict`), where they come from cross-fitting;
-            None where they were not worked out. With a split they are counted by `node_rates`.
+        held_out: leaf number -> its held-out numbers, where they come from cross-fitting; None where they were not worked out. With a split they are counted by `node_rates`.
         words: what was done, for a person.
     """
 
     analysis: FailureAnalysis
     refitted: bool
-    held_out: dict[int, dict[str, Any]] | None
+    held_out: dict[int, LeafMeasures] | None
     words: str
 
 
@@ -66,50 +62,41 @@ def re_evaluate(
     Cost: one line of trees.json where the run keeps that tree; else one tree, and where the run cross-fitted one for each
     fold. Mutual information, the expensive part, is remembered by the run.
     """
-    record = run.require("explain")["settings"]
-    own = Settings(**{name: record[name] for name in Settings.__dataclass_fields__})
+    record = ExplainRecord.of(run)
+    own = record.settings
     given: dict[str, Any] = {"depth": depth, "delta": delta, "tau": tau, "min_leaf": min_leaf, "k": k}
     chosen = replace(own, **{name: value for name, value in given.items() if value is not None})
     result = load_result(run, key)
-    stored = result["trees"].get(str(chosen.depth))
-    if result["reason"] is not None:  # a root that no setting can split
-        stored = next(iter(result["trees"].values()))
-    if stored is not None and (result["reason"] is not None or (chosen.min_leaf, chosen.k) == (own.min_leaf, own.k)):
-        analysis = FailureAnalysis(
-            tree=FailureTree(Node.from_dict(stored)),
-            features=np.array([feature for feature, _ in result["features"]], dtype=np.int64),
-            information=np.array([information for _, information in result["features"]]),
-            settings=chosen,
-            reason=result["reason"],
-        )
+    kept = chosen.depth in result.trees and (chosen.min_leaf, chosen.k) == (own.min_leaf, own.k)
+    if kept or result.reason is not None:  # with a reason there is a root alone, which no setting can split
         words = "The tree of the run."
         if (chosen.delta, chosen.tau) != (own.delta, own.tau):
             words = "The tree of the run; delta and tau choose other leaves of it as failure modes."
-        return Evaluation(analysis, False, _stored_leaves(result, chosen.depth), words)
-    return _refitted(run, key, result, chosen, Checks(**record["checks"]))
+        return Evaluation(result.analysis(chosen), False, _cross_fitted(result.held_out, chosen.depth), words)
+    return _refitted(run, key, result, chosen, record.checks)
 
 
-def _refitted(run: Run, key: str, result: dict[str, Any], chosen: Settings, checks: Checks) -> Evaluation:
+def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks: Checks) -> Evaluation:
     group = searched_group(run, key)
     failure = run.benchmark.failure[group.indices]
     stored = run.features()
-    selected = np.array([feature for feature, _ in result["features"]], dtype=np.int64)
-    information = np.array([nats for _, nats in result["features"]])
+    selected = np.array([feature for feature, _ in result.features], dtype=np.int64)
+    information = np.array([nats for _, nats in result.features])
     words = (
         f"A tree that was fitted now, on {count(len(group), 'image')}, with at least {count(chosen.min_leaf, 'image')} in a leaf"
     )
     fits_whole = len(group) * stored.shape[1] * 4 <= WHOLE_GROUP
     if fits_whole and (checks.held_out == "cross-fit" or chosen.k > len(selected)):
         features = np.asarray(stored[group.indices], dtype=np.float32)
-        folder = information_folder(run, chosen, checks)
-        remember = InformationMemory(folder / f"{parse(run.benchmark, key).stored_name}.npz", features, failure, chosen)
+        remember = information_cache(run, key, features, failure)
         everything = np.arange(len(failure))
         (analysis,) = explain_depths(features, failure, chosen, [chosen.depth], information=remember(everything))
         leaves = None
         if checks.held_out == "cross-fit":
             again = cross_fit(features, failure, [analysis], folds=checks.folds, seed=chosen.seed, information=remember)
             if again.trees:
-                leaves = {leaf.number: leaf.to_dict(checks.confidence) for leaf in again.trees[0].leaves}
+                measured = [LeafMeasures.from_dict(leaf.to_dict(checks.confidence)) for leaf in again.trees[0].leaves]
+                leaves = {leaf.leaf: leaf for leaf in measured}
         return Evaluation(analysis, True, leaves, f"{words}; the run keeps another.")
     selected, information = selected[: chosen.k], information[: chosen.k]
     values = np.stack([np.asarray(stored[group.indices, feature], dtype=np.float32) for feature in selected], axis=1)
@@ -128,9 +115,9 @@ def _refitted(run: Run, key: str, result: dict[str, Any], chosen: Settings, chec
     return Evaluation(analysis, True, None, f"{words}; the run keeps another.")
 
 
-def _stored_leaves(result: dict[str, Any], depth: int) -> dict[int, dict[str, Any]] | None:
-    held_out = result["held_out"] or {}
-    if held_out.get("method") != "cross-fit":
+def _cross_fitted(held_out: HeldOutMeasures | None, depth: int) -> dict[int, LeafMeasures] | None:
+    """Leaf number -> its measures; None where that tree was not cross-fitted."""
+    if held_out is None or held_out.method != "cross-fit":
         return None
-    leaves = next((tree["leaves"] for tree in held_out["trees"] if tree["depth"] == depth), None)
-    return None if leaves is None else {leaf["leaf"]: leaf for leaf in leaves}
+    leaves = next((tree.leaves for tree in held_out.trees if tree.depth == depth), None)
+    return None if leaves is None else {leaf.leaf: leaf for leaf in leaves}

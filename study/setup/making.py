@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
+from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.groups import parse
 from barlow_core.panels import Panel, default_steps, load_panel, make_panels
@@ -64,12 +65,12 @@ def make_study(
         progress=progress,
     )
     items = freeze_all(run, selection.items, panels, path, progress=progress)
-    record = run.require("explain")
+    record = ExplainRecord.of(run)
     provenance = {
         "run": run.path.name,
         "data": run.info["data"],
-        "explain": record["key"],
-        "search": record["settings"],
+        "explain": record.key,
+        "search": record.to_dict(),
         "extractor": {name: run.require("extract")["extractor"].get(name) for name in ("name", "fingerprint")},
         "panels": {"images": panels[0].k, "attack": dict(panels[0].attack), "display": panels[0].display},
         "notes": list(selection.notes),

@@ -16,11 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses import Checks, load_result, searched_group
-from barlow_core.analyses.every_group import information_folder
-from barlow_core.analyses.information_cache import InformationMemory
+from barlow_core.analyses import group_information, load_result
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import Settings as SearchSettings
 from barlow_core.run import Run
 from barlow_core.wording import count
 from study.questionnaire import PAPER, Question, Questionnaire, shown
@@ -114,16 +111,11 @@ def tiers(groups: pd.DataFrame, per_tier: int, notes: list[str], grouping: str) 
 
 def ranking(run: Run, group: str, n: int) -> list[tuple[int, float]]:
     """The `n` features of a group with the highest mutual information with failure: (feature, nats), highest first."""
-    chosen = [(int(feature), float(information)) for feature, information in load_result(run, group)["features"]]
+    chosen = load_result(run, group).features
     if len(chosen) >= n or not chosen:
-        return chosen[:n]
+        return list(chosen[:n])
     # The trees were given fewer features than that; the mutual information of all the others is remembered beside them.
-    record = run.require("explain")["settings"]
-    settings = SearchSettings(**{name: record[name] for name in SearchSettings.__dataclass_fields__})
-    images = searched_group(run, group)
-    path = information_folder(run, settings, Checks(**record["checks"])) / f"{images.slug}.npz"
-    memory = InformationMemory(path, run.features()[images.indices], run.benchmark.failure[images.indices], settings)
-    information = memory(np.arange(len(images)))
+    information = group_information(run, group)
     order = np.argsort(-information, kind="stable")[:n]
     return [(int(feature), float(information[feature])) for feature in order]
 

@@ -211,7 +211,7 @@ def test_luck_and_stability_are_checked_on_request(planted_run: Run) -> None:
     assert np.isnan(mode["held_out_error_rate"])
     groups = planted_run.groups().set_index("group")
     assert np.isnan(groups.loc["prediction:truck", "p_depth_1"]), "nothing fails there"
-    assert load_result(planted_run, "label:truck")["stability"]["resamples"] == 5
+    assert load_result(planted_run, "label:truck").stability.resamples == 5
 
 
 @pytest.fixture
@@ -251,6 +251,6 @@ def test_splits_that_cannot_be(split_run: Run, planted_run: Run) -> None:
 
 
 def test_one_group_is_found_in_a_file_of_many(explained_run: Run) -> None:
-    assert load_result(explained_run, "prediction:dog") == explained_run.trees()["prediction:dog"]
+    assert load_result(explained_run, "prediction:dog").to_dict() == explained_run.trees()["prediction:dog"]
     with pytest.raises(BarlowError, match="label:cow is not among the 6 groups"):
         load_result(explained_run, "label:cow")

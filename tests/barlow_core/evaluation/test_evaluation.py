@@ -46,14 +46,19 @@ def held_out(leaves: Leaves, increase: float) -> dict[str, Any]:
         {
             "leaf": i,
             "n_images": images,
+            "n_failures": failures,
             "error_rate": failures / images if images else None,
             "error_coverage": failures / f if f else None,
             "increase": failures / images - f / n if images else None,
+            **{f"{rate}_{end}": 0.5 for rate in ("error_rate", "error_coverage", "increase") for end in ("low", "high")},
+            "agreement": 1.0,
+            "stand_ins": [],
         }
         for i, (images, failures) in enumerate(leaves, 1)
     ]
     ends = {"aler_increase": increase, "aler_increase_low": increase - 0.1, "aler_increase_high": increase + 0.1}
-    return {"trees": [{"depth": 1, "n_images": n, "n_failures": f, "ber": f / n, **ends, "leaves": rows}]}
+    tree = {"depth": 1, "n_images": n, "n_failures": f, "ber": f / n, "aler": None, **ends, "leaves": rows}
+    return {"method": "cross-fit", "folds": 5, "reason": None, "trees": [tree]}
 
 
 def result(key: str, leaves: Leaves, held: dict[str, Any] | None = None, reason: str | None = None) -> dict[str, Any]:
@@ -66,6 +71,8 @@ def result(key: str, leaves: Leaves, held: dict[str, Any] | None = None, reason:
         "features": [],
         "trees": {"1": stump(leaves)},
         "held_out": held,
+        "permutation_test": None,
+        "stability": None,
     }
 
 
@@ -156,7 +163,7 @@ def test_held_out_validity_is_that_of_the_best_leaf_on_held_out_images(with_tree
             result("label:b", VALID, held_out([(10, 2), (30, 6)], -0.01)),  # ER 0.2, as the rest
             result("label:c", VALID, held_out([(0, 0), (40, 8)], 0.0)),  # no held-out image in the leaf
             result("label:d", VALID, held_out([(10, 0), (30, 0)], 0.0)),  # no held-out failure
-            result("label:e", VALID, {"trees": [], "reason": "one failure only"}),
+            result("label:e", VALID, {"method": "cross-fit", "folds": 0, "reason": "one failure only", "trees": []}),
         ]
     )
     evaluation = evaluate([run])

@@ -126,7 +126,7 @@ def test_what_held_out_images_say(make_explained: Callable[..., Run]) -> None:
     evaluation = views.re_evaluate(run, "label:truck", depth=1)
 
     def held_out(**changes: object) -> str:
-        measured = {1: dict(evaluation.held_out[1], **changes)}  # type: ignore[index]
+        measured = {1: replace(evaluation.held_out[1], **changes)}  # type: ignore[index]
         found = suggest(run, "label:truck", evaluation._replace(held_out=measured), 1, gap=0)
         return next(one.text for one in found if one.kind == "held-out").replace("\N{NO-BREAK SPACE}", " ")
 
