@@ -192,7 +192,7 @@ def test_a_changed_column_makes_its_groups_stale_and_no_others(photographed_run:
     )
     explain_run(photographed_run, groupings=["label", "camera", "label*hour"], workers=1)
     assert done == ["Camera:phone", "Camera:reflex: 5*"]
-    assert load_result(photographed_run, "Camera:phone")["trees"] != before["trees"]
+    assert load_result(photographed_run, "Camera:phone").trees != before.trees
     unrelated = replace(photographed_run.benchmark, attributes=attributes.assign(id=0))
     photographed_run.save_benchmark(unrelated)
     assert photographed_run.is_current("explain")
