@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -115,7 +116,30 @@ class FailureAnalysis:
 
 def failure_modes(tree: FailureTree, *, delta: float = 0.1, tau: float = 0.2) -> list[Node]:
     """The leaves of `tree` with ER > BER + delta and EC > tau, highest importance value first (Algorithm 1)."""
-    return [leaf for leaf in tree.leaves if leaf.error_rate > tree.ber + delta and leaf.error_coverage > tau]
+    return [
+        leaf
+        for leaf in tree.leaves
+        if is_failure_mode(leaf.n_images, leaf.n_failures, tree.root.n_images, tree.root.n_failures, delta=delta, tau=tau)
+    ]
+
+
+def is_failure_mode(
+    n_images: int, n_failures: int, group_images: int, group_failures: int, *, delta: float = 0.1, tau: float = 0.2
+) -> bool:
+    """Whether ER > BER + delta and EC > tau (Algorithm 1), in whole numbers: no rounding makes an equality pass.
+
+    Args:
+        n_images, n_failures: of the leaf. A leaf without images, or in a group without failures, is none.
+        group_images, group_failures: of its group.
+        delta, tau: in [0, 1], meant as the decimal that they are written as: 0.1 is one tenth.
+    """
+    if not n_images or not group_failures:
+        return False
+    increase, coverage = (Fraction(str(float(bound))) for bound in (delta, tau))
+    above = (n_failures * group_images - group_failures * n_images) * increase.denominator
+    return above > increase.numerator * n_images * group_images and (
+        n_failures * coverage.denominator > coverage.numerator * group_failures
+    )
 
 
 def select_features(information: np.ndarray, k: int) -> np.ndarray:

@@ -28,16 +28,39 @@ class Condition(NamedTuple):
 
     def holds(self, features: np.ndarray) -> np.ndarray:
         """(n,) bool for features (n, D)."""
-        values = np.asarray(features[:, self.feature], dtype=np.float32)
-        return values <= self.threshold if self.operator == "<" else values > self.threshold
+        # Values are float32, as the tree saw them; the threshold between two of them may need float64, which NumPy would drop
+        # for a plain Python number.
+        values, threshold = np.asarray(features[:, self.feature], dtype=np.float32), np.float64(self.threshold)
+        return values <= threshold if self.operator == "<" else values > threshold
 
     def __str__(self) -> str:
         return f"feature[{self.feature}] {self.operator} {threshold_text(self.threshold)}"
 
 
 def threshold_text(threshold: float) -> str:
-    """Four decimals as in the paper's tables; three significant digits where four decimals would blur a small threshold."""
-    return f"{threshold:.3g}" if 0 < abs(threshold) < 0.01 else f"{threshold:.4f}"
+    """A threshold with all its digits, so that a rule as printed is the rule.
+
+    Four decimals as in the paper's tables, and three significant digits below 0.01, where four decimals would blur it; more
+    where the threshold has more. `fit` chooses thresholds that seldom have.
+    """
+    return next(text for text in _texts(threshold) if float(text) == threshold)
+
+
+def short_threshold(low: float, high: float, middle: float) -> float:
+    """The threshold of fewest digits that sends `low` and all below it to one side, and `high` and all above it to the other.
+
+    Args:
+        low, high: neighbouring values of a feature, low < high.
+        middle: the threshold to round, low <= middle < high.
+    """
+    return next(value for text in _texts(middle) if low <= (value := float(text)) < high)
+
+
+def _texts(number: float) -> Iterator[str]:
+    """`number` in ever more digits; the last is exact."""
+    small = 0 < abs(number) < 0.01
+    yield from (f"{number:.{digits}{'g' if small else 'f'}}" for digits in range(3 if small else 4, 18))
+    yield repr(float(number))
 
 
 def fold(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
@@ -218,6 +241,9 @@ def fit(
         min_leaf: fewest images in a leaf.
         seed: decides between features that split equally well.
 
+    Thresholds are scikit-learn's, halfway between two values, rounded as far as no image of the node changes sides
+    (`short_threshold`): a rule reads as it is.
+
     A group without variation in failure or features gives a tree that is its root alone.
     """
     n_failures = int(failure.sum())
@@ -232,19 +258,26 @@ def fit(
         class_weight={False: 1.0, True: weight},
         random_state=seed,
     )
-    model.fit(np.asarray(features, dtype=np.float32), failure)
+    values = np.asarray(features, dtype=np.float32)
+    model.fit(values, failure)
     # Counted from the images themselves: scikit-learn keeps weighted shares, from which counts would have to be rounded.
-    paths = model.decision_path(np.asarray(features, dtype=np.float32))
+    paths = model.decision_path(values).tocsc()
     counts = np.asarray(paths.sum(axis=0)).ravel()
-    failures = np.asarray(paths[np.flatnonzero(failure)].sum(axis=0)).ravel()
+    failures = np.asarray(paths.T @ failure).ravel()
     grown = model.tree_
+
+    def threshold(number: int) -> float:
+        inside = paths.indices[paths.indptr[number] : paths.indptr[number + 1]]
+        column, middle = values[inside, grown.feature[number]], np.float64(grown.threshold[number])
+        is_below = column <= middle
+        return short_threshold(float(column[is_below].max()), float(column[~is_below].min()), float(middle))
 
     def build(number: int, path: tuple[Condition, ...]) -> Node:
         n, f = int(counts[number]), int(failures[number])
         left, right = int(grown.children_left[number]), int(grown.children_right[number])
         if left == right:
             return _node(number, path, n, f, n_failures)
-        split = Condition(int(columns[grown.feature[number]]), "<", float(grown.threshold[number]))
+        split = Condition(int(columns[grown.feature[number]]), "<", threshold(number))
         return _node(
             number,
             path,

@@ -12,6 +12,7 @@ import pandas as pd
 from barlow_core.compare.comparison import SIDES, VERDICTS
 from barlow_core.compare.differences import CELLS, GROUP, Counts, as_float, with_difference, with_rate
 from barlow_core.compare.sides import Pair, Side
+from barlow_core.failure_modes import is_failure_mode
 from barlow_core.failure_tree import Node
 from barlow_core.views import SAME_RULE
 
@@ -215,7 +216,10 @@ def _with_passes(table: pd.DataFrame, prefix: str, delta: float, tau: float) -> 
         # A group without failures has EC = 0 everywhere.
         coverage = coverage.mask(as_float(table[f"{prefix}group_failures_{side}"]) == 0, 0.0)
         known = table[f"{prefix}n_failures_{side}"].notna()
-        passes = ((as_float(rate) > ber + delta) & (coverage > tau)).astype("boolean").where(known)
+        names = ("n_images", "n_failures", "group_images", "group_failures")
+        counts = table.loc[known, [f"{prefix}{name}_{side}" for name in names]].fillna(0).to_numpy(dtype=np.int64).tolist()
+        passes = pd.Series(pd.NA, index=table.index, dtype="boolean")
+        passes[known] = [is_failure_mode(*row, delta=delta, tau=tau) for row in counts]
         found = {"error_coverage": coverage, "increase": as_float(rate) - ber, "passes": passes}
         table = table.assign(**{f"{prefix}{column}_{side}": values for column, values in found.items()})
     return table

@@ -28,7 +28,7 @@ from scipy.special import stdtrit
 
 from barlow_core.analyses.record import ExplainRecord, GroupResult, TreeMeasures, load_results
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import failure_modes
+from barlow_core.failure_modes import failure_modes, is_failure_mode
 from barlow_core.groups import CLASS_GROUPINGS
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write, write_parquet
@@ -295,7 +295,7 @@ def _held_out_row(tree: TreeMeasures | None, leaf: int, delta: float, tau: float
     best = None if tree is None else tree.leaf(leaf)
     if tree is None or best is None or tree.ber is None:
         return {}
-    rate, coverage = best.error_rate, best.error_coverage
+    counts = (best.n_images, best.n_failures, tree.n_images, tree.n_failures)
     return {
         "held_out_n_images": tree.n_images,
         "held_out_ber": tree.ber,
@@ -303,11 +303,11 @@ def _held_out_row(tree: TreeMeasures | None, leaf: int, delta: float, tau: float
         "held_out_aler_increase_low": tree.aler_increase_low,
         "held_out_aler_increase_high": tree.aler_increase_high,
         "leaf_held_out_n_images": best.n_images,
-        "held_out_error_rate": rate,
-        "held_out_error_coverage": coverage,
+        "held_out_error_rate": best.error_rate,
+        "held_out_error_coverage": best.error_coverage,
         "held_out_increase": best.increase,
         # A leaf that no held-out image, or no held-out failure, falls into has proved nothing.
-        "held_out_valid": rate is not None and coverage is not None and rate > tree.ber + delta and coverage > tau,
+        "held_out_valid": is_failure_mode(*counts, delta=delta, tau=tau),
     }
 
 

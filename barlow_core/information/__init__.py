@@ -117,7 +117,7 @@ def check_inputs(features: np.ndarray, failure: np.ndarray) -> tuple[np.ndarray,
     """Return features as (n, D) and failure as (n,) bool, or say what does not fit.
 
     Raises:
-        BarlowError: wrong shapes, different lengths, values that are not finite, or a failure that is not True or False.
+        BarlowError: wrong shapes, different lengths, values as for `check_features`, or a failure that is not True or False.
     """
     features, failure = np.asarray(features), np.asarray(failure)
     if features.ndim != 2 or failure.shape != features.shape[:1]:
@@ -128,10 +128,10 @@ def check_inputs(features: np.ndarray, failure: np.ndarray) -> tuple[np.ndarray,
 
 
 def check_features(features: np.ndarray) -> np.ndarray:
-    """Return features as (n, D) finite real numbers, or say what does not fit.
+    """Return features as (n, D) real numbers that float32, in which trees compare them, can hold; or say what does not fit.
 
     Raises:
-        BarlowError: another shape, no numbers, or values that are not finite.
+        BarlowError: another shape, no numbers, or values that are not finite, or not as float32 (beyond about 3.4e38).
     """
     features = np.asarray(features)
     if features.ndim != 2:
@@ -140,13 +140,17 @@ def check_features(features: np.ndarray) -> np.ndarray:
         raise BarlowError(f"Features are of type {features.dtype}. Expected real numbers.")
     rows = max(1, (1 << 22) // max(1, features.shape[1]))
     for start in range(0, len(features), rows):
-        bad = ~np.isfinite(features[start : start + rows])
+        with np.errstate(over="ignore"):
+            bad = ~np.isfinite(features[start : start + rows].astype(np.float32, copy=False))
         if bad.any():
             row, column = np.argwhere(bad)[0]
-            raise BarlowError(
-                f"Feature {column} of image {start + row} is {features[start + row, column]}. "
-                "Expected finite numbers: extract the features again."
+            value = features[start + row, column]
+            expected = (
+                f"numbers within float32's range (±{np.finfo(np.float32).max:.2g}): scale the features"
+                if np.isfinite(value)
+                else "finite numbers: extract the features again"
             )
+            raise BarlowError(f"Feature {column} of image {start + row} is {value}. Expected {expected}.")
     return features
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from barlow_core.errors import BarlowError
-from barlow_core.failure_modes import explain, select_features
+from barlow_core.failure_modes import explain, is_failure_mode, select_features
 
 
 def planted(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +51,28 @@ def test_delta_and_tau_are_strict() -> None:
     assert explain(features, failure, delta=0.21, tau=0.2, **base).failure_modes == []
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 100))
+def test_no_rounding_makes_an_equality_pass(n: int, rest: int, f: int, rest_f: int, percent: int) -> None:
+    """Against exact fractions; the increase that the counts have exactly is among the deltas that are tried."""
+    f, rest_f = min(f, n), min(rest_f, rest)
+    er, ber = Fraction(f, n), Fraction(f + rest_f, n + rest)
+    ec = Fraction(f, f + rest_f) if f + rest_f else Fraction(0)
+    exact = [bound for bound in (er - ber, ec) if bound >= 0 and bound == Fraction(str(float(bound)))]
+    for delta, tau in itertools.product((percent / 100, *map(float, exact)), (0.2, *map(float, exact))):
+        expected = er - ber > Fraction(str(delta)) and ec > Fraction(str(tau))
+        assert is_failure_mode(n, f, n + rest, f + rest_f, delta=delta, tau=tau) == expected
+
+
+def test_eight_of_ten_are_not_more_than_a_tenth_above_seven_tenths() -> None:
+    """ER = BER + delta exactly, though 0.7 + 0.1 < 0.8 in floating point."""
+    assert not is_failure_mode(10, 8, 100, 70, delta=0.1, tau=0.0)
+    assert is_failure_mode(10, 8, 100, 70, delta=0.0999, tau=0.0)
+    assert not is_failure_mode(5, 1, 10, 5, delta=0.0, tau=0.2)  # EC = tau exactly
+    assert not is_failure_mode(0, 0, 10, 5, delta=0.0, tau=0.0)
+    assert not is_failure_mode(5, 0, 10, 0, delta=0.0, tau=0.0)
+
+
 def test_order_of_images_does_not_matter_to_the_leaves() -> None:
     """With one feature there is no estimator noise in the selection, so shuffling must give the same tree."""
     features, failure = planted()
@@ -80,12 +107,23 @@ def test_two_images_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("wrong", "message"),
     [({"k": 0}, "k is 0"), ({"depth": 0}, "depth is 0"), ({"delta": 1.5}, "delta is 1.5"), ({"estimator": "x"}, "knn")],
 )
-def test_settings_out_of_range(settings: dict, message: str) -> None:
+def test_settings_out_of_range(wrong: dict, message: str) -> None:
     with pytest.raises(BarlowError, match=message):
-        explain(np.zeros((2, 1)), np.array([True, False]), **settings)
+        explain(np.zeros((2, 1)), np.array([True, False]), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(1e39, r"Feature 1 of image 2 is 1e\+39\. .* float32"), (np.nan, "image 2 is nan"), (-np.inf, "is -inf")],
+)
+def test_values_that_no_tree_can_compare(value: float, message: str) -> None:
+    features = np.arange(12.0).reshape(6, 2)
+    features[2, 1] = value
+    with pytest.raises(BarlowError, match=message):
+        explain(features, np.arange(6) < 2)
 
 
 def test_equal_information_is_ordered_by_index() -> None:

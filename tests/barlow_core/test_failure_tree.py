@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier
 
-from barlow_core.failure_tree import Condition, FailureTree, Node, fit, fold, rule_text, threshold_text
+from barlow_core.failure_tree import Condition, FailureTree, Node, fit, fold, rule_text, short_threshold, threshold_text
 
 
 def two_leaves(below: tuple[int, int], above: tuple[int, int]) -> FailureTree:
@@ -74,6 +74,43 @@ def test_same_splits_as_scikit_learn() -> None:
     assert ours == {frozenset(np.flatnonzero(member == number)) for number in np.unique(member)}
 
 
+@st.composite
+def neighbouring_values(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Features whose values are a few float32 numbers next to each other, among which a float32 threshold has no room."""
+    n, d = draw(st.integers(2, 60)), draw(st.integers(1, 3))
+    first = np.float32(draw(st.floats(1, 8, width=32)) * 2.0 ** draw(st.integers(0, 20)))
+    values = [first]
+    for _ in range(draw(st.integers(1, 4))):
+        values.append(np.nextafter(values[-1], np.float32(np.inf)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    features = np.array(values, dtype=np.float32)[rng.integers(len(values), size=(n, d))]
+    return features, rng.random(n) < np.where(features[:, 0] > first, 0.7, 0.2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(neighbouring_values())
+def test_neighbouring_float32_values_fall_as_in_scikit_learn(group: tuple[np.ndarray, np.ndarray]) -> None:
+    features, failure = group
+    tree = fit(features, failure, range(features.shape[1]), weighted=False)
+    oracle = DecisionTreeClassifier(criterion="entropy", max_depth=3, random_state=0).fit(features, failure)
+    member = oracle.apply(features)
+    ours = {frozenset(np.flatnonzero(leaf.contains(features))) for leaf in tree.leaves}
+    assert ours == {frozenset(np.flatnonzero(member == number)) for number in np.unique(member)}
+    for node in tree.root:
+        inside = node.contains(features)
+        assert (inside.sum(), failure[inside].sum()) == (node.n_images, node.n_failures)
+
+
+def test_two_float32_values_next_to_each_other() -> None:
+    """60 images with 5 failures at one value, 40 with 35 at the next: the rule of the second holds 40 images, not none."""
+    low = np.float32(2.9072573)
+    features = np.repeat([low, np.nextafter(low, np.float32(3))], [60, 40])[:, None]
+    failure = np.concatenate([np.arange(60) < 5, np.arange(40) < 35])
+    best = fit(features, failure, [0], depth=1).leaves[0]
+    assert (best.n_images, best.n_failures) == (40, 35)
+    assert best.contains(features).sum() == 40
+
+
 @settings(max_examples=30, deadline=None)
 @given(groups())
 def test_monotone_transforms_do_not_change_the_leaves(group: tuple[np.ndarray, np.ndarray]) -> None:
@@ -117,8 +154,48 @@ def test_repeated_conditions_fold() -> None:
     assert rule_text(()) == "all images"
 
 
+def test_thresholds_close_to_each_other_stay_apart() -> None:
+    assert rule_text((Condition(3, ">", 0.50001), Condition(3, "<", 0.50004))) == "0.50001 < feature[3] < 0.50004"
+
+
 @pytest.mark.parametrize(
-    ("value", "text"), [(1.3779, "1.3779"), (0.00004321, "4.32e-05"), (0.0, "0.0000"), (-0.001234, "-0.00123")]
+    ("low", "high", "middle", "rounded"),
+    [
+        (0.31, 0.33, 0.32049999, 0.3205),  # four decimals are enough
+        (0.500005, 0.500025, 0.500015, 0.50001),  # 0.5000 would send the lower value up: five are needed
+        (0.50003, 0.50005, 0.50004, 0.50004),
+        (0.0, 0.0004, 0.0002, 0.0002),
+        (0.004311, 0.004318, 0.0043145, 0.004314),  # three significant digits round to 0.00431, which is too low
+        (2.0, 2.00002, 2.00001, 2.0),  # a value on the threshold is below it
+    ],
+)
+def test_as_many_digits_as_keep_every_image_on_its_side(low: float, high: float, middle: float, rounded: float) -> None:
+    assert short_threshold(low, high, middle) == rounded
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e6, 1e6, width=32), st.integers(1, 1000))
+def test_a_rule_as_printed_selects_the_same_images(low: float, steps: int) -> None:
+    values = np.array([low, low], dtype=np.float32)
+    for _ in range(steps):
+        values[1] = np.nextafter(values[1], np.float32(np.inf))
+    features, failure = np.repeat(values, 10)[:, None], np.arange(20) < 9
+    leaf = fit(features, failure, [4], depth=1).leaves[0]
+    assume(leaf.conditions)  # scikit-learn takes values closer than 1e-7 for equal
+    printed = float(leaf.rule.split()[-1])
+    assert (features[:, 0] <= np.float64(printed)).sum() == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.3779, "1.3779"),
+        (0.0000432, "4.32e-05"),
+        (0.0, "0.0000"),
+        (-0.00123, "-0.00123"),
+        (0.50001, "0.50001"),
+        (1e30, f"{1e30:.4f}"),
+    ],
 )
 def test_small_thresholds_stay_visible(value: float, text: str) -> None:
     assert threshold_text(value) == text
