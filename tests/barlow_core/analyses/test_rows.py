@@ -216,7 +216,7 @@ def test_killed_while_it_writes_it_starts_anew(features: Path, groups: list[Grou
     program = f"""
 import os, pickle, sys
 from pathlib import Path
-from barlow_core import gather
+from barlow_core.analyses import rows
 write, n = rows._write_runs, [0]
 def killed(*arguments):
     n[0] += 1
