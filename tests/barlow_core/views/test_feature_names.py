@@ -49,7 +49,7 @@ def test_the_rule_of_the_paper() -> None:
 
 def test_several_conditions_and_features_without_a_name() -> None:
     names = {17: FeatureName("US flag", 3, 5)}
-    words = rule_in_words([(17, ">", 0.65), (21, "<", 0.12345), (22, ">", 0.5)], names)
+    words = rule_in_words([(17, ">", 0.65), (21, "<", 0.1235), (22, ">", 0.5)], names)
     assert words == "with US flag and feature 21 at most 0.1235 and feature 22 above 0.5000"
 
 
