@@ -263,7 +263,7 @@ def _check_values(filters: Any, data: StudyData) -> None:
 
 
 def _print(analysis: Analysis, as_json: bool) -> None:
-    from study.report import results
+    from study.report import all_sections
 
     if as_json:
         print_json(
@@ -282,14 +282,14 @@ def _print(analysis: Analysis, as_json: bool) -> None:
                         ],
                         "notes": list(section.notes),
                     }
-                    for section in results(analysis)
+                    for section in all_sections(analysis)
                 },
             }
         )
         return
     if analysis.banner:
         click.secho(analysis.banner, fg="red", bold=True)
-    for section in results(analysis):
+    for section in all_sections(analysis):
         click.secho(f"\n{section.title}", bold=True)
         click.echo(section.lead)
         for one in section.numbers:

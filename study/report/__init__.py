@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from study.report.all_sections import SECTIONS, results, section
 from study.report.elements import Figure, Number, Section, Table
+from study.report.sections import SECTIONS, all_sections, section
 
 if TYPE_CHECKING:
     from study.report.html import report_html
@@ -26,12 +26,12 @@ __all__ = [
     "Number",
     "Section",
     "Table",
+    "all_sections",
     "archive",
     "items_csv",
     "report_files",
     "report_html",
     "report_pdf",
-    "results",
     "section",
     "write_report",
 ]

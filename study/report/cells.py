@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import pandas as pd
+
 from study.report.wording import MISSING
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
@@ -43,6 +45,17 @@ def as_numbers(cells: Iterable[object]) -> Numbers | None:
     if digits == {0} and any("," in text for text in said):
         return Numbers(values, "localized")
     return Numbers(values, f"%.{digits.pop()}f" + (" %%" if said[0].endswith(_PERCENT) else ""))
+
+
+def number_columns(shown: pd.DataFrame) -> set[str]:
+    """The columns of a table of texts that are set to the right: those whose every cell is a number."""
+    return {str(column) for column in shown.columns if all(is_number(cell) for cell in shown[column])}
+
+
+def printable(shown: pd.DataFrame) -> pd.DataFrame:
+    """A table of texts without the columns that say nothing in any row."""
+    kept = [column for column in shown.columns if not shown[column].astype(str).isin([MISSING, ""]).all() or not len(shown)]
+    return shown[kept]
 
 
 def _number(text: str) -> float | None:

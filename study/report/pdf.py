@@ -21,11 +21,10 @@ from reportlab.platypus import Table as Grid
 
 from study.analysis import Analysis
 from study.report import front
-from study.report.all_sections import results
-from study.report.cells import is_number
+from study.report.cells import number_columns, printable
 from study.report.elements import Figure, Section, Table
-from study.report.html import printable
 from study.report.pictures import SECTIONS, pictures_of
+from study.report.sections import all_sections
 from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
 from study.report.wording import listed
 
@@ -45,7 +44,7 @@ def report_pdf(analysis: Analysis, sections: Sequence[Section] | None = None) ->
         sections: those that are made already; None makes all.
     """
     _register_fonts()
-    made = list(results(analysis)) if sections is None else sections
+    made = list(all_sections(analysis)) if sections is None else sections
     file = io.BytesIO()
     document = BaseDocTemplate(
         file,
@@ -182,7 +181,7 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
     title.keepWithNext = 1
     title.spaceBefore = 6
     yield Paragraph(name + more, title)
-    right = {column for column in shown.columns if all(is_number(cell) for cell in shown[column])}
+    right = number_columns(shown)
     heads = [Paragraph(escape(heading(column)), _style("head_number" if column in right else "head")) for column in shown.columns]
     rows: list[list[Any]] = [heads]
     style: list[Any] = [

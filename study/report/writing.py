@@ -15,10 +15,10 @@ from pathlib import Path
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis
 from study.report import front
-from study.report.all_sections import SECTIONS, section
 from study.report.elements import csv_bytes
 from study.report.html import report_html
 from study.report.pdf import report_pdf
+from study.report.sections import SECTIONS, section
 from study.report.sections.names import NAMES_TABLE
 
 PROVENANCE = "provenance.json"

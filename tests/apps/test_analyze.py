@@ -24,7 +24,7 @@ from barlow_core.storage.shipped import apps_dir
 from study.agreement.cosine import description_agreement, load_vectors
 from study.analysis import Analysis, Filters, load_study
 from study.answers.quality import ExclusionRule
-from study.report import results
+from study.report import all_sections
 from study.report.writing import provenance
 from study.setup.frozen_panels import panels_folder
 from study.store import StudyStore
@@ -403,7 +403,7 @@ def on_the_page(made: Analysis) -> Analysis:
 
 def assert_same_results(one: Analysis, other: Analysis) -> None:
     assert provenance(one) == provenance(other)
-    for left, right in zip(results(one), results(other), strict=True):
+    for left, right in zip(all_sections(one), all_sections(other), strict=True):
         assert (left.lead, left.text, left.numbers, left.notes) == (right.lead, right.text, right.numbers, right.notes)
         assert [table.csv() for table in left.tables] == [table.csv() for table in right.tables]
 

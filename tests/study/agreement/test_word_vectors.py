@@ -16,7 +16,7 @@ from barlow_core.errors import BarlowError
 from study.agreement.word_vectors import load_vectors
 
 WORDS = ["the", "Dog", "dog", "Köpfe", "health_care", "cat", "tube"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, StudyData
-from study.report import SECTIONS, Figure, Section, charts, results, section
+from study.report import SECTIONS, Figure, Section, all_sections, charts, section
 from study.report.sections.base import attributes_to_show
 from study.report.style import heading
 
@@ -113,7 +113,7 @@ def test_every_section_of_a_whole_study(analysis: Analysis, name: str) -> None:
 )
 def test_small_empty_and_lopsided_studies_give_defined_answers(table: pd.DataFrame) -> None:
     analysis = Analysis(StudyData.from_answers(table, name="odd"), options=FAST)
-    for found in results(analysis):
+    for found in all_sections(analysis):
         check(found)
     for item in analysis.data.items.index:
         assert analysis.item(item).lead
@@ -145,7 +145,7 @@ def test_figure_66_has_an_item_a_point(analysis: Analysis) -> None:
 
 
 def test_the_paper_and_its_tables_have_their_places(analysis: Analysis) -> None:
-    papers = {part.paper: part.id for one in results(analysis) for part in (*one.figures, *one.tables) if part.paper}
+    papers = {part.paper: part.id for one in all_sections(analysis) for part in (*one.figures, *one.tables) if part.paper}
     assert set(papers) == {"Figure 9a", "Figure 9b", "Figure 66", "Table 6", "Table 7", "Section G.3", "Section G.4"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
 from study.answers.quality import ExclusionRule
 from study.answers.tokenization import Wording
-from study.report import results, section
+from study.report import all_sections, section
 from study.report.front import unmarked
 from study.report.wording import to_paste
 
@@ -243,7 +243,7 @@ def test_a_study_of_which_nothing_is_left_was_answered(filters: Filters, options
 
 def test_nobody_has_answered_where_nobody_has() -> None:
     found = analysed(whole().iloc[:0])
-    leads = [one.lead for one in results(found)]
+    leads = [one.lead for one in all_sections(found)]
     assert sum("obody has answered yet" in lead for lead in leads) == len(leads)
 
 
