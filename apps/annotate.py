@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 from annotating import pages, task, visit
 from annotating.component import show_form
-from annotating.opening import example_item, item_panel, open_preview, open_study
+from annotating.opening import example_item, item_panel, open_preview, open_store
 from annotating.visit import Visit
 from shared.html import served_picture, style
 
@@ -29,7 +29,7 @@ def main() -> None:
     st.html(f"<style>{(Path(__file__).parent / 'annotating' / 'style.css').read_text(encoding='utf-8')}</style>")
     try:
         path = study_argument()
-        store = open_preview(path) if PREVIEW in sys.argv else open_study(path)
+        store = open_preview(path) if PREVIEW in sys.argv else open_store(path)
     except BarlowError as error:
         print(error, file=sys.stderr)
         pages.show_trouble(

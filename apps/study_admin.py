@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from administering.door import passes
 from administering.panes import show_copies, show_progress, show_reports, show_what_was_said, show_workers
-from annotating.opening import open_study
+from annotating.opening import open_store
 from shared.html import plain, style
 
 from barlow_core.errors import BarlowError
@@ -27,7 +27,7 @@ def main() -> None:
     st.set_page_config("Study admin", layout="wide", menu_items={})
     style()
     try:
-        store = open_study(study_argument())
+        store = open_store(study_argument())
         if passes(store):
             show(store)
     except BarlowError as error:

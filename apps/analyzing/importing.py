@@ -8,7 +8,7 @@ import streamlit as st
 from shared import address
 from shared.html import plain
 
-from analyzing.opening import Started, open_study
+from analyzing.opening import Started, study_of
 from analyzing.place import go, here
 from analyzing.results import heading
 from barlow_core.errors import BarlowError
@@ -35,7 +35,7 @@ def open_data(start: Started, state: str) -> StudyData | None:
     if not start.is_csv:
         if here().columns:
             address.put(here()._replace(columns=None))
-        return open_study(start, state, start.columns)
+        return study_of(start, state, start.columns)
     usual = complete_mapping(start.path, dict(start.columns))
     try:
         columns = columns_of(start)
@@ -43,7 +43,7 @@ def open_data(start: Started, state: str) -> StudyData | None:
         _ask(start, usual, usual, error)
         return None
     try:
-        return open_study(start, state, tuple(columns.items()))
+        return study_of(start, state, tuple(columns.items()))
     except AnswersError as error:
         _ask(start, columns, usual, error)
     except TableError as error:

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import streamlit as st
 
 from barlow_core.errors import BarlowError
-from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
+from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, load_study, study_state
 from study.answers.importing import parse_mapping
-from study.answers.opening import answers_state, is_table
-from study.answers.opening import open_study as open_answers
+from study.answers.loading import is_table
 from study.report import SECTIONS, section
 
 USAGE = (
@@ -79,10 +78,10 @@ def state_of(start: Started) -> str:
     Raises:
         BarlowError: there is no such file, or it cannot be read.
     """
-    return answers_state(start.path)
+    return study_state(start.path)
 
 
-def open_study(start: Started, state: str, columns: tuple[tuple[str, str], ...] = ()) -> StudyData:
+def study_of(start: Started, state: str, columns: tuple[tuple[str, str], ...] = ()) -> StudyData:
     """The study as it was in `state` or later.
 
     Args:
@@ -96,7 +95,7 @@ def open_study(start: Started, state: str, columns: tuple[tuple[str, str], ...] 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _open(path: str, state: str, columns: tuple[tuple[str, str], ...]) -> StudyData:
-    return open_answers(Path(path), dict(columns))
+    return load_study(path, dict(columns))
 
 
 def analysis_of(

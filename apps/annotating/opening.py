@@ -20,7 +20,7 @@ from study.store import StudyStore
 PATIENCE = 3.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself
 
 
-def open_study(path: Path) -> StudyStore:
+def open_store(path: Path) -> StudyStore:
     """The study, opened once a process.
 
     Raises:
@@ -43,7 +43,7 @@ def open_preview(path: Path) -> StudyStore:
     """A copy of the study without anybody's answers, in a folder that goes with the process.
 
     Raises:
-        BarlowError: as `open_study`.
+        BarlowError: as `open_store`.
     """
     return _open_preview(str(path.resolve()))[1]
 

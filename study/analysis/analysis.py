@@ -353,11 +353,11 @@ class Analysis:
 
     def item(self, item: str) -> ItemView:
         """Everything about one item; see `study.analysis.item_view`."""
-        return item_view(self, item)
+        return item_view(item, self.data.answers, self.study.items, self.names, self.vectors, self.options.wording)
 
     def worker(self, worker: str) -> WorkerView:
         """Everything about one worker; see `study.analysis.item_view`."""
-        return worker_view(self, worker)
+        return worker_view(worker, self.worker_table, self.data.answers, has_rule=self.rule is not None)
 
 
 @lru_cache(maxsize=1)

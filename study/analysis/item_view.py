@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count, percent
 from study.agreement.cosine import KINDS, Agreement, agreement
 from study.answers.data import StudyData
-from study.answers.table import ATTRIBUTES, DESCRIPTIONS
+from study.answers.table import ATTRIBUTES, DESCRIPTIONS, PREFERENCES
+from study.answers.tokenization import Wording
 from study.statistics.likert import votes
 
 if TYPE_CHECKING:
     from barlow_core.panels import Panel
-    from study.analysis.analysis import Analysis
 
 COLUMNS = ("worker", *DESCRIPTIONS, "ease", "confidence", "useful", "seconds", "simulated")
 
@@ -125,17 +126,21 @@ _MEASURES = {
 _SHARES = ("checks_passed", "speed", "same_rating", "copied_long", "copied_short", "useful_agreement")
 
 
-def worker_view(analysis: Analysis, worker: str) -> WorkerView:
+def worker_view(worker: str, table: pd.DataFrame, answers: pd.DataFrame, *, has_rule: bool) -> WorkerView:
     """Everything about a worker.
+
+    Args:
+        worker: the pseudonym.
+        table: `Analysis.worker_table`.
+        answers: those that filters and exclusions keep.
+        has_rule: whether a rule of exclusion is set.
 
     Raises:
         BarlowError: nobody of that pseudonym has answered.
     """
-    table = analysis.worker_table
     if worker not in table.index:
         raise BarlowError(f"Nobody called {worker!r} has answered an item of this study.")
     row: dict[str, Any] = dict(table.loc[worker])
-    answers = analysis.data.answers
     answers = answers[answers["worker"] == worker].reset_index(drop=True)
     columns = ["item", *(column for column in COLUMNS if column in answers and column != "worker")]
     attributes = {
@@ -145,7 +150,7 @@ def worker_view(analysis: Analysis, worker: str) -> WorkerView:
     }
     kept = f"{len(answers):,} of {count(int(row['n']), 'answer')} are in what is looked at"
     verdict = "The rule excludes this worker" if row["excluded"] else "The rule keeps this worker"
-    if analysis.rule is None:
+    if not has_rule:
         verdict = "No rule of exclusion is set"
     lead = f"{verdict}{': ' + row['signals'] if row['signals'] else ''}; {kept}."
     return WorkerView(worker, lead, attributes, answers[columns], bool(row["excluded"]), str(row["signals"]))
@@ -158,37 +163,40 @@ def _shown(value: Any) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.3f}"
 
 
-def item_view(analysis: Analysis, item: str) -> ItemView:
-    """Everything about an item, of the answers that filters and exclusions keep.
+def item_view(
+    item: str, answers: pd.DataFrame, items: pd.DataFrame, names: pd.DataFrame, vectors: KeyedVectors, wording: Wording
+) -> ItemView:
+    """Everything about an item.
+
+    Args:
+        item: its id.
+        answers: those that filters and exclusions keep.
+        items: of the whole study, as `StudyData` has them.
+        names: `study.agreement.names.feature_names` of the answers.
+        vectors, wording: how descriptions are compared.
 
     Raises:
         BarlowError: there is no such item.
     """
-    data = analysis.data
-    answers = data.answers[data.answers["item"] == item].reset_index(drop=True)
-    if not len(answers) and item not in analysis.study.items.index:
+    answers = answers[answers["item"] == item].reset_index(drop=True)
+    if not len(answers) and item not in items.index:
         raise BarlowError(f"The study has no item {item!r}.")
-    columns = [
-        column
-        for column in ("worker", *DESCRIPTIONS, "ease", "confidence", "useful", "seconds", "simulated")
-        if column in answers
-    ]
-    row = analysis.study.items.loc[item] if item in analysis.study.items.index else pd.Series(dtype=object)
+    row = items.loc[item] if item in items.index else pd.Series(dtype=object)
     known = {name: _plain(row[name]) for name in ATTRIBUTES if name in row and pd.notna(row[name])}
     counted = votes(answers)
     choice = counted.iloc[0] if len(counted) else None
     texts: dict[str, list[Any]] = {kind: answers[kind].tolist() for kind in DESCRIPTIONS}
     both = [" ".join(text for text in pair if isinstance(text, str)) for pair in zip(*texts.values(), strict=True)]
-    name: dict[Any, Any] | None = dict(analysis.names.loc[item]) if item in analysis.names.index else None
+    name: dict[Any, Any] | None = dict(names.loc[item]) if item in names.index else None
     return ItemView(
         item=item,
         data=known,
-        answers=answers[columns],
+        answers=answers[[column for column in COLUMNS if column in answers]],
         ease=_mean(answers["ease"]),
         confidence=_mean(answers["confidence"]),
-        votes={} if choice is None else {kind: int(choice[kind]) for kind in ("B", "C", "both", "none")},
+        votes={} if choice is None else {kind: int(choice[kind]) for kind in PREFERENCES},
         vote=None if choice is None or choice["tied"] else str(choice["vote"]),
-        agreement={kind: agreement(texts.get(kind, both), analysis.vectors, wording=analysis.options.wording) for kind in KINDS},
+        agreement={kind: agreement(texts.get(kind, both), vectors, wording=wording) for kind in KINDS},
         name=None if name is None else name["name"],
         support=0 if name is None else int(name["support"]),
         n_descriptions=0 if name is None else int(name["n"]),

@@ -153,9 +153,9 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
     from barlow_core.cli.serve import serve_app
     from study.answers.importing import mapping_text
-    from study.answers.opening import answers_state
+    from study.answers.loading import study_state
 
-    answers_state(study)  # says what is wrong with the file here, and not in a browser
+    study_state(study)  # says what is wrong with the file here, and not in a browser
     mapping = _mapping(study, given["columns"])
     arguments = [str(study.absolute())]
     if given["vectors"]:
@@ -235,7 +235,7 @@ def _rule(text: str | None) -> ExclusionRule:
 def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
     """What a person said of the columns, None for nothing."""
     from study.answers.importing import parse_mapping
-    from study.answers.opening import is_table
+    from study.answers.loading import is_table
 
     mapping = parse_mapping(columns) if columns else None
     if mapping is not None and not is_table(study):
@@ -245,10 +245,10 @@ def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
 
 def _opened(study: Path, columns: str | None) -> StudyData:
     from study.answers.importing import complete_mapping
-    from study.answers.opening import open_study
+    from study.answers.loading import load_study
 
     mapping = _mapping(study, columns)
-    return open_study(study, None if mapping is None else complete_mapping(study, mapping))
+    return load_study(study, None if mapping is None else complete_mapping(study, mapping))
 
 
 def _check_values(filters: Any, data: StudyData) -> None:

@@ -9,7 +9,7 @@ import click
 from barlow_core.cli.shared import example, json_option
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.cli.shared import open_study, print_json, say_advice, study_argument, study_path
+from study.cli.shared import open_store, print_json, say_advice, study_argument, study_path
 
 
 @click.command(epilog=example("barlow study backup runs/mine", "barlow study backup runs/mine --to disk/study.sqlite --pictures"))
@@ -20,7 +20,7 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
     """Copy the study while people answer. A withdrawal finds this copy and cleans it, as long as it stays where it is."""
     from study.setup.frozen_panels import copy_panels, panels_folder
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         made = store.backup(target)
         click.echo(f"Copied to {made}")
         if pictures:
@@ -80,7 +80,7 @@ def export(study: Path, target: Path, kind: str | None, everything: bool, real_i
     if target.exists() and not overwrite:
         raise BarlowError(f"{target} exists already. Choose another name, or pass --overwrite.")
     kinds, states = (ITEM_KINDS, ANSWERED) if everything else (("item",), ("accepted",))
-    with open_study(study) as store:
+    with open_store(study) as store:
         for path in store.export(target, kind, pseudonymous=not real_ids, kinds=kinds, states=states):
             click.echo(path)
 
@@ -94,7 +94,7 @@ def check(ctx: click.Context, study: Path, as_json: bool) -> None:
     from study.setup import frozen_panels
     from study.store import library_advice
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         found = store.check()
         pictures = {str(item["id"]): item for item in store.item_list() if frozen_panels.has_pictures(item)}
         found += frozen_panels.problems(store.path, pictures)

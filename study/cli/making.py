@@ -12,7 +12,7 @@ import click
 from barlow_core.cli.shared import example, open_run, options, quiet_option, run_argument
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.cli.shared import money, open_study, study_argument
+from study.cli.shared import money, open_store, study_argument
 
 if TYPE_CHECKING:
     from study.setup.selection import Selection
@@ -226,7 +226,7 @@ def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
     from study.participants.platforms import new_invite_codes
     from study.store.settings import CHANGEABLE, SECRET
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         changes = dict(_pair(value) for value in values)
         if invites:
             codes = new_invite_codes(invites)

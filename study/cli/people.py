@@ -9,7 +9,7 @@ import click
 
 from barlow_core.cli.shared import example, json_option
 from barlow_core.wording import count
-from study.cli.shared import money, open_study, print_frame, print_json, study_argument, worker_argument, worker_of, yes_option
+from study.cli.shared import money, open_store, print_frame, print_json, study_argument, worker_argument, worker_of, yes_option
 
 
 @click.command(epilog=example("barlow study status runs/mine", "barlow study status runs/mine --json"))
@@ -17,7 +17,7 @@ from study.cli.shared import money, open_study, print_frame, print_json, study_a
 @json_option
 def status(study: Path, as_json: bool) -> None:
     """How far the study is, how fast it goes, when it ends at this rate, and what it costs."""
-    with open_study(study) as store:
+    with open_store(study) as store:
         done = store.progress()
         reports = len(store.reports())
         if as_json:
@@ -70,7 +70,7 @@ def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: 
     from barlow_core.errors import BarlowError
     from study.participants.paying import write_bonuses, write_payments
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         payments = store.payments()
         if table_path is not None:
             write_payments(table_path, payments)
@@ -100,7 +100,7 @@ def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: 
 )
 def block(study: Path, worker: str, reason: str, discard: bool) -> None:
     """Give a worker no more items. WORKER is the platform's id, or the pseudonym of the exports."""
-    with open_study(study) as store:
+    with open_store(study) as store:
         name = worker_of(store, worker)
         store.block(name, reason, discard=discard)
     click.echo(f"{worker} is blocked{', and their answers are discarded' if discard else ''}. What was sent is paid.")
@@ -111,7 +111,7 @@ def block(study: Path, worker: str, reason: str, discard: bool) -> None:
 @worker_argument
 def reopen(study: Path, worker: str) -> None:
     """Let a blocked worker in again; discarded answers count again where items still need them."""
-    with open_study(study) as store:
+    with open_store(study) as store:
         store.reopen(worker_of(store, worker))
     click.echo(f"{worker} may go on.")
 
@@ -130,7 +130,7 @@ def withdraw(ctx: click.Context, study: Path, worker: str, forget: bool, yes: bo
     What stays is that somebody took part and for how many items they are paid. Exports made before, and copies in other places, are
     out of reach: delete them, or export again.
     """
-    with open_study(study) as store:
+    with open_store(study) as store:
         name = worker_of(store, worker)
         if not yes:
             click.confirm(f"Delete all answers of {worker} for good?", abort=True)

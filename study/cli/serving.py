@@ -14,7 +14,7 @@ import click
 from barlow_core.cli.shared import example, serve_options
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.cli.shared import open_study, say_advice, study_argument, study_path
+from study.cli.shared import open_store, say_advice, study_argument, study_path
 
 PORT, ADMIN_PORT = 8501, 8502
 # What a page that strangers open needs. Its own messages go to the log, not to the stranger; nothing is uploaded; a proxy that
@@ -38,7 +38,7 @@ def preview(study: Path, port: int | None, address: str, base_path: str, open_br
     """Open the study as a worker sees it; nothing that you do there is kept."""
     from barlow_core.cli.serve import serve_app
 
-    open_study(study).close()
+    open_store(study).close()
     serve_app(
         "annotate.py",
         [str(study_path(study)), "--preview"],
@@ -106,13 +106,12 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
 def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str, open_browser: bool) -> None:
     """Open the admin page: progress, answers, reports, blocking. It asks for the secret that `create` printed."""
     from barlow_core.cli.serve import serve_app
-    from study.store.admin_secret import hashed
-    from study.store.admin_secret import new_secret as make_secret
+    from study.store import admin_secret
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         if new_secret:
-            secret = make_secret()
-            store.configure(admin_hash=hashed(secret))
+            secret = admin_secret.new_secret()
+            store.configure(admin_hash=admin_secret.hashed(secret))
             click.echo(f"New secret of the admin page, shown only now: {secret}")
             return
     serve_app(
@@ -131,7 +130,7 @@ def say_links(study: Path, url: str) -> None:
     from study.participants.platforms import external_question, links, missing
     from study.setup.frozen_panels import panels_folder
 
-    with open_study(study) as store:
+    with open_store(study) as store:
         if store.read_only:
             raise BarlowError(
                 f"{store.path} cannot be written to, so no answer could be kept. Allow writing to it and to its folder."

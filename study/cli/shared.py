@@ -25,7 +25,7 @@ def study_path(path: Path) -> Path:
     return path / "study.sqlite" if path.is_dir() else path
 
 
-def open_study(path: Path) -> StudyStore:
+def open_store(path: Path) -> StudyStore:
     return StudyStore(study_path(path))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from barlow_core.cli.shared import example, quiet_option
-from study.cli.shared import open_study, study_argument
+from study.cli.shared import open_store, study_argument
 
 
 @click.command(
@@ -35,12 +35,11 @@ def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: b
     import random
     from itertools import islice
 
-    from study.participants.simulation import population
-    from study.participants.simulation import simulate as simulate_
+    from study.participants import simulation
 
-    with open_study(study) as store:
-        people = None if workers is None else list(islice(population(random.Random(seed), **averages), workers))
-        done = simulate_(store, people, at_once=at_once, seed=seed, progress=not quiet, **averages)
+    with open_store(study) as store:
+        people = None if workers is None else list(islice(simulation.population(random.Random(seed), **averages), workers))
+        done = simulation.simulate(store, people, at_once=at_once, seed=seed, progress=not quiet, **averages)
         state = store.progress()
     click.echo(
         f"{done.answers:,} simulated answers by {done.workers:,} simulated workers; the study has {state.answers:,} of "

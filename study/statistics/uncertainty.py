@@ -11,12 +11,12 @@ much, and how short the usual intervals are.
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta, binomtest
+from statsmodels.stats.proportion import proportion_confint
 
 from barlow_core.errors import BarlowError
 from study.statistics.resampling import DRAWS, REPLICATES, Clusters, ids_of
@@ -261,7 +261,7 @@ def item_mean(values: ArrayLike, *, confidence: float = CONFIDENCE, replicates: 
 
 
 def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> Estimate:
-    """The share of items that are hits, with Wilson's interval (by scipy), which takes items as independent.
+    """The share of items that are hits, with Wilson's interval (by statsmodels), which takes items as independent.
 
     For what only all answers of an item together have, such as its vote; see `item_mean`. Settings of a bootstrap are taken and not used.
 
@@ -273,8 +273,8 @@ def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> 
     n = len(table)
     if not n:
         return Estimate(None, None, None, 0, 0, 0, confidence, NO_ITEMS)
-    interval = binomtest(int(table.sum()), n).proportion_ci(confidence, method="wilson")
-    return Estimate(float(table.mean()), float(interval.low), float(interval.high), n, n, 0, confidence, None)
+    low, high = proportion_confint(int(table.sum()), n, alpha=1 - confidence, method="wilson")
+    return Estimate(float(table.mean()), float(low), float(high), n, n, 0, confidence, None)
 
 
 def item_difference(
@@ -373,15 +373,14 @@ def _within(estimate: Estimate) -> Estimate:
     """A share's interval, cut at 0 and 1."""
     if estimate.low is None or estimate.high is None:
         return estimate
-    return Estimate(**{**estimate.to_dict(), "low": max(estimate.low, 0.0), "high": min(estimate.high, 1.0)})
+    return replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
 
 def _all_or_none(estimate: Estimate) -> Estimate:
     """Clopper and Pearson's interval for a share of 0 or 1, counting the rarer kind of cluster as independent answers."""
     what, n = min([("items", estimate.n_items), ("workers", estimate.n_workers)], key=lambda kind: kind[1])
-    tail = (1 - estimate.confidence) / 2
-    low, high = (0.0, float(beta.isf(tail, 1, n))) if estimate.value == 0 else (float(beta.ppf(tail, n, 1)), 1.0)
-    return Estimate(**{**estimate.to_dict(), "low": low, "high": high, "reason": ALL_OR_NONE.format(n=n, what=what)})
+    low, high = proportion_confint(n if estimate.value else 0, n, alpha=1 - estimate.confidence, method="beta")
+    return replace(estimate, low=float(low), high=float(high), reason=ALL_OR_NONE.format(n=n, what=what))
 
 
 def check_settings(confidence: float, replicates: int) -> None:

@@ -1,9 +1,9 @@
 """The study file: who was shown what, what they answered, and what happened when.
 
 `StudyStore` is the one door. Behind it: `settings` (what a study is set to), `schema` and `migrations` (the tables), `connections`
-(one writer, many readers), `file` (opening, transactions), `creation` and `items` (a new one), `answering` (drafts and answers),
-`workers` (joining, blocking, leaving), `backup` and `maintenance` (copies, withdrawals, going back), `checks`, `progress`, `tables` and
-`export`. Who gets which item is decided in `study.store.assignment`.
+(one writer, many readers), `file` (opening, transactions), `creation` and `items` (a new one), `assignment` (who answers what next),
+`answering` (drafts and answers), `workers` (joining, blocking, leaving), `backup` and `maintenance` (copies, withdrawals, going back),
+`integrity` (is the file whole), `progress` (how far, who earned what), `frames` (tables), `snapshot` (all that analyses need) and `export`.
 """
 
 from __future__ import annotations

@@ -75,6 +75,20 @@ def stored(tx: sqlite3.Connection, worker: str, item: str, settings: Settings) -
     )
 
 
+def history(tx: sqlite3.Connection, worker: str, settings: Settings) -> list[StoredAnswer]:
+    """The answers of `worker`, the last one first."""
+    sent = tx.execute("SELECT item FROM answer WHERE worker = ? ORDER BY id DESC", (worker,)).fetchall()
+    found = [stored(tx, worker, row["item"], settings) for row in sent]
+    return [one for one in found if one is not None]
+
+
+def draft(tx: sqlite3.Connection, worker: str, item: str) -> dict[str, Any]:
+    """What `worker` has typed for `item` and not sent yet."""
+    row = tx.execute("SELECT draft FROM assignment WHERE worker = ? AND item = ?", (worker, item)).fetchone()
+    found: dict[str, Any] = {} if row is None or row["draft"] is None else json.loads(row["draft"])
+    return found
+
+
 def submit(
     tx: sqlite3.Connection, worker: str, item: str, answers: dict[str, Any], token: str | None, now: Moment, settings: Settings
 ) -> StoredAnswer:

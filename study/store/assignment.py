@@ -13,6 +13,7 @@ The *time on task* is the sum of the gaps between signs of life, from the item b
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import zlib
@@ -90,6 +91,27 @@ def choose(
     )
     record(tx, "shown", now, worker=worker, item=item)
     return item, False
+
+
+def claimed(tx: sqlite3.Connection, worker: str, item: str, held: bool, now: Moment) -> ClaimedItem:
+    """What a worker is given with an item that is theirs; `held`: they had it already."""
+    row = tx.execute(
+        "SELECT item.kind, item.data, assignment.token, assignment.shown_at, assignment.deadline, assignment.draft, "
+        "(SELECT count(*) FROM assignment AS other WHERE other.worker = assignment.worker AND other.id <= assignment.id) AS number "
+        "FROM assignment JOIN item ON item.id = assignment.item WHERE assignment.worker = ? AND assignment.item = ?",
+        (worker, item),
+    ).fetchone()
+    return ClaimedItem(
+        id=item,
+        kind=row["kind"],
+        token=row["token"],
+        number=row["number"],
+        shown_at=row["shown_at"],
+        expires_in=max(0.0, row["deadline"] - now.ticks),
+        held=held,
+        data=json.loads(row["data"]),
+        draft=json.loads(row["draft"] or "{}"),
+    )
 
 
 def at_the_end(tx: sqlite3.Connection, worker: str, settings: Settings, visit: str | None = None) -> str | None:

@@ -46,6 +46,21 @@ def write_table(path: Path, table: pd.DataFrame, kind: str) -> None:
             table.to_json(temporary, orient="records", lines=True, force_ascii=False, date_format="iso", date_unit="ms")
 
 
+def write_answers(path: Path, kind: str, table: pd.DataFrame, codebook: pd.DataFrame) -> list[Path]:
+    """Write answers and, beside them, their codebook; the files that were written.
+
+    Raises:
+        BarlowError: one of them cannot be written.
+    """
+    book = codebook_path(path)
+    try:
+        write_table(path, table, kind)
+        write_table(book, codebook, "csv")
+    except OSError as error:
+        raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error
+    return [path, book]
+
+
 def codebook_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_codebook.csv")
 

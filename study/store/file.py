@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from barlow_core.errors import BarlowError
 from study.errors import DamagedError, NotSavedError
+from study.questionnaire import dumps
 from study.store import assignment, backup, migrations
 from study.store.clock import Clock, Moment
 from study.store.connections import Readers, Writer, connect, library_advice, not_saved
-from study.store.settings import Settings
+from study.store.settings import SECRET, Settings
 
 MAINTENANCE_PATIENCE = 60.0
 
@@ -103,6 +106,19 @@ class StudyFile:
         self.settings = Settings.from_rows(rows)
         self.revision = rows["revision"]
         self.study_id: str = json.loads(rows["study_id"])
+
+    def configure(self, given: Mapping[str, Any]) -> None:
+        """Change settings; see `StudyStore.configure`."""
+        with self.writing() as (tx, now):
+            changed = self.settings.changed(given)
+            revision = dumps(uuid.uuid4().hex)
+            rows = changed.rows()
+            upsert = "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            tx.executemany(upsert, [(name, rows[name]) for name in given] + [("revision", revision)])
+            # Who was invited and what opens the admin page is not for the trail.
+            kept = {name: "changed" if name in SECRET else json.loads(rows[name]) for name in given}
+            assignment.record(tx, "configured", now, data=kept)
+        self.settings, self.revision = changed, revision
 
     @contextmanager
     def reading(self) -> Iterator[Database]:

@@ -39,7 +39,6 @@ def answers(
     kinds: Collection[str],
     states: Collection[str],
     pseudonymous: bool,
-    item_data: bool = True,
 ) -> pd.DataFrame:
     """One row an answer; see `StudyStore.answers`."""
     _check(kinds, ITEM_KINDS, "kinds of items")
@@ -60,7 +59,7 @@ def answers(
     for row in rows:
         data.add(row["data"])
         found.append([row[column] for column in columns])
-    return _frame(found, columns, settings, data if item_data else None)
+    return _frame(found, columns, settings, data)
 
 
 def items(db: Database, settings: Settings) -> pd.DataFrame:

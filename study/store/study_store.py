@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import uuid
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from barlow_core.errors import BarlowError
-from study.questionnaire import dumps, shown
-from study.store import answering, assignment, creation, export, frames, integrity, maintenance, progress, workers
-from study.store.admin_secret import matches
+from study.store import admin_secret, answering, assignment, creation, export, frames, integrity, maintenance, progress, workers
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
-from study.store.clock import Clock, Moment
+from study.store.clock import Clock
 from study.store.connections import library_advice
 from study.store.file import StudyFile
 from study.store.items import check_id, check_note
 from study.store.maintenance import Withdrawal
 from study.store.progress import Progress, Standing
-from study.store.settings import SECRET, Settings
+from study.store.settings import Settings
+from study.store.snapshot import Snapshot, fingerprint
 from study.store.workers import Worker
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PATIENCE = 10.0
-OUTCOMES = ("complete", "stopped", "left", "screened_out", "refused", "full")
 
 
 class StudyStore:
@@ -163,26 +157,7 @@ class StudyStore:
         with self._file.writing(durable=False) as (tx, now):
             workers.require_welcome(workers.join(tx, worker_id, now))
             found = assignment.choose(tx, worker_id, now, self.settings, visit)
-            return None if found is None else self._claimed(tx, worker_id, found[0], found[1], now)
-
-    def _claimed(self, tx: sqlite3.Connection, worker: str, item: str, held: bool, now: Moment) -> ClaimedItem:
-        row = tx.execute(
-            "SELECT item.kind, item.data, assignment.token, assignment.shown_at, assignment.deadline, assignment.draft, "
-            "(SELECT count(*) FROM assignment AS other WHERE other.worker = assignment.worker AND other.id <= assignment.id) AS number "
-            "FROM assignment JOIN item ON item.id = assignment.item WHERE assignment.worker = ? AND assignment.item = ?",
-            (worker, item),
-        ).fetchone()
-        return ClaimedItem(
-            id=item,
-            kind=row["kind"],
-            token=row["token"],
-            number=row["number"],
-            shown_at=row["shown_at"],
-            expires_in=max(0.0, row["deadline"] - now.ticks),
-            held=held,
-            data=json.loads(row["data"]),
-            draft=json.loads(row["draft"] or "{}"),
-        )
+            return None if found is None else assignment.claimed(tx, worker_id, *found, now)
 
     def submit(self, worker_id: str, item_id: str, answers: Mapping[str, Any], token: str | None = None) -> StoredAnswer:
         """Keep an answer. When this returns, it is on the disk.
@@ -230,11 +205,8 @@ class StudyStore:
 
     def draft(self, worker_id: str, item_id: str) -> dict[str, Any]:
         """What this worker has typed for this item and not sent yet."""
-        names = (check_id(worker_id, "Worker"), check_id(item_id, "Item"))
         with self._file.reading() as db:
-            row = db.conn.execute("SELECT draft FROM assignment WHERE worker = ? AND item = ?", names).fetchone()
-        found: dict[str, Any] = {} if row is None or row["draft"] is None else json.loads(row["draft"])
-        return found
+            return answering.draft(db.conn, check_id(worker_id, "Worker"), check_id(item_id, "Item"))
 
     def active(self, worker_id: str, item_id: str) -> None:
         """A sign of life: the worker scrolls, zooms, types. It counts as time on task and puts the end of the reservation off.
@@ -267,11 +239,8 @@ class StudyStore:
 
     def history(self, worker_id: str) -> list[StoredAnswer]:
         """The answers of a worker, the last one first: what "back to the previous one" goes through."""
-        check_id(worker_id, "Worker")
         with self._file.reading() as db:
-            sent = db.conn.execute("SELECT item FROM answer WHERE worker = ? ORDER BY id DESC", (worker_id,)).fetchall()
-            found = [answering.stored(db.conn, worker_id, row["item"], self.settings) for row in sent]
-        return [one for one in found if one is not None]
+            return answering.history(db.conn, check_id(worker_id, "Worker"), self.settings)
 
     def standing(self, worker_id: str, *, visit: str | None = None) -> Standing:
         """How much a worker has answered and earned, and whether there is more for them; for somebody unknown, as for a new one."""
@@ -289,9 +258,8 @@ class StudyStore:
 
         Raises:
             RefusedError: nobody of that id takes part.
+            BarlowError: there is no such outcome.
         """
-        if outcome not in OUTCOMES:
-            raise BarlowError(f"The outcome is one of {', '.join(OUTCOMES)}, not {shown(outcome)}.")
         if visit is not None:
             check_id(visit, "Visit")
         with self._file.writing() as (tx, now):
@@ -301,7 +269,7 @@ class StudyStore:
 
     def admin_allowed(self, secret: object) -> bool:
         """Whether this is the secret of the admin page; takes a while on purpose."""
-        return matches(secret, self.settings.admin_hash)
+        return admin_secret.matches(secret, self.settings.admin_hash)
 
     def worker(self, worker_id: str) -> Worker | None:
         """What is known about a worker; None for an id that never took part."""
@@ -343,16 +311,7 @@ class StudyStore:
         Raises:
             BarlowError: there is no such setting, it cannot change any more, or it cannot have this value.
         """
-        with self._file.writing() as (tx, now):
-            changed = self.settings.changed(settings)
-            revision = dumps(uuid.uuid4().hex)
-            rows = changed.rows()
-            upsert = "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-            tx.executemany(upsert, [(name, rows[name]) for name in settings] + [("revision", revision)])
-            # Who was invited and what opens the admin page is not for the trail.
-            kept = {name: "changed" if name in SECRET else json.loads(rows[name]) for name in settings}
-            assignment.record(tx, "configured", now, data=kept)
-        self._file.settings, self._file.revision = changed, revision
+        self._file.configure(settings)
 
     def answers(
         self, *, kinds: Collection[str] = ("item",), states: Collection[str] = ("accepted",), pseudonymous: bool = False
@@ -440,13 +399,21 @@ class StudyStore:
         path = Path(path)
         kind = export.format_of(path, format)
         table = self.answers(kinds=kinds, states=states, pseudonymous=pseudonymous)
-        book = export.codebook_path(path)
-        try:
-            export.write_table(path, table, kind)
-            export.write_table(book, frames.codebook(table, self.settings), "csv")
-        except OSError as error:
-            raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error
-        return [path, book]
+        return export.write_answers(path, kind, table, frames.codebook(table, self.settings))
+
+    def snapshot(self, questions: Collection[str]) -> Snapshot:
+        """Everything that analyses need, of one moment; see `study.store.snapshot.Snapshot`.
+
+        Args:
+            questions: whose answers are wanted; those that the study did not ask are left out.
+        """
+        with self._file.reading() as db:
+            return Snapshot.of(db, self.settings, questions)
+
+    def fingerprint(self) -> str:
+        """A short text that is another one as soon as an answer came in, was changed, or stopped counting, or a setting was changed."""
+        with self._file.reading() as db:
+            return fingerprint(db, self._file.revision)
 
     # --- copies, and taking everything back
 

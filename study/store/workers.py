@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from barlow_core.errors import BarlowError
 from study.errors import RefusedError
 from study.questionnaire import dumps, shown
 from study.store import assignment
 from study.store.clock import Moment
 from study.store.items import check_id, storable_json
+
+OUTCOMES = ("complete", "stopped", "left", "screened_out", "refused", "full")  # of a visit
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,8 @@ def _forget_invite(tx: sqlite3.Connection, worker: str) -> None:
 
 def finish(tx: sqlite3.Connection, worker: str, outcome: str, visit: str | None, now: Moment) -> None:
     """Write down how a visit ended; see `StudyStore.finish`."""
+    if outcome not in OUTCOMES:
+        raise BarlowError(f"The outcome is one of {', '.join(OUTCOMES)}, not {shown(outcome)}.")
     if require(tx, worker).state == "withdrawn":
         return
     data = {"outcome": outcome, "visit": visit}
