@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from study.statistics import reliability, uncertainty
-from study.statistics.pair_means import PairMeans
+from study.statistics.agreement_means import PairMeans
 from study.statistics.resampling import Clusters
 from study.statistics.uncertainty import Estimate
 

@@ -12,7 +12,7 @@ from shared.html import plain
 from analyzing.place import Place, bound, here, reset_filters
 from analyzing.rule import rule_of
 from study.analysis import StudyData
-from study.answers.exclusion_text import rule_in_words
+from study.answers.exclusion import rule_in_words
 
 GROUPINGS = {"label": "Label", "prediction": "Prediction"}
 TIERS = {"top": "Top error rates", "middle": "Middle", "bottom": "Bottom"}

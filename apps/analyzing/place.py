@@ -11,7 +11,7 @@ from shared import address
 
 from barlow_core.errors import BarlowError
 from study.analysis import Filters
-from study.answers.exclusion_text import parse_rule
+from study.answers.exclusion import parse_rule
 from study.answers.tokenization import Wording
 
 OVERVIEW, ITEMS, REPORT = "overview", "items", "report"

@@ -9,8 +9,7 @@ import streamlit as st
 
 from analyzing.place import Place, bound, here
 from barlow_core.errors import BarlowError
-from study.answers.exclusion_text import COUNTS, parse_rule, rule_text
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import COUNTS, ExclusionRule, parse_rule, rule_text
 
 CONTROLS = {
     "checks_passed": ("Checks passed, below", "Excludes by itself: fewer than this share of gold and attention checks passed."),

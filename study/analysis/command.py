@@ -6,9 +6,8 @@ import shlex
 from pathlib import Path
 
 from study.analysis.options import AnalysisOptions
-from study.answers.exclusion_text import rule_text
+from study.answers.exclusion import ExclusionRule, rule_text
 from study.answers.filters import Filters
-from study.answers.quality import ExclusionRule
 
 # Options of `barlow study analyze`, and what they set.
 LISTS = {"--grouping": "groupings", "--class": "classes", "--tier": "tiers", "--platform": "platforms"}

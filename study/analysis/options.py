@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from barlow_core.errors import BarlowError
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 from study.answers.tokenization import AS_THE_PAPER, Wording
 from study.statistics.uncertainty import CONFIDENCE, REPLICATES, check_settings
 

@@ -16,8 +16,9 @@ import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
+from study.answers.exclusion import ExclusionRule, exclusions
 from study.answers.filters import Filters
-from study.answers.quality import ExclusionRule, exclusions, worker_quality
+from study.answers.quality import worker_quality
 from study.answers.table import (
     ATTRIBUTES,
     DESCRIPTIONS,
@@ -212,7 +213,7 @@ class StudyData:
         return worker_quality(self.answers, checks=self.checks if len(self.checks) else None)
 
     def excluded(self, rule: ExclusionRule | None) -> pd.DataFrame:
-        """`study.answers.quality.exclusions` of all workers of the whole study; a rule of None excludes nobody."""
+        """`study.answers.exclusion.exclusions` of all workers of the whole study; a rule of None excludes nobody."""
         found = exclusions(self.quality, rule)
         return found if rule is not None else found.assign(excluded=False, signals="")
 

@@ -1,13 +1,11 @@
-"""The quality of workers: what speaks against an answer's being meant, and a rule that says who is left out.
+"""The quality of workers: what speaks against an answer's being meant.
 
-Nothing here excludes anybody by itself. `worker_quality` measures, `exclusions` applies a rule that can be read (`study.answers.exclusion_text`);
-what difference that makes is in `study.statistics.exclusion_effect`.
+Nothing here excludes anybody. Who is left out says a rule (`study.answers.exclusion`); what difference that makes, `study.statistics.exclusion_effect`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,43 +16,6 @@ from study.answers.table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
 from study.answers.tokenization import content_words
 
 _ANSWERS = (*RATINGS, "useful")
-
-
-@dataclass(frozen=True)
-class ExclusionRule:
-    """Who is left out. A signal whose threshold is None is not used.
-
-    Failing checks is enough by itself; of the other signals, which a good worker can show by chance, it takes several.
-    Agreement with others is measured and no signal: to leave out who disagrees would raise the very agreement that is reported.
-
-    Attributes:
-        checks_passed: fewer than this share of gold and attention checks passed.
-        fast: median time on task below this share of the median worker's.
-        same_rating: at least this share of answers with the same ease, confidence and preference.
-        copied: at least this share of long descriptions that repeat what the worker wrote about another item.
-        min_answers: each of the three patterns above counts only for workers with as many answers, or more, that can show it: answers with a
-            time, with ease, confidence and preference, or with a long description.
-        signals: how many of the three it takes.
-        min_checks: checks count only for workers who met as many or more: one mistake is not yet a pattern.
-    """
-
-    checks_passed: float | None = 0.5
-    fast: float | None = 1 / 3
-    same_rating: float | None = 0.95
-    copied: float | None = 0.5
-    min_answers: int = 5
-    signals: int = 2
-    min_checks: int = 2
-
-    def __post_init__(self) -> None:
-        for name in ("checks_passed", "fast", "same_rating", "copied"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise BarlowError(f"{name} is {value}; expected a share from 0 to 1, or None to leave the signal out.")
-        if min(self.signals, self.min_answers, self.min_checks) < 1:
-            raise BarlowError(
-                f"signals is {self.signals}, min_answers {self.min_answers} and min_checks {self.min_checks}; expected 1 or more of each."
-            )
 
 
 def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -104,41 +65,6 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
     for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", prints["long"] != 0)):
         result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     return result
-
-
-def exclusions(quality: pd.DataFrame, rule: ExclusionRule | None = None) -> pd.DataFrame:
-    """Who is left out by a rule, and why.
-
-    Args:
-        quality: what `worker_quality` returns.
-        rule: None for the default rule.
-
-    Returns:
-        A row a worker: `excluded` (bool) and `signals` (text: every signal that is there, also where it takes more to exclude; "" for
-        none).
-    """
-    rule = rule or ExclusionRule()
-    patterns = [
-        ("fast", _below(quality["speed"], rule.fast), "speed", "n_timed"),
-        ("same rating", _at_least(quality["same_rating"], rule.same_rating), "same_rating", "n_complete"),
-        ("copied", _at_least(quality["copied_long"], rule.copied), "copied_long", "n_long"),
-    ]
-    failed = _below(quality["checks_passed"], rule.checks_passed) & (quality["checks"] >= rule.min_checks).to_numpy()
-    count = np.zeros(len(quality), dtype=np.int64)
-    signals: list[list[str]] = [[] for _ in range(len(quality))]
-    for row in np.flatnonzero(failed):
-        signals[row].append(f"checks passed {_percent(quality['checks_passed'].iloc[row])}")
-    for name, shown, column, counted in patterns:
-        shown = shown & (quality[counted] >= rule.min_answers).to_numpy()
-        count += shown
-        for row in np.flatnonzero(shown):
-            signals[row].append(f"{name} {_percent(quality[column].iloc[row])}")
-    excluded = failed | (count >= rule.signals)
-    return pd.DataFrame({"excluded": excluded, "signals": ["; ".join(found) for found in signals]}, index=quality.index)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _checks(checks: pd.DataFrame | None, workers: pd.Index) -> pd.DataFrame:
@@ -215,13 +141,3 @@ def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def _column(values: np.ndarray | pd.Series) -> Any:
     """Float64 with <NA> for what cannot be said."""
     return pd.Series(np.asarray(values, dtype=np.float64)).astype("Float64").array
-
-
-def _below(values: pd.Series, threshold: float | None) -> np.ndarray:
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.zeros(len(values), dtype=bool) if threshold is None else numbers < threshold
-
-
-def _at_least(values: pd.Series, threshold: float | None) -> np.ndarray:
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.zeros(len(values), dtype=bool) if threshold is None else numbers >= threshold

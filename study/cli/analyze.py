@@ -16,7 +16,7 @@ from study.cli.shared import print_json
 
 if TYPE_CHECKING:
     from study.analysis import Analysis, StudyData
-    from study.answers.quality import ExclusionRule
+    from study.answers.exclusion import ExclusionRule
 
 REPLICATES = 2000  # as `study.statistics.resampling` has it, which takes a second to import
 _RULES = 10
@@ -175,8 +175,7 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
 
 def _query(**given: Any) -> str:
     """What is kept of the study, as the page's address says it."""
-    from study.answers.exclusion_text import rule_text
-    from study.answers.quality import ExclusionRule
+    from study.answers.exclusion import ExclusionRule, rule_text
 
     words: list[tuple[str, str]] = []
     for name, option in (("grouping", "groupings"), ("class", "classes"), ("tier", "tiers"), ("platform", "platforms")):
@@ -226,8 +225,7 @@ def _analysis(study: Path, **given: Any) -> Analysis:
 
 
 def _rule(text: str | None) -> ExclusionRule:
-    from study.answers.exclusion_text import parse_rule
-    from study.answers.quality import ExclusionRule
+    from study.answers.exclusion import ExclusionRule, parse_rule
 
     return ExclusionRule() if text is None else parse_rule(text)
 

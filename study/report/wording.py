@@ -13,7 +13,7 @@ import pandas as pd
 
 from barlow_core.wording import count, percent
 from study.analysis import Analysis
-from study.answers.exclusion_text import rule_in_words
+from study.answers.exclusion import rule_in_words
 from study.statistics.reliability import Alpha
 from study.statistics.uncertainty import NOBODY, Estimate
 

@@ -23,7 +23,7 @@ from barlow_core.cli import cli
 from barlow_core.storage.shipped import apps_dir
 from study.agreement.cosine import description_agreement, load_vectors
 from study.analysis import Analysis, Filters, load_study
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 from study.report import all_sections
 from study.report.writing import provenance
 from study.setup.frozen_panels import panels_folder

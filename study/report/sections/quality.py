@@ -6,7 +6,7 @@ import pandas as pd
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.answers.exclusion_text import rule_in_words
+from study.answers.exclusion import rule_in_words
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, records_of, table

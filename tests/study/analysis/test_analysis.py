@@ -8,7 +8,7 @@ import pytest
 from barlow_core.errors import BarlowError
 from study.agreement.cosine import description_agreement
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, item_panel
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 
 
 def test_every_result_follows_the_filters(data: StudyData, analysis: Analysis) -> None:

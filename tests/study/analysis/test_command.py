@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from barlow_core.cli import cli
 from study.analysis import Analysis, AnalysisOptions, Filters
 from study.analysis.command import analyze_command
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 from study.answers.tokenization import Wording
 
 

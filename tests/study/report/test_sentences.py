@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 from study.answers.tokenization import Wording
 from study.report import all_sections, section
 from study.report.front import unmarked

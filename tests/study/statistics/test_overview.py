@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
-from study.answers.quality import ExclusionRule
+from study.answers.exclusion import ExclusionRule
 from study.statistics.overview import overview
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from study.statistics import uncertainty
-from study.statistics.pair_means import ONE_PAIR, PairMeans
+from study.statistics.agreement_means import ONE_PAIR, PairMeans
 
 
 def pairs_of(rng: np.random.Generator, n_items: int = 12, n_workers: int = 7) -> pd.DataFrame:
