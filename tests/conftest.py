@@ -20,7 +20,7 @@ from barlow_core.run import Run, digest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes says how busy the machine is (the first one imports torch); hangs are pytest-timeout's to end.
-hypothesis.settings.register_profile("barlow")
+hypothesis.settings.register_profile("barlow", deadline=None)
 hypothesis.settings.load_profile("barlow")
 
 CLASSES = ["cat", "dog", "truck"]
