@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from barlow_core.analyses.checks import HELD_OUT
-from barlow_core.cli.shared import options
+from barlow_core.cli.shared import Channels, options
 from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS
 from barlow_core.information import ESTIMATORS
@@ -36,9 +38,25 @@ import_options = options(
     click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
 )
 
+
+def input_options(prefix: str = "") -> Callable[[Any], Any]:
+    """What a network expects, where its file or function does not say so; `prefix` tells the options of two networks apart."""
+    of_model = " For --model." if prefix else ""
+    return options(
+        click.option(
+            f"--{prefix}arch", help=f"Architecture of a file that holds nothing but weights, such as resnet50.{of_model}"
+        ),
+        click.option(f"--{prefix}image-size", type=click.IntRange(1), help=f"Side of the square it sees, in pixels.{of_model}"),
+        click.option(f"--{prefix}mean", type=Channels(), help=f"It gets (pixel - mean) / std, pixels in [0, 1].{of_model}"),
+        click.option(f"--{prefix}std", type=Channels(positive=True), help=f"See mean.{of_model}"),
+    )
+
+
+INPUT = ("arch", "image_size", "mean", "std")  # the arguments of `input_options`
+
 network_options = options(
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
-    click.option("--arch", help="Architecture of a file that holds nothing but weights, such as resnet50."),
+    input_options(),
     click.option(
         "--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."
     ),

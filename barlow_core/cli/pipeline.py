@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from barlow_core.cli.options import CHECKS, batch_options, explain_options, import_options, network_options, panel_options
+from barlow_core.cli.options import (
+    CHECKS,
+    INPUT,
+    batch_options,
+    explain_options,
+    import_options,
+    input_options,
+    network_options,
+    panel_options,
+)
 from barlow_core.cli.shared import example, open_run, overwrite_option, quiet_option, run_argument
 from barlow_core.errors import BarlowError
 
 if TYPE_CHECKING:
     from barlow_core.benchmark import Benchmark
-    from barlow_core.extractors import Extractor
+    from barlow_core.extractors import Classifier, Extractor
     from barlow_core.run import Run
 
 
@@ -31,7 +40,11 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 
 
 @click.command(
-    epilog=example("barlow predict runs/mine --model resnet50", "barlow predict runs/mine --model my_model.pt --arch resnet18")
+    epilog=example(
+        "barlow predict runs/mine --model resnet50",
+        "barlow predict runs/mine --model my_model.pt --arch resnet18",
+        "barlow predict runs/mine --model my_code:make_model --image-size 224 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
+    )
 )
 @run_argument
 @click.option("--model", required=True, help="The classifier under inspection: a torchvision name, a file, or module:function.")
@@ -44,7 +57,7 @@ def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet:
     from barlow_core.prediction import predict as predict_
 
     run = open_run(run_path)
-    predict_(run, _load_network(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
+    predict_(run, _load_model(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
     click.echo(run.benchmark)
 
 
@@ -66,7 +79,7 @@ def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwri
     from barlow_core.extraction import extract as extract_
 
     run = open_run(run_path)
-    loaded = _load_network(extractor, **network)
+    loaded = _load_extractor(extractor, **network)
     features = extract_(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
 
@@ -114,6 +127,7 @@ def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: An
 @click.option("--model", help="The classifier under inspection, for images that come without predictions.")
 @click.option("--extractor", default="robust_resnet50", show_default=True)
 @network_options
+@input_options("model-")
 @batch_options
 @explain_options
 @panel_options
@@ -128,14 +142,16 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     take = _taker(arguments)
     created = _import(take(import_command), overwrite=overwrite, progress=progress)
     model, extractor, batch_size = arguments.pop("model"), arguments.pop("extractor"), arguments.pop("batch_size")
-    network = {name: arguments.pop(name) for name in ("checkpoint", "arch", "download", "device")}
+    network = {name: arguments.pop(name) for name in ("checkpoint", "download", "device", *INPUT)}
+    model_input = {name: arguments.pop(f"model_{name}") for name in INPUT}
     if created.benchmark.predictions is None:
         if model is None:
             raise BarlowError(
                 "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
             )
-        predict_(created, _load_network(model, device=network["device"]), batch_size=batch_size, progress=progress)
-    extract_(created, _load_network(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
+        inspected = _load_model(model, device=network["device"], **model_input)
+        predict_(created, inspected, batch_size=batch_size, progress=progress)
+    extract_(created, _load_extractor(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
     _explain(created, progress=progress, **arguments)
     _visualize(created, progress=progress, device=network["device"], **panel)
@@ -146,15 +162,18 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @click.command(epilog=example("barlow demo", "barlow demo --example groceries --run runs/groceries"))
 @click.option("--example", type=click.Choice(["cifar10", "groceries"]), default="cifar10", show_default=True)
 @click.option("--run", "run_path", metavar="RUN", type=click.Path(path_type=Path), help="[default: runs/EXAMPLE]")
-@click.option("--extractor", help="Another network or file to describe the images with.")
+@click.option("--extractor", help="Another network to describe the images with: a name, a file, or module:function.")
+@input_options()
 @click.option("--browse/--no-browse", "open_app", default=True, help="Open the app at the end.")
 @quiet_option
-def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool) -> None:
+def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool, **expected: Any) -> None:
     """Run everything on an embedded example and open the app."""
     from barlow_core.cli.serve import serve_app
     from barlow_core.examples.demo import run_example
 
-    finished = run_example(example, run_path or Path("runs") / example, extractor=extractor, progress=not quiet)
+    finished = run_example(
+        example, run_path or Path("runs") / example, extractor=extractor, options=_given(expected), progress=not quiet
+    )
     echo_found(finished)
     if open_app:
         serve_app("browse.py", [str(finished.path)])
@@ -214,11 +233,21 @@ def read_benchmark(
     return benchmark
 
 
-def _load_network(name: str, *, device: str | None = None, **options: Any) -> Extractor:
+def _load_extractor(name: str, *, device: str | None = None, **options: Any) -> Extractor:
     from barlow_core import extractors
 
-    given = {key: value for key, value in options.items() if value not in (None, False)}
-    return extractors.load(name, device=device or extractors.default_device(), **given)
+    return extractors.load(name, device=device or extractors.default_device(), **_given(options))
+
+
+def _load_model(name: str, *, device: str | None = None, **options: Any) -> Classifier:
+    """The classifier under inspection: of it only predictions are asked, so any architecture will do."""
+    from barlow_core import extractors
+
+    return extractors.load_classifier(name, device=device or extractors.default_device(), **_given(options))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, False)}
 
 
 def _explain(run: Run, *, groupings: Sequence[str], by: Sequence[str], **settings: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -87,6 +88,27 @@ class Numbers(click.ParamType):
         except ValueError:
             kind = "whole numbers" if self.kind is int else "numbers"
             self.fail(f"{value!r} is not {kind} with commas between them, such as 5,10,20.", param, ctx)
+
+
+class Channels(click.ParamType):
+    """Three numbers with commas between them, one for each of red, green and blue."""
+
+    name = "r,g,b"
+
+    def __init__(self, *, positive: bool = False):
+        self.positive = positive
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = [float(part) for part in value.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (self.positive and min(numbers) <= 0):
+            wanted = "three positive numbers" if self.positive else "three numbers"
+            self.fail(f"{value!r} is not {wanted} with commas between them, such as 0.485,0.456,0.406.", param, ctx)
+        return numbers
 
 
 def example(*lines: str) -> str:

@@ -10,11 +10,11 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -59,6 +59,7 @@ def prepare(
     folder: str | Path,
     *,
     extractor: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: bool = False,
 ) -> Example:
@@ -69,6 +70,7 @@ def prepare(
         folder: gets one folder an example, whole or not at all.
         extractor: name or file of another network than the example's own. For the groceries, the
             classifier under inspection sees the features of the same network.
+        options: of that network, see `extractors.load`.
         device: where the groceries' classifier computes its features.
 
     Raises:
@@ -80,7 +82,7 @@ def prepare(
     chosen = None if extractor is None else str(extractor)
     if name == "cifar10":
         return _cifar10(folder, chosen)
-    return _groceries(folder, chosen, device, progress)
+    return _groceries(folder, chosen, options or {}, device, progress)
 
 
 def run_example(
@@ -88,6 +90,7 @@ def run_example(
     path: str | Path,
     *,
     extractor: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
     steps: int | None = None,
     device: str = "cpu",
     progress: bool = False,
@@ -100,6 +103,8 @@ def run_example(
 
     Args:
         path: the run folder; the example's files go beside it, into a folder `examples`.
+        extractor: another network to describe the images with.
+        options: of that network, see `extractors.load`.
         steps: of the feature attack; None for `QUICK_STEPS`.
     """
     from barlow_core import extractors
@@ -109,10 +114,10 @@ def run_example(
 
     path = Path(path)
     check_run_folder(path)
-    example = prepare(name, path.parent / "examples", extractor=extractor, device=device, progress=progress)
+    example = prepare(name, path.parent / "examples", extractor=extractor, options=options, device=device, progress=progress)
     benchmark = Benchmark.from_csv(example.images_dir, example.metadata_csv, progress=progress)
     run = Run.create(path, benchmark, arguments={"example": name})
-    network = extractors.load(example.extractor, device=device)
+    network = extractors.load(example.extractor, device=device, **(options or {}))
     extract(run, network, progress=progress)
     modes = explain_run(run, progress=progress)
     surest = modes[modes["depth"] == 1].sort_values("held_out_increase_low", ascending=False, kind="stable")  # unmeasured last
@@ -148,7 +153,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise BarlowError(f"{archive} is damaged ({error}). Expected a zip of images. Install barlow again.") from error
 
 
-def _groceries(folder: Path, extractor: str | None, device: str, progress: bool) -> Example:
+def _groceries(folder: Path, extractor: str | None, options: Mapping[str, Any], device: str, progress: bool) -> Example:
     from barlow_core.examples import groceries  # torch takes seconds to import; the other example does without it
 
     photos = folder / "photos"
@@ -159,7 +164,7 @@ def _groceries(folder: Path, extractor: str | None, device: str, progress: bool)
             groceries.write_photos(temporary, archive=archive, progress=progress)
     _existing(photos / "photos.csv", photos)
     extractor = extractor or _photo_network()
-    network = _load_photo_network(extractor, device)
+    network = _load_photo_network(extractor, options, device)
     # Another network makes another classifier: its predictions must not be taken for this one's.
     metadata_csv = folder / f"metadata-{network.fingerprint[:12]}.csv"
     if not metadata_csv.is_file():
@@ -189,11 +194,11 @@ def _photo_network() -> str:
     return "robust_resnet50"
 
 
-def _load_photo_network(extractor: str, device: str) -> Extractor:
+def _load_photo_network(extractor: str, options: Mapping[str, Any], device: str) -> Extractor:
     from barlow_core import extractors
 
     try:
-        return extractors.load(extractor, device=device)
+        return extractors.load(extractor, device=device, **options)
     except BarlowError as error:
         raise BarlowError(
             f"{error} The groceries need a network for photographs: with --extractor, name another one, "

@@ -329,7 +329,8 @@ def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device
     if isinstance(made, nn.Module):
         if missing := {"image_size", "mean", "std"} - set(ours):
             raise BarlowError(
-                f"{source} returned a network; give {', '.join(sorted(missing))} as options, or return an Extractor."
+                f"{source} returned a network; give {', '.join(sorted(missing))} as options "
+                f"({', '.join('--' + name.replace('_', '-') for name in sorted(missing))}), or return an {Extractor.__name__}."
             )
         made = kind.from_model(made, **ours, name=source, device=device)
     if not isinstance(made, kind):
