@@ -12,8 +12,8 @@ from analyzing.opening import Started, study_of
 from analyzing.place import go, here
 from analyzing.results import heading
 from barlow_core.errors import BarlowError
+from barlow_core.intake import TableError
 from study.analysis import StudyData
-from study.answers.csv_file import TableError
 from study.answers.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
 
 ASKED = "Which column is what?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from barlow_core.benchmark import datasets, folders
+from barlow_core.benchmark import datasets, fiftyone_fields, folders, hugging_face
 from barlow_core.benchmark import predictions as predictions_
-from barlow_core.benchmark.class_names import Classes, ClassNames, encode, infer_class_names, read_class_names
-from barlow_core.benchmark.images import DIGEST_BYTES, CheckMode, check_images
-from barlow_core.benchmark.metadata import RESERVED, duplicates, read_metadata
+from barlow_core.benchmark.assembling import Assembled, Wishes, add_predictions, assemble, name_classes
+from barlow_core.benchmark.class_names import ClassNames, encode, infer_class_names, read_class_names
+from barlow_core.benchmark.images import DIGEST_BYTES, CheckMode
+from barlow_core.benchmark.metadata import RESERVED, Columns, Source, read_metadata
 from barlow_core.benchmark.predictions import Predictions
 from barlow_core.benchmark.problems import Problems, no_skipped
 from barlow_core.errors import BarlowError
+from barlow_core.intake.values import NOTHING
 from barlow_core.wording import count, percent
 
 
@@ -39,6 +41,7 @@ class Benchmark:
         split: (N,) str; or None.
         attributes: N rows, the further columns of the metadata.
         skipped: file, row (line of the CSV, missing where there is none), reason; what skip_bad left out.
+        notes: what an import read in another way than usual, inferred or left out, as sentences; () once stored and opened again.
     """
 
     images_dir: Path
@@ -51,6 +54,7 @@ class Benchmark:
     split: np.ndarray | None = None
     attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: pd.DataFrame = field(default_factory=no_skipped)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_csv(
@@ -59,35 +63,77 @@ class Benchmark:
         metadata_csv: str | Path,
         *,
         class_names: ClassNames | None = None,
+        columns: Columns | None = None,
+        missing: Collection[str] | None = None,
+        join_classes: bool = False,
         skip_bad: bool = False,
         check: CheckMode = "full",
         progress: bool = False,
     ) -> Benchmark:
-        """Read a folder of images with a metadata CSV.
+        """Read a folder of images with a metadata CSV, or another table (Parquet, JSON lines).
 
         Args:
-            images_dir: the folder that the filenames are relative to.
-            metadata_csv: UTF-8 CSV with the columns Filenames, Labels and, once there are any, Predictions; any case,
-                also in the singular. Split and Confidence are understood, further columns become attributes. Labels
-                and predictions are names or indices.
+            images_dir: the folder that the filenames are relative to. Absolute paths below it, and paths relative to the CSV, count too.
+            metadata_csv: see `barlow_core.intake.read_table`; with the columns Filenames, Labels and, once there are any, Predictions;
+                any case, also in the singular, or by another usual name where one column alone has such a name. Split and Confidence
+                are understood, further columns become attributes. Labels and predictions are names or indices. Instead of predictions,
+                one column a class may hold scores (prob_cat, prob_dog): see `scores.largest`.
             class_names: names in the order of the indices: a list, the path of a names file, or "imagenet". Without
                 them, indices are called "0", "1", … and names are sorted.
+            columns: which column is what, where their names do not tell: "filenames=image,labels=truth", or a mapping.
+            missing: texts that stand for no value, beside the empty one; None for the usual ones (NA, nan, None, null, …).
+            join_classes: take classes that differ only in how they are written ("Cat", "cat") for one.
             skip_bad: leave bad rows and images out (see `skipped`) instead of raising.
-            check: "full" decodes every image, "header" is quick and misses truncated ones.
+            check: "full" decodes every image, "header" is quick and misses pixels that are cut off or damaged.
 
         Raises:
-            BarlowError: the first ten problems with file, line and value, and how many there are in all.
+            BarlowError: the first ten problems with file, line and value, and how many there are in all; or most images are wrong only
+                because labels and predictions are written in different ways.
         """
-        images_dir = _folder(images_dir)
-        table, problems = read_metadata(metadata_csv)
-        if class_names is None:
-            sound = table[~problems.bad(len(table))]
-            sound = sound if len(sound) else table  # where no row is sound, a list of no names would only add to the complaints
-            classes = infer_class_names({what: sound[what] for what in ("label", "prediction") if what in sound})
-        else:
-            classes = read_class_names(class_names)
-        source = f"{metadata_csv}, images in {images_dir}"
-        return _assemble(images_dir, table, classes, problems, source, skip_bad=skip_bad, check=check, progress=progress)
+        wishes = Wishes(columns, _texts(missing), join_classes, skip_bad, check, progress)
+        return cls._from_metadata(images_dir, metadata_csv, str(metadata_csv), class_names, wishes)
+
+    @classmethod
+    def from_frame(
+        cls,
+        images_dir: str | Path,
+        frame: pd.DataFrame,
+        *,
+        class_names: ClassNames | None = None,
+        columns: Columns | None = None,
+        missing: Collection[str] | None = None,
+        join_classes: bool = False,
+        skip_bad: bool = False,
+        check: CheckMode = "full",
+        progress: bool = False,
+    ) -> Benchmark:
+        """Read a folder of images with a pandas data frame, such as one of predictions in a notebook.
+
+        Args:
+            frame: columns as in `from_csv`; its index counts for nothing. NaN and None are missing.
+            missing: as in `from_csv`, but by default only the empty text, since a data frame can say itself what is missing.
+            (others): as in `from_csv`.
+
+        Raises:
+            BarlowError: as in `from_csv`, with the number of the row, from 0.
+        """
+        wishes = Wishes(columns, _texts(missing), join_classes, skip_bad, check, progress)
+        return cls._from_metadata(images_dir, frame, "the data frame", class_names, wishes)
+
+    @classmethod
+    def _from_metadata(
+        cls, images_dir: str | Path, source: Source, called: str, class_names: ClassNames | None, wishes: Wishes
+    ) -> Benchmark:
+        folder = _folder(images_dir)
+        table, problems = read_metadata(source, columns=wishes.columns, missing=wishes.missing, images_dir=folder)
+        table, classes = name_classes(table, problems, class_names, wishes)
+        declared = class_names is not None
+        called = f"{called}, images in {folder}"
+        return cls._of(folder, assemble(folder, table, classes, problems, called, wishes, declared=declared))
+
+    @classmethod
+    def _of(cls, images_dir: Path, made: Assembled) -> Benchmark:
+        return _from_columns(images_dir, made.table, made.class_names, made.skipped, made.notes)
 
     @classmethod
     def from_folder(
@@ -96,33 +142,38 @@ class Benchmark:
         *,
         predictions: Predictions | None = None,
         class_names: ClassNames | None = None,
+        columns: Columns | None = None,
+        missing: Collection[str] | None = None,
+        join_classes: bool = False,
         skip_bad: bool = False,
         check: CheckMode = "full",
         progress: bool = False,
     ) -> Benchmark:
-        """Read a class-per-folder tree (ImageNet's layout, torchvision's ImageFolder).
+        """Read a class-per-folder tree (ImageNet's layout, torchvision's ImageFolder); hidden folders in it are left out.
 
         Args:
-            predictions: the path of a CSV (Filenames, Predictions, and any of the columns of `from_csv`; a filename is a
-                relative path, or a bare name where only one image has it), or an .npy file or array in the order in
+            predictions: a table as in `from_csv` or `from_frame` (Filenames, and Predictions or scores; a filename is a
+                relative path, or a bare name where only one image has it), or an .npy or .npz file or array in the order in
                 which ImageFolder lists the images (by folder, then by path): class indices or names (N,), or scores
-                (N, K), of which the largest counts and, where they are probabilities, is the confidence.
+                (N, K), probabilities or logits, of which the largest counts (see `scores.largest`).
             class_names: as in `from_csv`; folders are names, WordNet ids or indices among them. Without them, WordNet
                 ids of ImageNet get ImageNet's names and indices, other folders are the names.
+            columns, missing, join_classes: as in `from_csv`, of the table of predictions.
             skip_bad, check: as in `from_csv`.
 
         Raises:
             BarlowError: the first ten problems, and how many there are in all; predictions of another length.
         """
-        images_dir = _folder(images_dir)
-        table, class_folders, problems = folders.list_images(images_dir)
-        classes, of_folder = folders.name_folders(images_dir, class_folders, class_names)
+        folder = _folder(images_dir)
+        wishes = Wishes(columns, _texts(missing), join_classes, skip_bad, check, progress)
+        table, class_folders, problems = folders.list_images(folder)
+        classes, of_folder = folders.name_folders(folder, class_folders, class_names)
         table["label"] = table.pop("folder").map(of_folder).astype("int64")
         if predictions is not None:
-            if class_names is None and not predictions_.is_csv(predictions):
+            if class_names is None and not predictions_.is_table(predictions):
                 folders.refuse_ambiguous(class_folders, classes[0], predictions_.load_array(predictions))
-            table = _add_predictions(table, predictions, classes, problems)
-        return _assemble(images_dir, table, classes, problems, str(images_dir), skip_bad=skip_bad, check=check, progress=progress)
+            table = add_predictions(table, predictions, folder, classes, problems, wishes)
+        return cls._of(folder, assemble(folder, table, classes, problems, str(folder), wishes, declared=True))
 
     @classmethod
     def from_dataset(
@@ -157,16 +208,86 @@ class Benchmark:
             (images_dir, table), problems = in_place, Problems()
         else:
             table, problems = datasets.write_images(dataset, images_dir, progress=progress)
+        problems.missing = NOTHING
         if class_names is None:
             class_names = datasets.class_names(dataset)
         if class_names is None:
-            classes = infer_class_names({"label": table["label"]})
+            classes = infer_class_names({"label": table["label"]}, NOTHING)
         else:
             classes = read_class_names(class_names)
+        folder = Path(images_dir).absolute()
+        wishes = Wishes(skip_bad=skip_bad, check=check, progress=progress)
         if predictions is not None:
-            table = _add_predictions(table, predictions, classes, problems)
-        images_dir = Path(images_dir).absolute()
-        return _assemble(images_dir, table, classes, problems, str(images_dir), skip_bad=skip_bad, check=check, progress=progress)
+            table = add_predictions(table, predictions, folder, classes, problems, wishes)
+        declared = class_names is not None
+        return cls._of(folder, assemble(folder, table, classes, problems, str(folder), wishes, declared=declared))
+
+    @classmethod
+    def from_hugging_face(
+        cls,
+        dataset: Any,
+        images_dir: str | Path,
+        *,
+        predictions: Predictions | None = None,
+        class_names: ClassNames | None = None,
+        columns: Columns | None = None,
+        skip_bad: bool = False,
+        check: CheckMode = "full",
+        progress: bool = False,
+    ) -> Benchmark:
+        """Read one split of a Hugging Face dataset (`datasets.Dataset`) of images; they are written once as PNG files.
+
+        Args:
+            dataset: has a column of images; labels, and perhaps predictions, as names, indices or `ClassLabel`. Its other columns
+                become attributes.
+            images_dir: where to write the images.
+            predictions: as in `from_folder`, in the order of the dataset; None takes them from the dataset, where it has any.
+            class_names: as in `from_csv`; by default those of the `ClassLabel`, where labels are one.
+            columns: as in `from_csv`; "filenames=photo" names the column of images.
+            skip_bad, check: as in `from_csv`.
+
+        Raises:
+            BarlowError: as in `from_csv`; it is several splits or a stream, or has no column of images, or several.
+        """
+        frame, names = hugging_face.write_dataset(dataset, images_dir, columns, progress=progress)
+        given = None if columns is None else {what: name for what, name in hugging_face.said(columns).items() if name in frame}
+        wishes = Wishes(given, None, False, skip_bad, check, progress)
+        classes = names if class_names is None else class_names
+        if predictions is None:
+            return cls._from_metadata(images_dir, frame, "the dataset", classes, wishes)
+        labelled = cls._from_metadata(images_dir, frame, "the dataset", classes, wishes)
+        return labelled.with_predictions(predictions)
+
+    @classmethod
+    def from_fiftyone(
+        cls,
+        dataset: Any,
+        images_dir: str | Path | None = None,
+        *,
+        label_field: str = "ground_truth",
+        prediction_field: str | None = None,
+        class_names: ClassNames | None = None,
+        join_classes: bool = False,
+        skip_bad: bool = False,
+        check: CheckMode = "full",
+        progress: bool = False,
+    ) -> Benchmark:
+        """Read a FiftyOne dataset or view of images with `Classification` labels, where its files are.
+
+        Args:
+            dataset: a `fiftyone.Dataset`, or a view of one.
+            images_dir: that all files lie in; None for the deepest such folder.
+            label_field: the field of the labels.
+            prediction_field: the field of the predictions, with their confidence; None takes "predictions" or "prediction", where the
+                dataset has one.
+            (others): as in `from_csv`.
+
+        Raises:
+            BarlowError: as in `from_csv`; or there is no such field, or a file lies outside `images_dir`.
+        """
+        folder, frame = fiftyone_fields.read_dataset(dataset, images_dir, label_field, prediction_field)
+        wishes = Wishes(None, None, join_classes, skip_bad, check, progress)
+        return cls._from_metadata(folder, frame, "the dataset", class_names, wishes)
 
     @classmethod
     def from_table(cls, images_dir: str | Path, table: pd.DataFrame, class_names: Sequence[str]) -> Benchmark:
@@ -194,7 +315,7 @@ class Benchmark:
 
         Args:
             predictions: as in `from_folder`, an array in the order of `names`.
-            confidence: (N,) in [0, 1]; None takes it from scores that are probabilities, or else leaves none.
+            confidence: (N,) in [0, 1]; None takes it from scores, where there are any.
 
         Raises:
             BarlowError: another length, or a prediction that is no class or a confidence outside [0, 1].
@@ -202,7 +323,7 @@ class Benchmark:
         problems = Problems()
         table = pd.DataFrame({"path": pd.Series(self.names, dtype="str"), "label": self.labels})
         classes = (self.class_names, {name: index for index, name in enumerate(self.class_names)})
-        table = _add_predictions(table, predictions, classes, problems)
+        table = add_predictions(table, predictions, self.images_dir, classes, problems, Wishes())
         if confidence is not None:
             table["confidence"] = _checked_confidence(confidence, len(self), problems)
         indices, reasons = encode(table["prediction"], "prediction", *classes)
@@ -289,21 +410,8 @@ def _folder(images_dir: str | Path) -> Path:
     return path
 
 
-def _add_predictions(table: pd.DataFrame, predictions: Predictions, classes: Classes, problems: Problems) -> pd.DataFrame:
-    """Add the columns of predictions that came by themselves to those of the images."""
-    if predictions_.is_csv(predictions):
-        found = predictions_.match_csv(str(predictions), table["path"], problems)
-        if "label" in found:
-            stated = found.pop("label")
-            indices, reasons = encode(stated, "label", *classes)
-            problems.add(reasons)
-            own, _ = encode(table["label"], "label", *classes)
-            problems.add_where((indices >= 0) & (indices != own), "Labels says {}, the image's own label is another", stated)
-        return pd.concat([table, found], axis=1)
-    array = predictions_.load_array(predictions)
-    column, confidence = predictions_.from_array(array, len(table), len(classes[0]))
-    table = table.assign(prediction=column)
-    return table if confidence is None else table.assign(confidence=confidence)
+def _texts(missing: Collection[str] | None) -> frozenset[str] | None:
+    return None if missing is None else frozenset([missing] if isinstance(missing, str) else missing) | NOTHING
 
 
 def _checked_confidence(confidence: np.ndarray, n_images: int, problems: Problems) -> np.ndarray:
@@ -314,48 +422,12 @@ def _checked_confidence(confidence: np.ndarray, n_images: int, problems: Problem
     return values
 
 
-def _assemble(
+def _from_columns(
     images_dir: Path,
     table: pd.DataFrame,
-    classes: Classes,
-    problems: Problems,
-    source: str,
-    *,
-    skip_bad: bool,
-    check: CheckMode,
-    progress: bool,
-) -> Benchmark:
-    """Encode labels and predictions, check the images, and raise or leave out what is bad.
-
-    Args:
-        table: columns path, label, and row, prediction, confidence, split and attributes where there are any.
-        source: what a problem is a problem of.
-    """
-    if len(table) == 0:
-        raise BarlowError(f"{source} holds no images. Expected at least one. Check what you handed over.")
-    class_names, lookup = classes
-    rows = table["row"].to_numpy() if "row" in table else None
-    paths = table["path"].to_numpy(dtype=object)
-    problems.add(duplicates(table["path"], rows))
-    for what in ("label", "prediction"):
-        if what in table:
-            table[what], reasons = encode(table[what], what, class_names, lookup)
-            problems.add(reasons)
-
-    on_disk = np.flatnonzero(~(table["path"].duplicated() | table.index.isin(problems.without_file)))
-    checked, reasons = check_images(images_dir, paths[on_disk], check, progress=progress)
-    problems.add({int(on_disk[i]): reason for i, reason in reasons.items()})
-    table["digest"] = pd.Series(checked, index=on_disk, dtype="str").reindex(table.index)
-
-    skipped = problems.listed(paths, rows)
-    sound = ~problems.bad(len(table))
-    if len(skipped) and not (skip_bad and sound.any()):
-        raise problems.report(skipped, source, len(table), can_skip=bool(sound.any()))
-    return _from_columns(images_dir, table[sound].reset_index(drop=True), class_names, skipped)
-
-
-def _from_columns(
-    images_dir: Path, table: pd.DataFrame, class_names: list[str], skipped: pd.DataFrame | None = None
+    class_names: list[str],
+    skipped: pd.DataFrame | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Benchmark:
     def column(name: str, dtype: type) -> np.ndarray | None:
         return table[name].to_numpy(dtype=dtype) if name in table else None
@@ -371,4 +443,5 @@ def _from_columns(
         split=column("split", object),
         attributes=table[[name for name in table if name not in RESERVED]],
         skipped=no_skipped() if skipped is None else skipped,
+        notes=notes,
     )

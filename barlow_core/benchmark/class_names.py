@@ -14,16 +14,18 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
+from barlow_core.intake.values import MISSING
 
 ClassNames = Sequence[str] | str | Path
 # Names in the order of their indices, and every spelling of a class -> its index.
 Classes = tuple[list[str], dict[str, int]]
 
-# How spreadsheets and programs write that there is no value. A declared class of such a name is a class all the same.
-MISSING = frozenset(["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>", "null", "NULL", "None"])
 MOST_UNNAMED_CLASSES = 100_000
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
-_INDEX = re.compile(r"\+?\d+(\.0*)?")  # pandas writes whole numbers as 3.0 once a column has had a gap
+# The one way to write a whole number: 7, and neither 007 nor +7, which are names.
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WHOLE_AS_FLOAT = re.compile(r"(?:0|-?[1-9][0-9]*)\.0")  # as pandas writes whole numbers once their column has had a gap
+_LINE_NUMBER = re.compile(r"\+?\d+(\.0*)?")  # of a names file
 _INDEX_HEADERS = ("index", "id", "class_id", "class_index", "label")
 _NAME_HEADERS = ("name", "class_name", "class", "label_name", "class_names", "names")
 
@@ -73,11 +75,14 @@ def read_class_names(source: ClassNames) -> Classes:
     return names, {wnid: index for index, wnid in enumerate(wnids)} | seen
 
 
-def infer_class_names(columns: dict[str, pd.Series]) -> Classes:
+def infer_class_names(columns: dict[str, pd.Series], missing: frozenset[str] = MISSING) -> Classes:
     """Name the classes after the values of the label and prediction columns.
 
+    Values are indices where all of a column are written as whole numbers are (7, not 007 or +7; or all as 7.0), and names otherwise.
+
     Args:
-        columns: "label" and perhaps "prediction" -> its values: text ("" and the like are missing) or integers.
+        columns: "label" and perhaps "prediction" -> its values: text or integers.
+        missing: texts that stand for no value.
 
     Returns:
         names: the different texts, sorted; or "0", "1", … up to the largest where all values are indices.
@@ -86,38 +91,54 @@ def infer_class_names(columns: dict[str, pd.Series]) -> Classes:
     Raises:
         BarlowError: one column holds names and another one indices, or an index is 100,000 or larger.
     """
-    values = {what: _present(column) for what, column in columns.items()}
+    values = {what: _present(column, missing) for what, column in columns.items()}
     values = {what: found for what, found in values.items() if found}
-    numeric = [what for what, found in values.items() if all(_NUMBER.fullmatch(value) for value in found)]
-    if numeric and len(numeric) < len(values):
-        (text,) = (what for what in values if what not in numeric)
-        raise BarlowError(
-            f"Each {numeric[0]} is a number ({values[numeric[0]][0]}), each {text} a name ({values[text][0]!r}). "
-            "Expected the same kind, or class names that say which number is which name. Give a names file."
-        )
-    if not numeric:
+    of_indices = [what for what, found in values.items() if are_indices(found)]
+    if of_indices and len(of_indices) < len(values):
+        _refuse_mixed(values, of_indices)
+    if not of_indices or len(of_indices) < len(values):
         names = sorted({value for found in values.values() for value in found})
         return names, {name: index for index, name in enumerate(names)}
-    indices = [_index(value) for found in values.values() for value in found if _INDEX.fullmatch(value)]
-    largest = max(indices, default=0)
+    largest = max((_index(value) for found in values.values() for value in found), default=0)
     if largest >= MOST_UNNAMED_CLASSES:
         raise BarlowError(
             f"{largest} is used as the index of a class. Expected indices below {MOST_UNNAMED_CLASSES:,} where no "
             "class names are given. Check the column, or give a names file."
         )
-    return [str(index) for index in range(largest + 1)], {}
+    return [str(index) for index in range(max(largest, 0) + 1)], {}
 
 
-def encode(values: pd.Series, what: str, names: Sequence[str], lookup: dict[str, int]) -> tuple[np.ndarray, dict[int, str]]:
+def are_indices(values: Sequence[str]) -> bool:
+    """Whether texts are whole numbers, all written in one way: 0, 7, 12, or all as 0.0, 7.0, 12.0."""
+    return any(all(form.fullmatch(value) for value in values) for form in (_WHOLE, _WHOLE_AS_FLOAT))
+
+
+def _refuse_mixed(values: dict[str, list[str]], of_indices: list[str]) -> None:
+    """Refuse a column of indices beside one of names, unless the names are such as may be told from numbers by their writing alone."""
+    numeric = of_indices[0]
+    (text,) = (what for what in values if what not in of_indices)
+    if set(values[numeric]) & set(values[text]) or all(_NUMBER.fullmatch(value) for value in values[text]):
+        return
+    word = next(value for value in values[text] if not _NUMBER.fullmatch(value))
+    raise BarlowError(
+        f"Each {numeric} is a number ({values[numeric][0]}), each {text} a name ({word!r}). "
+        "Expected the same kind, or class names that say which number is which name. Give a names file."
+    )
+
+
+def encode(
+    values: pd.Series, what: str, names: Sequence[str], lookup: dict[str, int], missing: frozenset[str] = MISSING
+) -> tuple[np.ndarray, dict[int, str]]:
     """Turn labels or predictions into class indices.
 
     A column of text in which any value is the name of a class is a column of names, also where the names are digits;
-    otherwise, if it holds numbers, it is one of indices. Integers and floats are always indices.
+    otherwise, if it holds numbers, it is one of indices (see `are_indices`). Integers and floats are always indices.
 
     Args:
         values: (N,) text, integers or floats; NA among text is -1 without a reason (somebody gave one already).
         what: "label" or "prediction", for the reasons.
         names, lookup: as from `read_class_names`.
+        missing: texts that stand for no value, unless a class is called so.
 
     Returns:
         indices: (N,) int64, -1 where there is no such class.
@@ -127,10 +148,12 @@ def encode(values: pd.Series, what: str, names: Sequence[str], lookup: dict[str,
     texts = [str(value) for value in distinct]
     is_text = not pd.api.types.is_numeric_dtype(values.dtype)
     by_name = is_text and (any(t in lookup for t in texts) or not any(_NUMBER.fullmatch(t) for t in texts))
-    resolved = [lookup.get(text, -1) if by_name else _valid_index(text, len(names)) for text in texts]
+    missing = missing if is_text else MISSING
+    form = _index_form(texts, is_text=is_text)
+    resolved = [lookup.get(text, -1) if by_name else _valid_index(text, len(names), form) for text in texts]
     indices = np.array([*resolved, -1], dtype=np.int64)[codes]
     reasons = {
-        code: _no_class(text, what, names, lookup, by_name=by_name)
+        code: _no_class(text, what, names, lookup, missing, by_name=by_name)
         for code, text in enumerate(texts)
         if resolved[code] < 0 and not (is_text and pd.isna(distinct[code]))
     }
@@ -138,8 +161,10 @@ def encode(values: pd.Series, what: str, names: Sequence[str], lookup: dict[str,
     return indices, {int(position): reasons[codes[position]] for position in bad}
 
 
-def _no_class(text: str, what: str, names: Sequence[str], lookup: dict[str, int], *, by_name: bool) -> str:
-    if text in MISSING:
+def _no_class(
+    text: str, what: str, names: Sequence[str], lookup: dict[str, int], missing: frozenset[str], *, by_name: bool
+) -> str:
+    if text in missing:
         return f"{what} is empty" if not text else f"{what} is {text!r}, a missing value"
     if not by_name:
         return f"{what} {text!r} has no name: expected an index from 0 to {len(names) - 1}"
@@ -151,17 +176,25 @@ def _no_class(text: str, what: str, names: Sequence[str], lookup: dict[str, int]
     return f"{what} {text!r} is none of the {len(names)} class names ({shown})"
 
 
-def _present(column: pd.Series) -> list[str]:
-    return [text for text in map(str, column.dropna().unique()) if text not in MISSING]
+def _present(column: pd.Series, missing: frozenset[str]) -> list[str]:
+    return [text for text in map(str, column.dropna().unique()) if text not in missing]
 
 
 def _index(text: str) -> int:
     return int(text.partition(".")[0])
 
 
-def _valid_index(text: str, n_classes: int) -> int:
-    index = _index(text) if _INDEX.fullmatch(text) else -1
-    return index if index < n_classes else -1
+def _index_form(texts: Sequence[str], *, is_text: bool) -> re.Pattern[str]:
+    """How the whole numbers of a column are written: as 7.0 where all its numbers are, else as 7; numbers themselves in either way."""
+    if not is_text:
+        return re.compile(rf"(?:{_WHOLE.pattern})(?:\.0)?")
+    numbers = [text for text in texts if _NUMBER.fullmatch(text)]
+    return _WHOLE_AS_FLOAT if numbers and all(map(_WHOLE_AS_FLOAT.fullmatch, numbers)) else _WHOLE
+
+
+def _valid_index(text: str, n_classes: int, form: re.Pattern[str]) -> int:
+    index = _index(text) if form.fullmatch(text) else -1
+    return index if 0 <= index < n_classes else -1
 
 
 def _read_names_file(path: Path) -> tuple[list[str], list[str]]:
@@ -213,7 +246,7 @@ def _names_from_csv(path: Path, text: str) -> tuple[list[str], list[str]]:
 
 def _in_order(path: Path, indices: list[str], entries: list[Any]) -> list[Any]:
     numbered = zip(indices, entries, strict=True)
-    by_index = {_index(index): entry for index, entry in numbered if _INDEX.fullmatch(index)}
+    by_index = {_index(index): entry for index, entry in numbered if _LINE_NUMBER.fullmatch(index)}
     if sorted(by_index) != list(range(len(entries))):
         raise BarlowError(
             f"{path} does not number its {len(entries)} classes from 0 to {len(entries) - 1}, each once. "

@@ -12,27 +12,38 @@ from barlow_core.benchmark.class_names import Classes, ClassNames, encode, image
 from barlow_core.benchmark.images import EXTENSIONS
 from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
+
+_LISTED = 5
 
 
 def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
     """List the images of a class-per-folder tree, in the order in which torchvision's ImageFolder numbers them.
 
-    Files that are no images by their extension, and hidden ones, are left out without a word.
+    Files that are no images by their extension, and hidden ones, are left out without a word; folders that are hidden (.cache), or that
+    only a Mac's archive has (__MACOSX), are left out wherever they lie, and noted with what they hold.
 
     Returns:
         table: columns path (relative POSIX path) and folder (the name of its class folder).
         folders: the class folders, sorted; one without images is a class all the same.
-        problems: images that lie in no class folder.
+        problems: images that lie in no class folder; its notes have the folders left out and the classes without images.
 
     Raises:
         BarlowError: there is no class folder, or no image in any.
     """
     problems = Problems()
-    folders = sorted(entry.name for entry in os.scandir(images_dir) if entry.is_dir() and entry.name[0] != ".")
+    hidden: list[str] = []
+    folders = []
+    for entry in sorted(os.scandir(images_dir), key=lambda entry: entry.name):
+        if entry.is_dir():
+            if _is_hidden(entry.name):
+                hidden.append(entry.path)
+            else:
+                folders.append(entry.name)
     paths: list[str] = []
     of_path: list[str] = []
     for folder in folders:
-        found = [name for root, names in _walk(images_dir / folder) for name in _images(root, names, images_dir)]
+        found = [name for root, names in _walk(images_dir / folder, hidden) for name in _images(root, names, images_dir)]
         paths += found
         of_path += [folder] * len(found)
     if not paths:
@@ -43,6 +54,11 @@ def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
     top = [entry.name for entry in os.scandir(images_dir) if entry.is_file()]
     for name in _images(str(images_dir), sorted(top), images_dir):
         problems.stray(name, None, "lies in no class folder, so it has no label")
+    _note_left_out(images_dir, [os.path.relpath(folder, images_dir) for folder in hidden], problems)
+    with_images = set(of_path)
+    if empty := [folder for folder in folders if folder not in with_images]:
+        shown = ", ".join(map(repr, empty[:_LISTED])) + (f" and {len(empty) - _LISTED:,} more" if len(empty) > _LISTED else "")
+        problems.notes.append(f"{count(len(empty), 'class folder')} without an image: {shown}. A class all the same.")
     table = pd.DataFrame({"path": pd.Series(paths, dtype="str"), "folder": pd.Series(of_path, dtype="str")})
     return table, folders, problems
 
@@ -97,8 +113,27 @@ def refuse_ambiguous(folders: list[str], names: list[str], predictions: np.ndarr
         )
 
 
-def _walk(folder: Path) -> list[tuple[str, list[str]]]:
-    return sorted((root, sorted(names)) for root, _, names in os.walk(folder, followlinks=True))
+def _is_hidden(name: str) -> bool:
+    return name[0] == "." or name == "__MACOSX"
+
+
+def _walk(folder: Path, hidden: list[str]) -> list[tuple[str, list[str]]]:
+    """The folders below one and their files, sorted; hidden folders are added to `hidden` instead."""
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        hidden += [os.path.join(root, name) for name in folders if _is_hidden(name)]  # noqa: PTH118
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        found.append((root, sorted(names)))
+    return sorted(found)
+
+
+def _note_left_out(images_dir: Path, hidden: list[str], problems: Problems) -> None:
+    if not hidden:
+        return
+    n_images = sum(len(_images(root, names, images_dir)) for folder in hidden for root, _, names in os.walk(images_dir / folder))
+    shown = ", ".join(hidden[:_LISTED]) + (f" and {len(hidden) - _LISTED:,} more" if len(hidden) > _LISTED else "")
+    verb = "is" if len(hidden) == 1 else "are"
+    problems.notes.append(f"{count(len(hidden), 'hidden folder')} with {count(n_images, 'image')} {verb} left out: {shown}.")
 
 
 def _images(root: str, names: list[str], images_dir: Path) -> list[str]:

@@ -1,25 +1,25 @@
-"""The metadata CSV that people bring: its columns, whatever their spelling, and its rows, with their line numbers."""
+"""The metadata that people bring: which of its columns are what, whatever they are called, and its rows, with their line numbers."""
 
 from __future__ import annotations
 
-import csv
 import itertools
-import posixpath
-import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 
-from barlow_core.benchmark.class_names import MISSING
+from barlow_core.benchmark.filenames import normalise
 from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
+from barlow_core.intake import Table, read_table
+from barlow_core.intake.columns import candidates, parse_columns, position
+from barlow_core.intake.typed import from_frame
+from barlow_core.intake.values import MISSING, NOTHING, has_decimal_commas, numbers
 
-
-def _singular(name: str) -> str:
-    return name.casefold().removesuffix("s")
-
+Source = str | Path | pd.DataFrame
+# Which column is what, as a person says it: "filenames=image,labels=y_true", a mapping, or a JSON file.
+Columns = str | Path | Mapping[str, str]
 
 COLUMNS = {
     "path": "Filenames",
@@ -28,193 +28,219 @@ COLUMNS = {
     "confidence": "Confidence",
     "split": "Split",
 }
-_SINGULAR = {_singular(name): column for column, name in COLUMNS.items()}
 # The columns of Benchmark.table; an attribute of such a name is kept as attribute_<name>.
 RESERVED = frozenset([*COLUMNS, "label_name", "prediction_name", "digest", "row"])
-_CHUNK = 20_000
-# What a plain relative POSIX path never has: a backslash, an empty, "." or ".." part, a root or a drive.
-_ODD_PATH = r"\\|//|(?:^|/)\.{1,2}(?:/|$)|^/|/$|^[A-Za-z]:[\\/]|^$"
+# Said of columns, beside COLUMNS: a pattern of the columns that hold a score of one class each.
+SCORES = "scores"
+# What other tools call these columns; punctuation and case count for nothing. Taken where one column alone has such a name.
+_USUAL = {
+    "path": "image images img path paths file files filepath filepaths file_name file_names image_path image_file image_name img_path",
+    "label": "y_true target targets truth ground_truth gt true_label true_class class classes class_name category",
+    "prediction": "y_pred pred preds predicted predicted_label predicted_class pred_label pred_class y_hat",
+    "confidence": "conf score scores prob probability",
+}
+_EXAMPLE = "filenames=image,labels=y_true"
+EXPECTED = "the columns Filenames, Labels and, once there are any, Predictions"
 
 
-def read_metadata(path: str | Path, *, required: tuple[str, ...] = ("path", "label")) -> tuple[pd.DataFrame, Problems]:
-    """Read a metadata CSV as its columns and rows are; what the values mean is for later.
+def _singular(name: str) -> str:
+    return name.casefold().removesuffix("s")
+
+
+_SINGULAR = {_singular(name): column for column, name in COLUMNS.items()}
+
+
+def read_metadata(
+    source: Source,
+    *,
+    required: tuple[str, ...] = ("path", "label"),
+    columns: Columns | None = None,
+    missing: frozenset[str] | None = None,
+    images_dir: Path | None = None,
+) -> tuple[pd.DataFrame, Problems]:
+    """Read metadata as its columns and rows are; what the values mean is for later.
 
     Args:
-        path: UTF-8 CSV with a header. Filenames, Labels, Predictions, Confidence, Split are known in any case and
-            in the singular; further columns are attributes.
+        source: see `barlow_core.intake.read_table`; or a pandas data frame. Filenames, Labels, Predictions, Confidence, Split are known
+            in any case and in the singular, and by usual names of other tools where that is unambiguous; further columns are attributes.
         required: which of "path", "label", "prediction" must be there.
+        columns: which column is what, where names do not tell; "" for one that the table does not have.
+        missing: texts that stand for no value; None for the usual ones (`MISSING`), of a typed source only the empty text.
+        images_dir: the folder of images, where absolute paths below it, paths relative to the file and other Unicode forms count.
 
     Returns:
         table: columns row (line number in the file, int64), then of the known ones those that are there: path (str,
-            normalised relative POSIX path), label, prediction, split (str, trimmed), confidence (float64, NaN where
-            empty); then the attributes (numbers where all values are numbers, else str).
-        problems: rows of another length than the header, and bad paths and confidences, by position in `table`.
+            normalised relative POSIX path), label, prediction, split (str), confidence (float64, NaN where empty); then the
+            attributes (numbers where all values are numbers, else str; of a typed source as they are).
+        problems: rows of another length than the header, and bad paths and confidences, by position in `table`; its notes say what was
+            read in another way than usual.
 
     Raises:
-        BarlowError: the file is missing, not UTF-8, not CSV, empty, or lacks a column.
+        BarlowError: the file is missing, no text, no table, empty, or lacks a column, or a column may be either of two.
     """
-    path = Path(path)
-    problems = Problems()
-    try:
-        with _open(path) as file:
-            reader = csv.reader(file, strict=True)
-            header = next((cells for cells in reader if "".join(cells).strip()), [])
-            columns = _columns(path, [cell.strip() for cell in header], required)
-            frame = _read_text(reader, len(header))
-    except UnicodeDecodeError:
-        raise _undecodable(path) from None
-    except csv.Error as error:
-        raise BarlowError(f"{path} is not a valid CSV file ({error}). Expected quotes in pairs. Correct the file.") from None
-    if frame.empty:
-        raise BarlowError(f"{path} has a header and no rows. Expected one row an image.")
-    ragged = frame["n_values"] != len(header)
-    problems.add_where(ragged.to_numpy(), f"has {{}} values, the header has {len(header)}", frame["n_values"])
-    table = pd.DataFrame({"row": frame["row"]})
-    for position, name in columns.items():
-        if name in COLUMNS:
-            table[name] = frame[position]
-    table["path"] = _normalise_paths(table["path"], problems)
-    if "confidence" in table:
-        table["confidence"] = _confidence(table["confidence"], problems)
-    for position, name in columns.items():
-        if name not in COLUMNS:
-            table = _with_attribute(table, name, position, frame[position])
-    return table, problems
+    read = (
+        from_frame(source)
+        if isinstance(source, pd.DataFrame)
+        else read_table(source, expected=f"a CSV (or Parquet, or JSON lines) with {EXPECTED}")
+    )
+    if read.broken is not None:
+        read.refuse_misfits()
+    missing = missing_of(read, missing)
+    problems = Problems(unit=read.unit)
+    problems.missing = missing
+    problems.notes += read.notes
+    found = _choose(read, required, parse_columns(columns, _EXAMPLE) if columns else {}, missing, problems.notes)
+    if len(read.cells) == 0:
+        raise BarlowError(f"{read.source} has a header and no rows. Expected one row an image.")
+    problems.add_where(read.misfits, f"has {{}} values, the header has {len(read.header)}", read.n_values)
+    parts: dict[str, pd.Series] = {"row": pd.Series(read.lines)}
+    for name in COLUMNS:
+        if name in found:
+            parts[name] = read.text(found[name])
+    beside = None if isinstance(source, pd.DataFrame) else Path(source).absolute().parent
+    parts["path"] = normalise(parts["path"], problems, images_dir, beside)
+    if "confidence" in parts:
+        parts["confidence"] = _confidence(parts["confidence"], missing, problems)
+    attributes = [position for position in range(len(read.header)) if position not in found.values()]
+    for at in attributes:
+        values = read.cells[at] if read.typed else read.text(at)
+        _add_attribute(parts, read.header[at], at, values, read.typed, missing)
+    return pd.DataFrame(parts), problems
 
 
-def duplicates(paths: pd.Series, rows: np.ndarray | None) -> dict[int, str]:
+def missing_of(read: Table, missing: frozenset[str] | None) -> frozenset[str]:
+    """What stands for no value in a table: what a person says, or else what is usual for its source."""
+    if missing is not None:
+        return missing | NOTHING
+    return NOTHING if read.typed else MISSING
+
+
+def score_pattern(columns: Columns | None) -> str | None:
+    """What a person says of the columns that hold scores, such as "prob_*"."""
+    said = {_singular(what): column for what, column in (parse_columns(columns, _EXAMPLE) if columns else {}).items()}
+    return said.get(_singular(SCORES)) or None
+
+
+def duplicates(paths: pd.Series, rows: np.ndarray | None, unit: str = "line") -> dict[int, str]:
     """Position of every later occurrence of a path -> a reason, with the line of the first where there are lines."""
     later = np.flatnonzero(paths.duplicated() & (paths != ""))
     if len(later) == 0 or rows is None:
         return {int(i): "duplicate filename" for i in later}
     first = pd.Series(rows, index=paths.to_numpy())[~paths.duplicated().to_numpy()]
     lines = first.loc[paths.to_numpy()[later]].to_numpy()
-    return {int(i): f"duplicate filename, already on line {line}" for i, line in zip(later, lines, strict=True)}
+    return {int(i): f"duplicate filename, already on {unit} {line}" for i, line in zip(later, lines, strict=True)}
 
 
-def _open(path: Path) -> TextIO:
+def typed(text: pd.Series, missing: frozenset[str] = MISSING) -> pd.Series:
+    """Turn text into numbers where every value that is there is one; "007" is not (it would lose its zeros)."""
+    empty = text.isin(missing)
+    present = text[~empty]
+    if present.empty or present.str.match(r"[+-]?0\d").any():
+        return text.mask(empty)
     try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise BarlowError(f"{path}: no such file. Expected a CSV with {_wanted()}.") from None
-    except OSError as error:
-        raise BarlowError(f"{path} cannot be read ({error.strerror}). Expected a CSV with {_wanted()}.") from None
+        values = pd.to_numeric(present.astype(object))
+    except (ValueError, TypeError):
+        return text.mask(empty)
+    if values.dtype.kind not in "iuf":
+        return text.mask(empty)
+    return values if not empty.any() else values.astype("float64").reindex(text.index)
 
 
-def _undecodable(path: Path) -> BarlowError:
-    data = path.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return BarlowError(f"{path} is written in UTF-16. Expected UTF-8. Save it as CSV UTF-8.")
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        found = error.object[error.start : error.start + 4]
-        return BarlowError(f"{path}, line {line}: the bytes {found!r} are not UTF-8. Expected UTF-8 text. Save it as CSV UTF-8.")
-    return BarlowError(f"{path} changed while it was read. Try again.")
+# --- which column is what
 
 
-def _wanted() -> str:
-    return "the columns Filenames, Labels and, once there are any, Predictions"
+def _choose(
+    read: Table, required: Sequence[str], said: Mapping[str, str], missing: frozenset[str], notes: list[str]
+) -> dict[str, int]:
+    """Ours -> position of its column; what was found by another name than ours is noted."""
+    known = {_singular(name): column for name, column in [*((name, what) for what, name in COLUMNS.items()), (SCORES, SCORES)]}
+    if unknown := [what for what in said if _singular(what) not in known]:
+        listed = ", ".join(name.lower() for name in [*COLUMNS.values(), SCORES])
+        raise BarlowError(f"{unknown[0]!r} is not what a column can stand for. Expected some of {listed}, such as: {_EXAMPLE}")
+    named = {known[_singular(what)]: column for what, column in said.items() if known[_singular(what)] != SCORES}
+    found = {what: position(read.header, column, read.source) for what, column in named.items() if column}
+    if len(set(found.values())) < len(found):
+        raise BarlowError(f"{read.source}: one column is said to be two things ({said}). Expected one each.")
+    for what in COLUMNS:
+        if what not in named:
+            places = [
+                i for i, name in enumerate(read.header) if _SINGULAR.get(_singular(name)) == what and i not in found.values()
+            ]
+            if len(places) > 1:
+                shown = ", ".join(repr(read.header[i]) for i in places)
+                raise BarlowError(
+                    f"{read.source} has more than one column for {COLUMNS[what]} ({shown}). Expected one. Rename the other, or say which: "
+                    f"--columns {COLUMNS[what].lower()}=COLUMN"
+                )
+            found |= dict.fromkeys([what] if places else [], places[0] if places else 0)
+    _choose_usual(read, found, named, missing, notes)
+    if lacking := [what for what in required if what not in found]:
+        raise BarlowError(
+            f"{read.source} has no column {' and no column '.join(COLUMNS[what] for what in lacking)}; found "
+            f"{', '.join(map(repr, read.header[:30]))}. Expected {EXPECTED}. Rename them, or say which they are: --columns "
+            + ",".join(f"{COLUMNS[what].lower()}=COLUMN" for what in lacking)
+        )
+    return found
 
 
-def _columns(path: Path, header: list[str], required: tuple[str, ...]) -> dict[int, str]:
-    """Return position -> our name of the column, or the attribute's own."""
-    if not header:
-        raise BarlowError(f"{path} is empty. Expected a CSV with {_wanted()}, and one row an image.")
-    columns = {position: _SINGULAR.get(_singular(name), name) for position, name in enumerate(header)}
-    found = f"found {', '.join(map(repr, header))}"
-    for name in COLUMNS:
-        if list(columns.values()).count(name) > 1:
-            raise BarlowError(f"{path} has more than one column for {COLUMNS[name]} ({found}). Expected one. Rename the other.")
-    missing = [COLUMNS[name] for name in required if name not in columns.values()]
-    if missing:
-        separator = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
-        hint = f" Its columns seem to be separated by {separator!r}: save it with commas." if separator else ""
-        raise BarlowError(f"{path} has no column {' and no column '.join(missing)}; {found}. Expected {_wanted()}.{hint}")
-    return columns
-
-
-def _read_text(reader: Any, width: int) -> pd.DataFrame:
-    """Read what a csv.reader has left, in chunks, so that few cells are Python objects at a time.
-
-    Returns:
-        One str column a position in the header, trimmed; `row`, the line that a row begins on; `n_values`, how many
-        values it has (made as many as the header's). Blank rows are left out.
-    """
-    chunks: list[pd.DataFrame] = []
-    line = reader.line_num + 1
-    while cells := list(itertools.islice(reader, _CHUNK)):
-        n_lines = np.ones(len(cells), dtype=np.int64)
-        if reader.line_num + 1 - line != len(cells):  # some values have line breaks
-            n_lines += [sum(cell.count("\n") for cell in row) for row in cells]
-        n_values = np.fromiter(map(len, cells), dtype=np.int64)
-        for position in np.flatnonzero(n_values != width):
-            cells[position] = (cells[position] + [""] * width)[:width]
-        frame = pd.DataFrame(dict(enumerate(zip(*cells, strict=True))), dtype="str")
-        frame = frame.apply(lambda column: column.str.strip())
-        blank = frame[0] == ""
-        if blank.any():
-            blank = (frame == "").all(axis=1)
-        frame = frame.assign(row=line + n_lines.cumsum() - n_lines, n_values=n_values)
-        chunks.append(frame[~blank])
-        line = reader.line_num + 1
-    return pd.concat(chunks, ignore_index=True) if chunks else pd.DataFrame()
-
-
-def _normalise_paths(paths: pd.Series, problems: Problems) -> pd.Series:
-    odd = np.flatnonzero(paths.str.contains(_ODD_PATH))
-    if len(odd) == 0:
-        return paths
-    values = paths.to_numpy(dtype=object, copy=True)
-    for position in odd:
-        path = values[position].replace("\\", "/")
-        tidy = posixpath.normpath(path) if path else ""
-        if not path:
-            reason = "filename is empty"
-        elif path.startswith("/") or re.match("[A-Za-z]:/", path):
-            reason = "filename is absolute; write it relative to the folder of images"
-        elif tidy.split("/")[0] in ("..", "."):
-            reason = "filename leads out of the folder of images"
-        else:
-            values[position] = tidy
+def _choose_usual(
+    read: Table, found: dict[str, int], named: Mapping[str, str], missing: frozenset[str], notes: list[str]
+) -> None:
+    """Add what other tools call our columns, where one column alone may be meant."""
+    taken = []
+    for what, usual in _USUAL.items():
+        if what in found or what in named:
             continue
-        problems.add({int(position): reason})
-        problems.without_file.add(int(position))
-    return pd.Series(values, dtype="str")
+        free = ["" if i in found.values() else name for i, name in enumerate(read.header)]
+        columns = candidates(free, usual.split())
+        if what == "confidence":  # "score" is a word for many things
+            columns = [name for name in columns if "prediction" in found and _are_confidences(read, free.index(name), missing)]
+        if len(columns) > 1:
+            shown = " or ".join(map(repr, columns))
+            how = f"--columns {COLUMNS[what].lower()}={columns[0]}"
+            if what == "confidence":
+                notes.append(f"Confidence may be {shown}, so neither is taken. Say which: {how}")
+                continue
+            raise BarlowError(
+                f"{read.source} has no column {COLUMNS[what]}, and it may be {shown}. Expected one of them. Say which: {how}"
+                + (f" (or {COLUMNS[what].lower()}= for none)" if what == "prediction" else "")
+            )
+        if columns:
+            found[what] = free.index(columns[0])
+            taken.append(f"{COLUMNS[what]} from {columns[0]!r}")
+    if taken:
+        notes.append(f"Columns: {', '.join(taken)}.")
 
 
-def _confidence(text: pd.Series, problems: Problems) -> pd.Series:
-    missing = text.isin(MISSING)
-    values = pd.to_numeric(text.where(~missing), errors="coerce").astype("float64")
-    bad = ~missing & ~values.between(0, 1)
+def _are_confidences(read: Table, at: int, missing: frozenset[str]) -> bool:
+    text = read.text(at)
+    return bool(numbers(text[~text.isin(missing)]).between(0, 1).all())
+
+
+# --- values
+
+
+def _confidence(text: pd.Series, missing: frozenset[str], problems: Problems) -> pd.Series:
+    empty = text.isin(missing)
+    present = text.where(~empty)
+    values = numbers(present)
+    if has_decimal_commas(present):
+        problems.notes.append("Confidence is written with decimal commas, and read so.")
+    bad = ~empty & ~values.between(0, 1)
     problems.add_where(bad.to_numpy(), "confidence {} is not a number in [0, 1]", text)
     return values
 
 
-def _with_attribute(table: pd.DataFrame, name: str, position: int, text: pd.Series) -> pd.DataFrame:
+def _add_attribute(
+    parts: dict[str, pd.Series], name: str, at: int, values: pd.Series, is_typed: bool, missing: frozenset[str]
+) -> None:
     """Add an attribute under a name that no other column has, also where case does not count."""
-    if not name and (text == "").all():
-        return table  # a comma at the end of every line
-    name = name or f"column_{position + 1}"
+    if not name and not is_typed and (values == "").all():
+        return  # a separator at the end of every line
+    name = name or f"column_{at + 1}"
     if name.casefold() in RESERVED:
         name = f"attribute_{name}"
-    taken = {str(column).casefold() for column in table}
-    candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
-    unique = next(candidate for candidate in candidates if candidate.casefold() not in taken)
-    return table.assign(**{unique: typed(text)})
-
-
-def typed(text: pd.Series) -> pd.Series:
-    """Turn text into numbers where every value that is there is one; "007" is not (it would lose its zeros)."""
-    missing = text.isin(MISSING)
-    present = text[~missing]
-    if present.empty or present.str.match(r"[+-]?0\d").any():
-        return text.mask(missing)
-    try:
-        numbers = pd.to_numeric(present.astype(object))
-    except (ValueError, TypeError):
-        return text.mask(missing)
-    if numbers.dtype.kind not in "iuf":
-        return text.mask(missing)
-    return numbers if not missing.any() else numbers.astype("float64").reindex(text.index)
+    taken = {column.casefold() for column in parts}
+    choices = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+    unique = next(choice for choice in choices if choice.casefold() not in taken)
+    parts[unique] = values if is_typed else typed(values, missing)

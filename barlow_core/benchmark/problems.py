@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.typing import NAType
 
 from barlow_core.errors import BarlowError
+from barlow_core.intake.values import MISSING
 from barlow_core.wording import count
 
 SHOWN = 10
@@ -22,9 +23,17 @@ class Problems:
         of_row: position of a row of the table -> its reasons.
         strays: (file, row, reason) of what never became a row of the table.
         without_file: positions whose file is not to be looked at: it has no usable name, or was never written.
+        notes: what was read in another way than usual, or left out, as sentences; nothing that has to be put right.
+        hints: what may help where there are problems, as sentences.
+        unit: what rows are numbered by: "line" of a file, or "row".
+        missing: texts that stand for no value.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "line") -> None:
+        self.notes: list[str] = []
+        self.hints: list[str] = []
+        self.unit = unit
+        self.missing = MISSING
         self.of_row: dict[int, list[str]] = defaultdict(list)
         self.strays: list[tuple[str, int | None, str]] = []
         self.without_file: set[int] = set()
@@ -67,7 +76,7 @@ class Problems:
 
     def report(self, listed: pd.DataFrame, source: str, n_rows: int, *, can_skip: bool = True) -> BarlowError:
         """The error that shows the first problems and counts all of them; `can_skip`: whether the caller has skip_bad."""
-        lines = [f"  {_place(*row)}" for row in listed.head(SHOWN).itertuples(index=False, name=None)]
+        lines = [f"  {self._place(*row)}" for row in listed.head(SHOWN).itertuples(index=False, name=None)]
         if len(listed) > SHOWN:
             lines.append(f"  … and {len(listed) - SHOWN:,} more")
         return BarlowError(
@@ -76,14 +85,14 @@ class Problems:
             + "\n"
             "Expected every image to be readable and to have a label (and a prediction, where there are any) with a "
             f"name. Correct these{', or leave them out with --skip-bad (skip_bad=True)' if can_skip else ''}."
+            + "".join(f"\n{hint}" for hint in [*self.hints, *self.notes])
         )
+
+    def _place(self, file: str, row: int | NAType, reason: str) -> str:
+        return f"{file}: {reason}" if row is pd.NA else f"{self.unit} {row}, {file or 'no file'}: {reason}"
 
 
 def no_skipped() -> pd.DataFrame:
     """The table of skipped rows where none was skipped: file, row, reason."""
     empty = pd.DataFrame(columns=["file", "row", "reason"])
     return empty.astype({"file": "str", "row": "Int64", "reason": "str"})
-
-
-def _place(file: str, row: int | NAType, reason: str) -> str:
-    return f"{file}: {reason}" if row is pd.NA else f"line {row}, {file or 'no file'}: {reason}"

@@ -6,9 +6,7 @@ listed with its line and its value before anything is analysed; nothing is dropp
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,9 +16,12 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
+from barlow_core.intake import TableError, read_table
+from barlow_core.intake import read_header as header_of
+from barlow_core.intake.columns import columns_text, parse_columns, plain
+from barlow_core.intake.table import different_names
+from barlow_core.intake.values import has_decimal_commas, numbers
 from barlow_core.wording import count
-from study.answers.csv_file import TableError, read_csv
-from study.answers.csv_file import read_header as header_of
 from study.answers.csv_times import UNTOLD, read_times
 from study.answers.data import StudyData
 from study.answers.table import ATTRIBUTES, PREFERENCES, contradictions, expected_number, wrong_numbers
@@ -87,6 +88,7 @@ _KNOWN = {
     "simulated": ("simulated",),
     "state": ("state", "assignmentstatus", "status"),
 }
+EXPECTED = "a CSV of answers (or Parquet, or JSON lines), one a row"
 _LISTED = 10
 _PREFIXES = ("answer", "input")
 # What platforms (Mechanical Turk, Prolific) and this one's own exports call an answer that counts, and one that does not.
@@ -142,8 +144,9 @@ def read_header(path: str | Path, *, n_rows: int = 5) -> Header:
     Raises:
         BarlowError: there is no such file, or it is no table.
     """
-    columns, rows = header_of(path, n_rows=n_rows)
-    return Header(columns, rows)
+    header, rows = header_of(path, n_rows=n_rows, expected=EXPECTED)
+    columns = different_names(header, str(path))
+    return Header(columns, tuple(dict(zip(columns, row, strict=True)) for row in rows))
 
 
 def guess_mapping(path: str | Path) -> dict[str, str]:
@@ -155,14 +158,14 @@ def guess_mapping(path: str | Path) -> dict[str, str]:
         BarlowError: there is no such file, or it is no table.
     """
     columns = read_header(path, n_rows=1).columns
-    plain: dict[str, str] = {}
+    by_form: dict[str, str] = {}
     for column in columns:
-        name = _plain(column)
+        name = plain(column)
         for form in (name, *(name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix))):
-            plain.setdefault(form, column)
+            by_form.setdefault(form, column)
     found: dict[str, str] = {}
     for what, names in _KNOWN.items():
-        known = next((plain[name] for name in names if name in plain), None)
+        known = next((by_form[name] for name in names if name in by_form), None)
         if known is not None and known not in found.values():
             found[what] = known
     return found
@@ -190,28 +193,11 @@ def parse_mapping(text: str | Path) -> dict[str, str]:
     Raises:
         BarlowError: it is no mapping, or maps to something that an answer does not have.
     """
-    typed = str(text).strip()
-    if typed.startswith("{") or typed.endswith(".json"):
-        try:
-            mapping = json.loads(typed if typed.startswith("{") else Path(text).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BarlowError(
-                f'{typed!r} cannot be read as a mapping ({error}). Expected JSON such as {{"item": "HITId", "worker": "WorkerId"}}.'
-            ) from error
-    else:
-        pairs = [part.partition("=") for part in typed.split(",") if part.strip()]
-        if wrong := [what for what, sign, _ in pairs if not sign]:
-            raise BarlowError(f"{wrong[0]!r} maps nothing. Expected such as: item=HITId,worker=WorkerId,ease=Answer.q3")
-        names = [what.strip() for what, _, _ in pairs]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise BarlowError(f"Two columns are given for {twice[0]!r}; one is expected.")
-        mapping = {what.strip(): column.strip() for what, _, column in pairs}
-    if not isinstance(mapping, Mapping) or not all(isinstance(one, str) for pair in mapping.items() for one in pair):
-        raise BarlowError('A mapping says which column is what: {"item": "HITId", "worker": "WorkerId"}.')
+    mapping = parse_columns(text, "item=HITId,worker=WorkerId,ease=Answer.q3")
     _check_names(mapping)
     if needed := [what for what in NEEDED if mapping.get(what) == ""]:
         raise BarlowError(f"{needed[0] + '='!r} maps nothing, and an answer needs its {needed[0]}. Say which: {needed[0]}=COLUMN")
-    return dict(mapping)
+    return mapping
 
 
 def mapping_text(mapping: Mapping[str, str], usual: Mapping[str, str]) -> str:
@@ -219,20 +205,23 @@ def mapping_text(mapping: Mapping[str, str], usual: Mapping[str, str]) -> str:
     if dict(mapping) == dict(usual):
         return ""
     said = {what: mapping.get(what, "") for what in MAPPABLE if what in mapping or what in usual}
-    text = ",".join(f"{what}={column}" for what, column in said.items())
-    if text.endswith(".json") or any("," in column for column in said.values()):
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    return text
+    return columns_text(said)
 
 
 def import_answers(
-    path: str | Path, mapping: Mapping[str, str] | None = None, *, name: str | None = None, **known: Any
+    path: str | Path,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    missing: Collection[str] | None = None,
+    name: str | None = None,
+    **known: Any,
 ) -> StudyData:
-    """A CSV of answers as a study.
+    """A CSV of answers, or another table of them, as a study.
 
     Args:
-        path: of the file: UTF-8, commas, semicolons or tabs, a header.
+        path: of the file, see `barlow_core.intake.read_table`.
         mapping: which column is what (`MAPPABLE`), and nothing else is; None guesses.
+        missing: texts that stand for no value, beside the empty one; None for the usual ones, in any case (nan, NA, null, none, …).
         name: of the study; None takes that of the file.
         known: further attributes of `StudyData`, such as `pay_per_item`, `currency`, `answers_per_item`.
 
@@ -243,14 +232,18 @@ def import_answers(
             value and what was expected; the message has the first 20.
     """
     file = Path(path)
-    read = read_csv(file)
-    table = read.rows
+    read = read_table(file, expected=EXPECTED)
+    read.refuse_misfits()
+    table = read.named()
     mapping = guess_mapping(file) if mapping is None else {what: column for what, column in mapping.items() if column}
     _check_mapping(mapping, table, file)
     problems: list[tuple[int, str]] = []
     dropped, notes = _dropped(table, mapping, problems)
-    columns = {what: table.loc[~dropped, column].str.strip() for what, column in mapping.items() if what != "state"}
-    made = pd.DataFrame({what: _column(what, values, mapping[what], problems, notes) for what, values in columns.items()})
+    columns = {what: table.loc[~dropped, column] for what, column in mapping.items() if what != "state"}
+    if missing is not None:
+        columns = {what: values.mask(values.isin(list(missing)), "") for what, values in columns.items()}
+    words = _MISSING if missing is None and not read.typed else ("",)
+    made = pd.DataFrame({what: _column(what, values, mapping[what], words, problems, notes) for what, values in columns.items()})
     pairs = made[list(NEEDED)].dropna()
     twice = pairs.duplicated(keep="first")
     if twice.any():
@@ -258,7 +251,7 @@ def import_answers(
         problems += [
             (
                 line,
-                f": worker {worker!r} answers item {item!r} again, after line {first[item, worker]}; one answer each is expected",
+                f": worker {worker!r} answers item {item!r} again, after {read.unit} {first[item, worker]}; one answer each is expected",
             )
             for line, item, worker in pairs[twice].itertuples()
         ]
@@ -270,7 +263,7 @@ def import_answers(
     against = contradictions(made)
     for attribute, row, first_row in against.itertuples(index=False):
         values = columns[attribute]
-        earlier = f"{values.iloc[first_row][:60]!r}, which line {values.index[first_row]} has for the same item, {made['item'].iloc[row]!r}"
+        earlier = f"{values.iloc[first_row][:60]!r}, which {read.unit} {values.index[first_row]} has for the same item, {made['item'].iloc[row]!r}"
         problems.append((int(values.index[row]), _said(mapping[attribute], values.iloc[row], earlier)))
     if len(against):
         hints.append(
@@ -282,6 +275,7 @@ def import_answers(
             f"{file} has {count(len(problems), 'value')} that answers cannot have. Nothing was imported.",
             problems,
             "\n".join(hints),
+            unit=read.unit,
         )
     said = ", ".join(f"{what} from {column!r}" for what, column in mapping.items())
     notes = [f"Imported from {file.name}: {said}.", *read.notes, *notes]
@@ -301,10 +295,6 @@ def import_answers(
 
 
 # --- reading and checking
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _check_names(mapping: Mapping[str, str]) -> None:
@@ -333,12 +323,12 @@ def _dropped(table: pd.DataFrame, mapping: Mapping[str, str], problems: list[tup
     if "state" not in mapping:
         return pd.Series(False, index=table.index), []
     column = mapping["state"]
-    values = table[column].str.strip()
+    values = table[column]
     states = values.str.lower().str.replace(r"[^a-z0-9]", "", regex=True)
-    dropped = states.isin([_plain(state) for state in _REJECTED])
+    dropped = states.isin([plain(state) for state in _REJECTED])
     blank = values == ""
     known = f"one that counts ({', '.join(_COUNTS)}) or does not ({', '.join(_REJECTED)})"
-    _note(problems, ~dropped & ~blank & ~states.isin([_plain(state) for state in _COUNTS]), values, column, known)
+    _note(problems, ~dropped & ~blank & ~states.isin([plain(state) for state in _COUNTS]), values, column, known)
     notes = []
     if n := int(dropped.sum()):
         notes.append(f"{count(n, 'row')} that the platform rejected or that never counted {'is' if n == 1 else 'are'} left out.")
@@ -347,26 +337,32 @@ def _dropped(table: pd.DataFrame, mapping: Mapping[str, str], problems: list[tup
     return dropped, notes
 
 
-def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int, str]], notes: list[str]) -> pd.Series:
-    """A column as an answer has it; what cannot be is added to the problems, what had to be inferred to the notes."""
+def _column(
+    what: str, values: pd.Series, column: str, words: tuple[str, ...], problems: list[tuple[int, str]], notes: list[str]
+) -> pd.Series:
+    """A column as an answer has it; what cannot be is added to the problems, what had to be inferred to the notes.
+
+    Args:
+        words: in lower case, those that stand for no value.
+    """
     if what in ("short", "long"):
-        return values.where((values != "") & (values != "nan"), None)
+        return values.where((values != "") & ~((values == "nan") & ("nan" in words)), None)
     if what == "useful":
-        given = ~values.str.lower().isin([one for one in _MISSING if one != "none"])
+        given = ~values.str.lower().isin([one for one in words if one != "none"])
         found = _of_each(
             values,
-            lambda texts: texts.map(lambda text: _USEFUL.get(_plain(text).removeprefix("section")) or _USEFUL.get(_plain(text))),
+            lambda texts: texts.map(lambda text: _USEFUL.get(plain(text).removeprefix("section")) or _USEFUL.get(plain(text))),
         )
         _note(problems, given & found.isna(), values, column, f"one of {', '.join(PREFERENCES)}")
         return found.where(given, None)
-    missing = values.str.lower().isin(_MISSING)
+    missing = values.str.lower().isin(words)
     if what in NEEDED:
         _note(problems, values == "", values, column, "an id")
         return values.where(values != "", None)
     if what in ("ease", "confidence"):
         # "4", "4.0", and what forms make of a scale: "4 (easy)", "4 - easy". A second number makes it another answer: "4-5", "3:4".
         pattern = r"^([1-5])(?:\.0+)?(?:\s*[-(:–—]\D*)?$"
-        digits = _of_each(values, lambda texts: _numbers(texts.str.extract(pattern, expand=False)))
+        digits = _of_each(values, lambda texts: numbers(texts.str.extract(pattern, expand=False)))
         _note(problems, digits.isna() & ~missing, values, column, "a whole number from 1 to 5")
         return digits
     if what == "simulated":
@@ -385,20 +381,18 @@ def _column(what: str, values: pd.Series, column: str, problems: list[tuple[int,
         return lower.where(possible, None)
     if what in ("class_name", "group", "platform"):
         return values.where(values != "", None)
-    numbers = _of_each(values.where(~missing), _numbers)
-    wrong = wrong_numbers(what, numbers.to_numpy()) | (numbers.isna() & ~missing).to_numpy()
+    found = _of_each(values.where(~missing), numbers)
+    if has_decimal_commas(values[~missing]):
+        notes.append(f"Numbers in {column!r} are written with decimal commas, and read so.")
+    wrong = wrong_numbers(what, found.to_numpy()) | (found.isna() & ~missing).to_numpy()
     _note(problems, wrong, values, column, expected_number(what))
-    return numbers.mask(wrong)
+    return found.mask(wrong)
 
 
 def _of_each(values: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
     """What a function makes of a column, each value read once."""
     places, texts = pd.factorize(values)
     return function(pd.Series(texts, dtype="str")).reindex(places).set_axis(values.index)
-
-
-def _numbers(texts: pd.Series) -> pd.Series:
-    return pd.Series(pd.to_numeric(texts, errors="coerce"), dtype="float64")
 
 
 def _note(problems: list[tuple[int, str]], wrong: pd.Series | np.ndarray, values: pd.Series, column: str, expected: str) -> None:

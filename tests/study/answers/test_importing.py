@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barlow_core.errors import BarlowError
+from barlow_core.intake import TableError
 from study.analysis import Analysis, AnalysisOptions
-from study.answers.csv_file import TableError
 from study.answers.importing import (
     MAPPABLE,
     AnswersError,

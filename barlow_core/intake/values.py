@@ -1,0 +1,33 @@
+"""Values of a table that is text: which stand for nothing, and numbers as spreadsheets of any country write them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+# How spreadsheets and programs write that there is no value.
+MISSING = frozenset(["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>", "null", "NULL", "None"])
+# Of a source that can say itself that there is none.
+NOTHING = frozenset([""])
+_DECIMAL_COMMA = r"[+-]?\d+(?:,\d+)?"
+
+
+def parse_missing(text: str) -> frozenset[str]:
+    """Which texts stand for no value, as a person says it, with commas between: "NA,none"; "" for the empty text alone, which always does."""
+    return NOTHING | {part.strip() for part in text.split(",")}
+
+
+def numbers(text: pd.Series) -> pd.Series:
+    """Text as float64, NaN where it is no number. "0,5" counts where all of them can be read with a comma, and one has one."""
+    values = pd.Series(pd.to_numeric(text, errors="coerce"), dtype="float64")
+    if values.isna().any() and has_decimal_commas(text):
+        return pd.to_numeric(text.str.replace(",", "."), errors="coerce").astype("float64")
+    return values
+
+
+def has_decimal_commas(text: pd.Series) -> bool:
+    """Whether these are numbers with a decimal comma: "0,5", and no thousands ("1,000" could be either)."""
+    present = text[text.notna() & (text != "")]
+    with_comma = present[present.str.contains(",", regex=False)]
+    if with_comma.empty or not present.str.fullmatch(_DECIMAL_COMMA).all():
+        return False
+    return not with_comma.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").all()
