@@ -11,6 +11,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from barlow_core.errors import BarlowError
+from barlow_core.intake.values import parse_missing
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, load_study, study_state
 from study.answers.importing import parse_mapping
 from study.answers.loading import is_table
@@ -18,7 +19,7 @@ from study.report import SECTIONS, section
 
 USAGE = (
     "Start it with: barlow study analyze STUDY --app, or: streamlit run apps/analyze.py -- STUDY "
-    "[--vectors FILE] [--columns item=HITId,worker=WorkerId]"
+    "[--vectors FILE] [--columns item=HITId,worker=WorkerId] [--missing NA]"
 )
 
 
@@ -29,11 +30,13 @@ class Started(NamedTuple):
         path: a study file, or a CSV of answers collected elsewhere.
         vectors: files of word vectors to choose from, besides those that ship.
         columns: for a CSV, its column for each of ours, as far as named.
+        missing: for a CSV, the texts that stand for no value, with commas between; None for the usual ones.
     """
 
     path: Path
     vectors: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
+    missing: str | None = None
 
     @property
     def is_csv(self) -> bool:
@@ -54,14 +57,17 @@ def started() -> Started:
     paths: list[str] = []
     vectors: list[str] = []
     columns: dict[str, str] = {}
+    missing: str | None = None
     given = iter(sys.argv[1:])
     for argument in given:
-        if argument in ("--vectors", "--columns"):
+        if argument in ("--vectors", "--columns", "--missing"):
             value = next(given, None)
             if value is None:
                 raise BarlowError(f"{argument} was given without a value. {USAGE}")
             if argument == "--vectors":
                 vectors.append(value)
+            elif argument == "--missing":
+                missing = value
             else:
                 columns |= parse_mapping(value)
         else:
@@ -69,7 +75,7 @@ def started() -> Started:
     if len(paths) != 1:
         found = "without a study" if not paths else f"with {len(paths)} studies, {', '.join(paths)}; it shows one"
         raise BarlowError(f"This page was started {found}. {USAGE}")
-    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns.items()))
+    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns.items()), missing)
 
 
 def state_of(start: Started) -> str:
@@ -90,12 +96,12 @@ def study_of(start: Started, state: str, columns: tuple[tuple[str, str], ...] = 
     Raises:
         BarlowError: it cannot be read; for a CSV, everything that is wrong with it; columns for a study file.
     """
-    return _open(str(start.path), state, columns)
+    return _open(str(start.path), state, columns, start.missing)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _open(path: str, state: str, columns: tuple[tuple[str, str], ...]) -> StudyData:
-    return load_study(path, dict(columns))
+def _open(path: str, state: str, columns: tuple[tuple[str, str], ...], missing: str | None) -> StudyData:
+    return load_study(path, dict(columns), None if missing is None else parse_missing(missing))
 
 
 def analysis_of(

@@ -64,7 +64,14 @@ def show_report(analysis: Analysis, start: Started) -> None:
 def _command(analysis: Analysis, start: Started) -> str:
     """What makes the same files at the terminal."""
     columns = mapping_text(columns_of(start), guess_mapping(start.path)) if start.is_csv else ""
-    return analyze_command(start.path.absolute(), analysis.filters, analysis.options, vectors=here().vectors, columns=columns)
+    return analyze_command(
+        start.path.absolute(),
+        analysis.filters,
+        analysis.options,
+        vectors=here().vectors,
+        columns=columns,
+        missing=start.missing,
+    )
 
 
 def _page(analysis: Analysis) -> bytes:

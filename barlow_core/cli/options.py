@@ -9,14 +9,33 @@ from typing import Any
 import click
 
 from barlow_core.analyses.checks import HELD_OUT
-from barlow_core.cli.shared import Channels, options
+from barlow_core.cli.shared import Channels, missing_option, options
 from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS
 from barlow_core.information import ESTIMATORS
 
+table_options = options(
+    click.option(
+        "--columns",
+        help="Which column of the table is what, where names do not tell: filenames=image,labels=y_true, or a JSON file. "
+        "predictions= says that no column is that; scores=prob_* names columns of scores.",
+    ),
+    missing_option,
+)
+
 images_options = options(
     click.argument("images", type=click.Path(path_type=Path)),
-    click.option("--metadata", type=click.Path(path_type=Path), help="CSV with Filenames, Labels and (optional) Predictions."),
+    click.option(
+        "--metadata",
+        type=click.Path(path_type=Path),
+        help="CSV (or Parquet, JSON lines) with Filenames, Labels and (optional) Predictions, or a score of every class.",
+    ),
+    table_options,
+    click.option(
+        "--join-classes",
+        is_flag=True,
+        help="Take classes for one that differ only in case, spaces, hyphens, or the encoding of accents.",
+    ),
     click.option("--classes", help='Names of the classes: a file with one a line, or "imagenet".'),
     click.option("--skip-bad", is_flag=True, help="Leave out bad rows and unreadable images; they are listed and counted."),
     click.option(
@@ -33,7 +52,8 @@ import_options = options(
     click.option(
         "--predictions",
         type=click.Path(path_type=Path),
-        help="For a class-per-folder tree: predictions as CSV (Filenames, Predictions) or .npy in the order of sorted paths.",
+        help="For a class-per-folder tree: predictions or scores as CSV (or Parquet, JSON lines) with Filenames, or as .npy or .npz in "
+        "the order of sorted paths.",
     ),
     click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
 )

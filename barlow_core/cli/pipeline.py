@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     """Check IMAGES and their labels (and predictions), and make a run folder.
 
-    IMAGES is a folder: with --metadata, of images that the CSV names; without, of one folder a class.
+    IMAGES is a folder: with --metadata, of images that the table names; without, of one folder a class. Which tables are read, and what
+    to do with others: docs/bringing_your_data.md.
     """
     _import(arguments, overwrite=overwrite, progress=not quiet)
 
@@ -210,22 +211,33 @@ def _import(arguments: dict[str, Any], *, overwrite: bool, progress: bool) -> Ru
 def read_benchmark(
     images: Path,
     metadata: Path | None,
-    classes: str | None,
-    skip_bad: bool,
-    check: str,
     progress: bool,
+    classes: str | None = None,
     predictions: Path | None = None,
+    missing: str | None = None,
+    **options: Any,
 ) -> Benchmark:
-    """The images and labels that `images_options` name; what was skipped is told."""
+    """The images and labels that `images_options` name; what was skipped, and what was read in another way than usual, is told."""
     from barlow_core.benchmark import Benchmark
+    from barlow_core.intake.values import parse_missing
 
     if metadata is not None and predictions is not None:
         raise BarlowError("Give --metadata or --predictions, not both: with --metadata the CSV holds the predictions.")
-    common: dict[str, Any] = {"class_names": classes, "skip_bad": skip_bad, "check": check, "progress": progress}
+    if metadata is None and predictions is None and (options["columns"] or missing is not None):
+        raise BarlowError(
+            "--columns and --missing are about a table, and there is none. Name it with --metadata or --predictions."
+        )
+    common = options | {
+        "class_names": classes,
+        "missing": None if missing is None else parse_missing(missing),
+        "progress": progress,
+    }
     if metadata is not None:
         benchmark = Benchmark.from_csv(images, metadata, **common)
     else:
         benchmark = Benchmark.from_folder(images, predictions=predictions, **common)
+    for note in benchmark.notes:
+        click.echo(note, err=True)
     if len(benchmark.skipped):
         click.echo(f"Skipped {len(benchmark.skipped):,} bad rows or images:", err=True)
         for row in benchmark.skipped.head(10).itertuples():

@@ -124,6 +124,14 @@ def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+# Of every table that people bring: images here, answers in `barlow study analyze`.
+TABLES_HELP = "Tables that are read, and what to do with others: docs/bringing_your_data.md"
+missing_option = click.option(
+    "--missing",
+    metavar="TEXTS",
+    help='Which texts stand for no value, with commas between, such as "NA,-"; "" for none but the empty one, where a class is called NA '
+    "or None. [default: NA, N/A, nan, null, None, ...]",
+)
 run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

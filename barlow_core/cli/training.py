@@ -47,24 +47,21 @@ recipe_options = options(
 def train_robust(
     images: Path,
     out: Path,
-    metadata: Path | None,
-    classes: str | None,
-    skip_bad: bool,
-    check: str,
     device: str | None,
     quiet: bool,
-    **recipe: Any,
+    **arguments: Any,
 ) -> None:
     """Train a robust network on labelled IMAGES (l2 adversarial training) and write it to OUT, for use as an extractor.
 
-    IMAGES is a folder: with --metadata, of images that the CSV names; without, of one folder a class. An interrupted training goes on
+    IMAGES is a folder: with --metadata, of images that the table names; without, of one folder a class. An interrupted training goes on
     after its last finished epoch.
     """
     from barlow_core import extractors
     from barlow_core.training.robust_network import check_out
     from barlow_core.training.robust_network import train_robust as train_robust_
 
-    check_out(out, overwrite=recipe["overwrite"])  # before every image is decoded
-    benchmark = read_benchmark(images, metadata, classes, skip_bad, check, progress=not quiet)
-    trained = train_robust_(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **recipe)
+    check_out(out, overwrite=arguments["overwrite"])  # before every image is decoded
+    names = ("metadata", "classes", "columns", "missing", "join_classes", "skip_bad", "check")
+    benchmark = read_benchmark(images, progress=not quiet, **{name: arguments.pop(name) for name in names})
+    trained = train_robust_(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **arguments)
     click.echo(trained)

@@ -21,6 +21,7 @@ def analyze_command(
     *,
     vectors: str | Path | None = None,
     columns: str = "",
+    missing: str | None = None,
     out: str | Path = "results",
 ) -> str:
     """A line for a shell that makes the files of an analysis, quoted where that is needed.
@@ -31,6 +32,7 @@ def analyze_command(
             is as the page has it: never other than usual.
         vectors: the file of word vectors; None for those that ship.
         columns: for a CSV, the mapping as a text; "" for what is guessed.
+        missing: for a CSV, the texts that stand for no value, as a text; None for the usual ones.
     """
     usual = AnalysisOptions()
     words = ["barlow", "study", "analyze", str(study)]
@@ -58,4 +60,6 @@ def analyze_command(
             words += [f"--{name}", str(value)]
     if columns:
         words += ["--columns", columns]
+    if missing is not None:
+        words += ["--missing", missing]
     return shlex.join([*words, "--out", str(out)])

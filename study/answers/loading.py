@@ -5,7 +5,7 @@ A study file gives one consistent moment; it is read without writing, also while
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +18,25 @@ from study.answers.table import ATTRIBUTES, RATINGS
 from study.store import StudyStore
 
 
-def load_study(path: str | Path, mapping: Mapping[str, str] | None = None) -> StudyData:
+def load_study(
+    path: str | Path, mapping: Mapping[str, str] | None = None, missing: Collection[str] | None = None
+) -> StudyData:
     """A study file as it is at this moment, or a CSV of answers, told by its content. Workers of a study file go by their pseudonyms.
 
     Args:
         path: a file, or a run folder, which stands for its study.sqlite.
-        mapping: for a CSV, see `study.answers.importing.import_answers`.
+        mapping, missing: for a CSV, see `study.answers.importing.import_answers`.
 
     Raises:
         BarlowError: it is neither, or cannot be read; a mapping for a study file, whose columns are known.
     """
     file = _file(path)
     if not _is_sqlite(file):
-        return import_answers(file, mapping)
+        return import_answers(file, mapping, missing=missing)
     if mapping:
         raise BarlowError(f"{file} is a study file, so it is known what its columns are. Leave the columns (--columns) out.")
+    if missing is not None:
+        raise BarlowError(f"{file} is a study file, so it is known which values are missing. Leave --missing out.")
     return _from_store(file)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
-from barlow_core.cli.shared import example, json_option, open_run, quiet_option, serve_options
+from barlow_core.cli.shared import example, json_option, missing_option, open_run, quiet_option, serve_options
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.cli.shared import print_json
@@ -74,6 +74,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found; "
     "tier= says that no column is the tier.",
 )
+@missing_option
 @click.option(
     "--names-to",
     type=click.Path(path_type=Path),
@@ -91,8 +92,9 @@ def analyze(
 ) -> None:
     """What the study found: ease, preferences, agreement, reliability, workers, differences, names.
 
-    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere. Without --out and
-    --app, the findings are printed.
+    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere (or Parquet, or JSON
+    lines; which tables are read, and what to do with others: docs/bringing_your_data.md). Without --out and --app, the findings are
+    printed.
     """
     if app:
         if out is not None or names_to is not None or as_json:
@@ -160,6 +162,8 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
     arguments = [str(study.absolute())]
     if given["vectors"]:
         arguments += ["--vectors", str(given["vectors"].absolute())]
+    if given["missing"] is not None:
+        arguments += ["--missing", given["missing"]]
     if mapping:
         arguments += ["--columns", mapping_text(mapping, {})]  # and no file of them, which is relative to this folder
     serve_app(
@@ -219,7 +223,7 @@ def _analysis(study: Path, **given: Any) -> Analysis:
         raise BarlowError(
             f"There is no file {str(given['vectors'])!r}. Give a file of word vectors, or none for those that ship."
         )
-    data = _opened(study, given["columns"])
+    data = _opened(study, given["columns"], given["missing"])
     _check_values(filters, data)
     return Analysis(data, filters=filters, options=options, vectors=given["vectors"])
 
@@ -241,12 +245,14 @@ def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
     return mapping
 
 
-def _opened(study: Path, columns: str | None) -> StudyData:
+def _opened(study: Path, columns: str | None, missing: str | None) -> StudyData:
+    from barlow_core.intake.values import parse_missing
     from study.answers.importing import complete_mapping
     from study.answers.loading import load_study
 
     mapping = _mapping(study, columns)
-    return load_study(study, None if mapping is None else complete_mapping(study, mapping))
+    texts = None if missing is None else parse_missing(missing)
+    return load_study(study, None if mapping is None else complete_mapping(study, mapping), texts)
 
 
 def _check_values(filters: Any, data: StudyData) -> None:

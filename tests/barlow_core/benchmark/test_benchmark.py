@@ -229,7 +229,7 @@ def test_the_header_check_lets_a_truncated_image_pass(tmp_path: Path) -> None:
 
 
 def test_whole_file_problems_raise_also_with_skip_bad(tmp_path: Path) -> None:
-    images, metadata = bring(tmp_path, [("a.png", "cat", "cat")], header=("file", "p", "l"))
+    images, metadata = bring(tmp_path, [("a.png", "cat", "cat")], header=("what", "p", "l"))
     with pytest.raises(BarlowError, match="no column Filenames"):
         Benchmark.from_csv(images, metadata, skip_bad=True)
     with pytest.raises(BarlowError, match="no such folder"):
@@ -279,8 +279,9 @@ def test_folder_with_scores(tmp_path: Path) -> None:
     benchmark = Benchmark.from_folder(folder, predictions=logits)
     assert benchmark.predictions is not None
     assert benchmark.predictions.tolist() == [0, 1, 0], "the first of equal scores"
-    assert benchmark.confidence is None, "logits are no probabilities"
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert benchmark.confidence == pytest.approx(softmax.max(axis=1), abs=1e-12)
+    assert any("no probabilities, so they count as logits" in note for note in benchmark.notes)
     confident = Benchmark.from_folder(folder, predictions=softmax.astype(np.float16))
     assert confident.confidence is not None
     assert confident.confidence == pytest.approx([0.952574, 0.993307, 0.5], abs=1e-3)

@@ -110,7 +110,11 @@ def test_names_win_over_indices_in_a_column_of_names() -> None:
     assert encode(text("0", "1", "7"), "label", names, lookup)[0].tolist() == [1, 0, 2]
     assert encode(pd.Series([0, 1, 2]), "label", names, lookup)[0].tolist() == [0, 1, 2]
     names, lookup = read_class_names(["cat", "dog"])
-    assert encode(text("0", "+1", "1.0"), "label", names, lookup)[0].tolist() == [0, 1, 1]
+    assert encode(text("0", "1"), "label", names, lookup)[0].tolist() == [0, 1]
+    assert encode(text("0.0", "1.0"), "label", names, lookup)[0].tolist() == [0, 1], "as pandas writes a column with gaps"
+    indices, reasons = encode(text("0", "+1", "1.0", "01"), "label", names, lookup)
+    assert indices.tolist() == [0, -1, -1, -1], "no canonical writing of a whole number"
+    assert reasons[3] == "label '01' has no name: expected an index from 0 to 1"
 
 
 def test_a_declared_class_may_be_called_none() -> None:
