@@ -18,9 +18,7 @@ from study.answers.table import ATTRIBUTES, RATINGS
 from study.store import StudyStore
 
 
-def load_study(
-    path: str | Path, mapping: Mapping[str, str] | None = None, missing: Collection[str] | None = None
-) -> StudyData:
+def load_study(path: str | Path, mapping: Mapping[str, str] | None = None, missing: Collection[str] | None = None) -> StudyData:
     """A study file as it is at this moment, or a CSV of answers, told by its content. Workers of a study file go by their pseudonyms.
 
     Args:
