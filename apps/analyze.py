@@ -6,17 +6,17 @@ from html import escape
 from pathlib import Path
 
 import streamlit as st
+from analyzing.coverage import NEED_VECTORS, show_coverage
+from analyzing.csv_columns import offer_columns, open_data
+from analyzing.exclusion_rule import choose_rule, rule_of
 from analyzing.filters import show_filters
-from analyzing.importing import offer_columns, open_data
 from analyzing.items import show_item, show_items, show_worker
-from analyzing.live import follow
-from analyzing.opening import Started, analysis_of, started, state_of, warm
-from analyzing.place import ITEMS, REPORT, adopt_url, bound, go, here, settle, write_url
+from analyzing.new_answers import follow
 from analyzing.report import show_report
 from analyzing.results import show_section
-from analyzing.rule import choose_rule, rule_of
 from analyzing.scroll import begin_at_the_head
-from analyzing.words import NEED_VECTORS, show_coverage
+from analyzing.source import Source, analysis_of, given_source, state_of, warm
+from analyzing.study_place import ITEMS, REPORT, adopt_url, bound, go, here, settle, write_url
 from shared.html import plain, style
 
 from barlow_core.errors import BarlowError
@@ -44,7 +44,7 @@ def main() -> None:
     style()
     st.html(Path(__file__).parent / "analyzing" / "analyze.css")
     try:
-        start = started()
+        start = given_source()
         state = state_of(start)
         adopt_url()
         data = open_data(start, state)
@@ -58,7 +58,7 @@ def main() -> None:
         st.error(plain(f"A file of this study cannot be read: {error}. Bring it back, then reload."))
 
 
-def show_study(start: Started, state: str, data: StudyData) -> None:
+def show_study(start: Source, state: str, data: StudyData) -> None:
     """The header, the way to the sections, and the one that is looked at."""
     dropped = settle(data.choices(), list(PAGES), list(start.vectors))
     place = here()
@@ -104,7 +104,7 @@ def show_header(data: StudyData, analysis: Analysis) -> None:
     st.html(f'<p class="bw-kept">{escape(" · ".join(parts))}</p>')
 
 
-def show_waiting(start: Started, data: StudyData) -> None:
+def show_waiting(start: Source, data: StudyData) -> None:
     """A study that nobody has answered yet."""
     st.info(f"Nobody has answered yet: {len(data.items):,} items wait. The results appear here by themselves as answers come in.")
     if not start.is_csv:
@@ -115,7 +115,7 @@ def show_waiting(start: Started, data: StudyData) -> None:
         )
 
 
-def show_page(start: Started, analysis: Analysis) -> None:
+def show_page(start: Source, analysis: Analysis) -> None:
     """The item, worker or section that is looked at."""
     place = here()
     if analysis.data.answers.empty and place.page != REPORT:

@@ -8,9 +8,11 @@ from pathlib import Path
 import streamlit as st
 from annotating import pages, task, visit
 from annotating.component import show_form
-from annotating.opening import example_item, item_panel, open_preview, open_store
+from annotating.item_pictures import example_item, item_panel
 from annotating.visit import Visit
+from shared.arguments import ANNOTATE, PREVIEW, arguments
 from shared.html import served_picture, style
+from shared.studies import open_preview, open_store
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
@@ -19,7 +21,6 @@ from study.store import StudyStore
 
 VISIT = "visit"
 IDENTITY = "identity"
-PREVIEW = "--preview"
 
 
 def main() -> None:
@@ -28,8 +29,9 @@ def main() -> None:
     style()
     st.html(f"<style>{(Path(__file__).parent / 'annotating' / 'style.css').read_text(encoding='utf-8')}</style>")
     try:
-        path = study_argument()
-        store = open_preview(path) if PREVIEW in sys.argv else open_store(path)
+        given = arguments(ANNOTATE)
+        path, preview = given.paths[0], PREVIEW in given.switches
+        store = open_preview(path) if preview else open_store(path)
     except BarlowError as error:
         print(error, file=sys.stderr)
         pages.show_trouble(
@@ -37,7 +39,7 @@ def main() -> None:
         )
         return
     try:
-        identity = who(store)
+        identity = who(store, preview=preview)
     except UnknownVisitorError as error:
         pages.show_trouble("We cannot let you in yet", str(error), store.settings)
         return
@@ -52,31 +54,18 @@ def main() -> None:
         pages.show_trouble("One moment, please", text, store.settings, again=lambda: None)
 
 
-def study_argument() -> Path:
-    """The study file that the page was started with.
-
-    Raises:
-        BarlowError: there is none.
-    """
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
-    if not arguments:
-        raise BarlowError(
-            "This page was started without a study. "
-            "Start it with: barlow study serve STUDY, or: streamlit run apps/annotate.py -- STUDY"
-        )
-    return Path(arguments[0])
-
-
-def who(store: StudyStore) -> Identity:
+def who(store: StudyStore, *, preview: bool) -> Identity:
     """Who this is, as the link says; kept for as long as the page is open.
+
+    Args:
+        preview: whoever looks is somebody new, whatever the link says, in a copy that is thrown away.
 
     Raises:
         UnknownVisitorError: the link names nobody.
     """
     query = st.query_params.to_dict()
     known: Identity | None = st.session_state.get(IDENTITY)
-    if PREVIEW in sys.argv:
-        # Whatever the link says: whoever looks is somebody new, in a copy that is thrown away.
+    if preview:
         pages.show_preview_note()
         return st.session_state.setdefault(IDENTITY, Identity("link", new_guest()))
     if known is not None and all(query.get(name) == value for name, value in known.query.items()):

@@ -108,9 +108,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # AppTest is no server, and says so at every look
     sys.path.insert(0, str(apps_dir()))
-    from analyzing import opening
+    from analyzing import source
 
-    opening.warm = lambda *_: None
+    source.warm = lambda *_: None
     for n_answers in arguments.answers:
         measure(made_up(n_answers, load_vectors()), arguments.again)
 

@@ -18,8 +18,6 @@ ROWS = re.findall(r"^\| (`[^|]+) \|", TEXT, flags=re.MULTILINE)
 ROOMS = [room.rstrip("/") for row in ROWS for room in re.findall(r"`([^`]+)`", row) if room.rstrip("/") not in TOPS]
 # Steps of the walk: `file` and what happens there, `name`.
 STEPS = re.findall(r"`([\w./]+\.\w+)` `(\w+)`", TEXT)
-# Circles that another change mends; module names, in the order of the import.
-KNOWN_CIRCLES = {("study.analysis.item_view", "study.analysis.analysis")}  # the first needs the type of the second
 
 
 @cache
@@ -77,6 +75,17 @@ def test_imports_point_up_the_lists() -> None:
     assert not wrong
 
 
+def test_pages_share_only_what_is_shared() -> None:
+    """An app's script and folder know each other's parts and apps/shared, but nothing of another app."""
+    homes = dict(re.findall(r"^\| `apps/(\w+)/`, `apps/(\w+)\.py` \|", TEXT, flags=re.MULTILINE))
+    assert len(homes) == 4
+    home = homes | {script: script for script in homes.values()}  # module or package at the top of apps/ -> its app
+    for module, names in arrows().items():
+        mine = home.get(module.split(".")[0])
+        others = {name for name in names if home.get(name.split(".")[0], mine) != mine}
+        assert not others, f"{module} imports parts of another app: {sorted(others)}"
+
+
 @pytest.mark.parametrize("top", ["barlow_core", "study"])
 def test_only_apps_know_streamlit(top: str) -> None:
     files = (ROOT / top).rglob("*.py")
@@ -84,9 +93,8 @@ def test_only_apps_know_streamlit(top: str) -> None:
 
 
 def test_no_circles() -> None:
-    graph = {module: [name for name in names if (module, name) not in KNOWN_CIRCLES] for module, names in arrows().items()}
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(arrows()).prepare()
     except CycleError as error:
         pytest.fail(f"these import each other: {' <- '.join(error.args[1])}")
 

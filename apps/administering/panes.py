@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from annotating.words import amount
 from shared.html import plain, stats
+from shared.money import amount
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count

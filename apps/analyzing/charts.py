@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from analyzing.place import go
+from analyzing.study_place import go
 from study.report import Figure, style
 
 # What the page draws itself, so that a chart is readable on light and on dark ground.

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 from shared.html import plain
 
-from analyzing.place import Place, bound, here, reset_filters
-from analyzing.rule import rule_of
+from analyzing.exclusion_rule import rule_of
+from analyzing.study_place import Place, bound, here, reset_filters
 from study.analysis import StudyData
 from study.answers.exclusion import rule_in_words
 

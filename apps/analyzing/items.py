@@ -12,8 +12,8 @@ import streamlit as st
 from shared.html import plain
 from shared.panel_pictures import panel_html
 
-from analyzing.place import go, here
 from analyzing.results import heading, rows_that_open
+from analyzing.study_place import go, here
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import Analysis, ItemView, item_panel

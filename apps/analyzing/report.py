@@ -8,16 +8,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from analyzing.importing import columns_of
-from analyzing.opening import Started
-from analyzing.place import here
+from analyzing.csv_columns import columns_of
 from analyzing.results import heading
+from analyzing.source import Source
+from analyzing.study_place import here
 from study.analysis import Analysis
 from study.analysis.command import analyze_command
 from study.answers.importing import guess_mapping, mapping_text
 
 
-def show_report(analysis: Analysis, start: Started) -> None:
+def show_report(analysis: Analysis, start: Source) -> None:
     """Buttons that make the report of what the filters keep."""
     st.html(heading("Report", f"All sections with their figures and tables, of what the filters keep: {analysis.n_text}."))
     if analysis.data.answers.empty:
@@ -61,7 +61,7 @@ def show_report(analysis: Analysis, start: Started) -> None:
     st.html(f'<p class="bw-note">{escape(analysis.study.source)} {digest}</p>')
 
 
-def _command(analysis: Analysis, start: Started) -> str:
+def _command(analysis: Analysis, start: Source) -> str:
     """What makes the same files at the terminal."""
     columns = mapping_text(columns_of(start), guess_mapping(start.path)) if start.is_csv else ""
     return analyze_command(

@@ -12,7 +12,7 @@ from shared.html import plain
 from shared.panel_pictures import panel_html
 
 from analyzing.charts import show_chart
-from analyzing.place import go
+from analyzing.study_place import go
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, item_panel
 from study.report import Figure, Number, Section, Table, style

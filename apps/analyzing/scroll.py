@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analyzing.place import here
+from analyzing.study_place import here
 
 _component = st.components.v2.component(
     "barlow_analyze_scroll", js=(Path(__file__).parent / "scroll.js").read_text(encoding="utf-8")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from html import escape
 
 import streamlit as st
+from shared.html import paragraphs
+from shared.money import amount
 
 from annotating.visit import Visit
-from annotating.words import amount, paragraphs
 from barlow_core.wording import count
 from study.participants.platforms import Completion
 from study.store.progress import Standing

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.money import amount
+
 from annotating.visit import Visit
-from annotating.words import amount
 from barlow_core.panels import Panel
 from barlow_core.wording import count
 from study.questionnaire import MAX_LENGTH, NO_WORD, WORD_BREAK, Question

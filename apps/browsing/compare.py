@@ -18,7 +18,7 @@ from browsing.columns import in_percent
 from browsing.columns import percent as percent_
 from browsing.columns import points as points_
 from browsing.data import comparison, of_run
-from browsing.place import bound, go, here
+from browsing.run_place import bound, go, here
 from browsing.side_by_side import show_side_by_side
 from browsing.started import Started
 

@@ -15,12 +15,12 @@ from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from browsing import charts
+from browsing.attack_steps import show_stages
 from browsing.data import of_group, of_node
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions, show_form
 from browsing.panels import found_panel
-from browsing.place import bound, go, here
-from browsing.stages import show_stages
+from browsing.run_place import bound, go, here
 
 MORE = {
     "values": "Values and threshold",

@@ -19,7 +19,7 @@ from barlow_core.wording import percent
 from browsing.images import image_words
 from browsing.jobs import find, jobs, show_job, start
 from browsing.judgements import Opinions
-from browsing.place import Place, go, here, write_url
+from browsing.run_place import Place, go, here, write_url
 
 
 def show_full_size(

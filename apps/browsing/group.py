@@ -20,7 +20,7 @@ from browsing.header import DEEPEST, USUAL_DEPTH
 from browsing.images import show_images
 from browsing.judgements import Opinions
 from browsing.node import show_node, show_suggestions
-from browsing.place import Place, bound, go, here
+from browsing.run_place import Place, bound, go, here
 from browsing.tree import show_tree
 
 SETTINGS = ("depth", "delta", "tau", "leaf")

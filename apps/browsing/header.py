@@ -14,7 +14,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 from barlow_core.wording import percent
 from browsing.data import of_run
-from browsing.place import PAGES, Place, bound, go, here, put
+from browsing.run_place import PAGES, Place, bound, go, here, put
 from browsing.started import Started
 
 USUAL_DEPTH = 1  # One condition a rule: what a person reads first.

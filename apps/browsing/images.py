@@ -20,8 +20,8 @@ from barlow_core.export import export_images
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from browsing.data import of_node
-from browsing.place import Place, bound, go, here
 from browsing.pressable import pressable
+from browsing.run_place import Place, bound, go, here
 
 SIZE = 24  # images at a time
 MOST = 2000  # images in a zip file, which is made in memory

@@ -18,7 +18,7 @@ from barlow_core.wording import percent, percent_interval, points, points_interv
 from browsing.data import of_node
 from browsing.images import image_words
 from browsing.judgements import Opinions
-from browsing.place import Kept, go, here
+from browsing.run_place import Kept, go, here
 
 SHOWN = 12  # images of a suggestion
 

@@ -8,7 +8,7 @@ from shared.html import plain
 from barlow_core.run import Run
 from barlow_core.wording import count
 from browsing.judgements import Opinions, show_undo
-from browsing.place import go
+from browsing.run_place import go
 
 
 def show_notes(run: Run, opinions: Opinions) -> None:

@@ -20,9 +20,13 @@ from browsing.data import of_group, of_run
 from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
 from browsing.panels import found_panel
-from browsing.place import bound, go, here
-from browsing.words import GROUPINGS_HELP
+from browsing.run_place import bound, go, here
 
+GROUPINGS_HELP = (
+    "By label: what the classifier misses in a class. By prediction: what it wrongly takes for the class. "
+    "All images: what fails across classes. By a column of the metadata: what fails among the images that it says the same of. "
+    "Rules are searched in each group by itself."
+)
 CARDS, ROW, SEED = 4, 6, 0  # failure modes on the overview; failing images of each; of their order
 BARS, PAIRS = 25, 200  # classes in the chart; confused pairs in the table
 

@@ -11,14 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from barlow_core.errors import BarlowError
 from browsing.compare import show_compare
+from browsing.downloads import show_take
 from browsing.group import show_group
 from browsing.header import settle, show_header
 from browsing.judgements import opinions
 from browsing.notes import show_notes
 from browsing.overview import show_overview
-from browsing.place import adopt_url, here, write_url
+from browsing.run_place import adopt_url, here, write_url
 from browsing.started import open_chosen, started
-from browsing.take import show_take
 
 
 def show(first: DeltaGenerator) -> None:

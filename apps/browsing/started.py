@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 from shared import runs
+from shared.arguments import BROWSE, READ_ONLY, arguments
 
-from barlow_core.errors import BarlowError
 from barlow_core.run import Run
-
-READ_ONLY = "--read-only"
 
 
 class Started(NamedTuple):
@@ -28,18 +25,13 @@ def started() -> Started:
     Raises:
         BarlowError: there is no run among them.
     """
-    given = [argument for argument in sys.argv[1:] if argument != READ_ONLY]
-    if not given:
-        raise BarlowError(
-            "This page was started without a run folder. "
-            "Start it with: barlow browse RUN, or: streamlit run apps/browse.py -- RUN"
-        )
+    given = arguments(BROWSE)
     paths: dict[str, Path] = {}
-    for path in map(Path, dict.fromkeys(given)):
+    for path in given.paths:
         name = path.resolve().name
         # Two folders of one name in different places are told apart by their places.
         paths[name if name not in paths else str(path)] = path
-    return Started(paths, READ_ONLY in sys.argv[1:])
+    return Started(paths, READ_ONLY in given.switches)
 
 
 def open_chosen(started: Started, name: str | None) -> tuple[str, Run]:

@@ -45,6 +45,12 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_$~:<>#\[\]])", r"\\\1", text)
 
 
+def paragraphs(text: str) -> str:
+    """A text as paragraphs; an empty line parts them. What looks like HTML stays text."""
+    parts = (part.strip() for part in text.split("\n\n"))
+    return "".join(f"<p>{escape(part)}</p>" for part in parts if part)
+
+
 def term(name: str) -> str:
     """A measure's name that explains itself: on hover, on focus, on touch, and to a screen reader; other names as they are."""
     if name not in TERMS:

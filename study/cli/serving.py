@@ -115,7 +115,7 @@ def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str
             click.echo(f"New secret of the admin page, shown only now: {secret}")
             return
     serve_app(
-        "study_admin.py",
+        "administer.py",
         [str(study_path(study))],
         port=port,
         address=address,

@@ -268,7 +268,7 @@ def test_without_a_study(open_page: Open, tmp_path: Path) -> None:
     assert "There is no study" in errors(open_page(tmp_path / "nowhere.sqlite"))
     (tmp_path / "text.sqlite").write_text("not a study", encoding="utf-8")
     assert "is not a study file" in errors(open_page(tmp_path / "text.sqlite"))
-    assert "--vectors was given without a value" in errors(open_page(tmp_path / "x.sqlite", "--vectors"))
+    assert "argument --vectors: expected one argument" in errors(open_page(tmp_path / "x.sqlite", "--vectors"))
     assert "it shows one" in errors(open_page("a.sqlite", "b.sqlite"))
 
 
@@ -464,9 +464,9 @@ def test_what_comes_from_the_study_stays_text_in_markdown(study: Path, open_page
 
 def test_the_other_sections_are_computed_ahead(study: Path, open_page: Open) -> None:
     open_page(study)
-    from analyzing import opening
+    from analyzing import source
 
-    _, busy = opening._warmed()
+    _, busy = source._warmed()
     with busy:  # held as long as sections are computed, perhaps those of another page
         pass
     open_page(study, tier="middle")

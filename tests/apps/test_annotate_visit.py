@@ -11,10 +11,11 @@ import pytest
 from annotating import visit
 from annotating.task import form_data
 from annotating.visit import Visit
-from annotating.words import amount, paragraphs
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
+from shared.html import paragraphs
+from shared.money import amount
 from worker_study import ANSWERS, NOTICE, make_worker_study
 
 from study.errors import NotSavedError

@@ -389,7 +389,7 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
 
 def test_the_admin_page_is_elsewhere_and_asks_for_the_secret(url: str, admin_port: int, visit: Visit, at_work: Visit) -> None:
     page = at_work().page
-    page.goto(f"{url}/study_admin")
+    page.goto(f"{url}/administer")
     expect(page.get_by_text("Secret")).to_have_count(0)
     admin = visit(f"http://localhost:{admin_port}").page
     admin.get_by_role("textbox", name="Secret").fill("a guess")

@@ -191,7 +191,7 @@ def test_the_app_is_told_what_it_needs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_app_opens_at_the_part_that_was_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(apps_dir())
-    place = importlib.import_module("analyzing.place")
+    place = importlib.import_module("analyzing.study_place")
     called: dict[str, Any] = {}
     monkeypatch.setattr("barlow_core.cli.serve.serve_app", lambda *arguments, **given: called.update(given))
     given = ("--grouping", "label", "--class", "great white", "--class", "a&b", "--tier", "top", "--platform", "prolific")

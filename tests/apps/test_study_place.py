@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
-from types import ModuleType
 
 import pytest
+from analyzing import study_place as module
 from hypothesis import given
 from hypothesis import strategies as st
+from shared import address
 
-from barlow_core.storage.shipped import apps_dir
 
+def browser(monkeypatch: pytest.MonkeyPatch, query: dict[str, list[str]]) -> None:
+    """Let the browser show an address, whatever the page writes into it."""
 
-def place_module() -> ModuleType:
-    if str(apps_dir()) not in sys.path:
-        sys.path.append(str(apps_dir()))
-    from analyzing import place
+    class Shown(dict[str, list[str]]):
+        get_all = dict.__getitem__
+        from_dict = staticmethod(lambda _: None)
 
-    return place
+    monkeypatch.setattr(address.st, "query_params", Shown(query))
 
 
 NAMES = st.lists(st.text(min_size=1), unique=True, max_size=3).map(tuple)
@@ -48,7 +48,6 @@ def test_a_place_survives_its_address(
     columns: str | None,
     switches: list[bool],
 ) -> None:
-    module = place_module()
     place = module.Place(page, item, worker, classes=classes, tiers=tiers, since=days[0], until=days[1], checks=checks)
     place = place._replace(columns=columns, **dict(zip(module.SWITCHES, switches, strict=True)))
     query = module.unparse(place)
@@ -57,7 +56,6 @@ def test_a_place_survives_its_address(
 
 
 def test_the_usual_place_has_an_empty_address() -> None:
-    module = place_module()
     assert module.unparse(module.Place()) == {}
     assert module.parse({}) == module.Place()
 
@@ -74,23 +72,23 @@ def test_the_usual_place_has_an_empty_address() -> None:
     ],
 )
 def test_what_means_nothing_is_left_out(query: dict[str, list[str]], field: str, value: object) -> None:
-    assert getattr(place_module().parse(query), field) == value
+    assert getattr(module.parse(query), field) == value
 
 
 def test_a_click_that_comes_with_the_address_of_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser has not the new address yet when somebody clicks again at once."""
-    module = place_module()
     session: dict[str, object] = {}
-    monkeypatch.setattr(module.address.st, "session_state", session)
+    monkeypatch.setattr(address.st, "session_state", session)
     old, new = {"tier": ["top"]}, {"tier": ["middle"]}
-    module.address.adopt(old, module.parse)
+    browser(monkeypatch, old)
+    module.adopt_url()
     module.go(tiers=("middle",))
-    monkeypatch.setattr(module.address.st, "query_params", type("Query", (), {"from_dict": staticmethod(lambda _: None)}))
-    module.address.write(old, module.unparse(module.here()))
-    assert session[module.address.WRITTEN] == new
+    module.write_url()
+    assert session[address.WRITTEN] == new
     module.go(classes=("cat",))  # the second click, still with the old address
-    module.address.adopt(old, module.parse)
+    module.adopt_url()
     assert module.here() == module.Place(tiers=("middle",), classes=("cat",))
-    module.address.write(old, module.unparse(module.here()))
-    module.address.adopt({"tier": ["bottom"]}, module.parse)  # the back button, or a link: no click
+    module.write_url()
+    browser(monkeypatch, {"tier": ["bottom"]})
+    module.adopt_url()  # the back button, or a link: no click
     assert module.here() == module.Place(tiers=("bottom",))

@@ -22,7 +22,7 @@ from barlow_core.wording import percent
 from browsing.data import of_group, of_run
 from browsing.header import depth_of
 from browsing.judgements import Opinions
-from browsing.place import Kept, Place, go, here, unparse
+from browsing.run_place import Kept, Place, go, here, unparse
 
 FORMATS = ("csv", "parquet", "json")
 STRONGEST = 5  # failure modes that are offered to an empty basket

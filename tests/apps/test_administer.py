@@ -27,8 +27,8 @@ NASTY = "<img src=x onerror=alert(1)> **bold** $x$ :red[y]"
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     def start(path: Path | None) -> AppTest:
-        monkeypatch.setattr(sys, "argv", ["study_admin.py", *([str(path)] if path else [])])
-        return AppTest.from_file(str(apps_dir() / "study_admin.py"), default_timeout=60).run()
+        monkeypatch.setattr(sys, "argv", ["administer.py", *([str(path)] if path else [])])
+        return AppTest.from_file(str(apps_dir() / "administer.py"), default_timeout=60).run()
 
     return start
 
@@ -164,7 +164,7 @@ def test_a_workers_page_does_not_lead_here(store: StudyStore, monkeypatch: pytes
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "argv", ["annotate.py", str(store.path)])
     page = AppTest.from_file(str(apps_dir() / "annotate.py"), default_timeout=60)
-    page.query_params["page"] = page.query_params["admin"] = "study_admin"
+    page.query_params["page"] = page.query_params["admin"] = "administer"
     page.session_state["entered"] = True
     page.run()
     assert page.button(key="agree")

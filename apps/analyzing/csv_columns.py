@@ -5,12 +5,11 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
-from shared import address
 from shared.html import plain
 
-from analyzing.opening import Started, study_of
-from analyzing.place import go, here
 from analyzing.results import heading
+from analyzing.source import Source, read_answers
+from analyzing.study_place import go, here, put
 from barlow_core.errors import BarlowError
 from barlow_core.intake import TableError
 from study.analysis import StudyData
@@ -21,7 +20,7 @@ ONE_ANSWER = "Every row is an answer of one worker to one item."
 LISTED = 10  # problems, which leave the form below them in sight
 
 
-def columns_of(start: Started) -> dict[str, str]:
+def columns_of(start: Source) -> dict[str, str]:
     """Which column is what: chosen on the page, as the address says it; named at the start; guessed from their names.
 
     Raises:
@@ -30,12 +29,12 @@ def columns_of(start: Started) -> dict[str, str]:
     return complete_mapping(start.path, dict(start.columns) | parse_mapping(here().columns or ""))
 
 
-def open_data(start: Started, state: str) -> StudyData | None:
+def open_data(start: Source, state: str) -> StudyData | None:
     """The answers of a study file or of a CSV; None, with what is to do on the page, where a CSV cannot be read so."""
     if not start.is_csv:
         if here().columns:
-            address.put(here()._replace(columns=None))
-        return study_of(start, state, start.columns)
+            put(columns=None)
+        return read_answers(start, state, start.columns)
     usual = complete_mapping(start.path, dict(start.columns))
     try:
         columns = columns_of(start)
@@ -43,7 +42,7 @@ def open_data(start: Started, state: str) -> StudyData | None:
         _ask(start, usual, usual, error)
         return None
     try:
-        return study_of(start, state, tuple(columns.items()))
+        return read_answers(start, state, tuple(columns.items()))
     except AnswersError as error:
         _ask(start, columns, usual, error)
     except TableError as error:
@@ -69,7 +68,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _ask(start: Started, columns: dict[str, str], usual: dict[str, str], problem: BarlowError) -> None:
+def _ask(start: Source, columns: dict[str, str], usual: dict[str, str], problem: BarlowError) -> None:
     found = read_header(start.path)
     st.html(heading(ASKED, f"{start.path.name} has {len(found.columns):,} columns. {ONE_ANSWER}"))
     _show_problem(problem)
@@ -77,14 +76,14 @@ def _ask(start: Started, columns: dict[str, str], usual: dict[str, str], problem
     st.html(f'<p class="bw-note">Or name them at the start: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>')
 
 
-def offer_columns(start: Started) -> None:
+def offer_columns(start: Source) -> None:
     """For a CSV that is open, a button to see and to change which of its columns is what."""
     if start.is_csv and st.button(ASKED, icon=":material/view_column:", type="tertiary"):
         _see_columns(start)
 
 
 @st.dialog(ASKED, width="large")
-def _see_columns(start: Started) -> None:
+def _see_columns(start: Source) -> None:
     st.caption(ONE_ANSWER)
     if _form(read_header(start.path), columns_of(start), complete_mapping(start.path, dict(start.columns))):
         st.rerun()

@@ -1,19 +1,18 @@
-"""The admin page of a study: `barlow study admin STUDY`, or `streamlit run apps/study_admin.py -- STUDY`.
+"""The admin page of a study: `barlow study admin STUDY`, or `streamlit run apps/administer.py -- STUDY`.
 
 A process of its own on a port of its own, so that a worker's page can never lead here.
 """
 
 from __future__ import annotations
 
-import sys
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 from administering.door import passes
 from administering.panes import show_copies, show_progress, show_reports, show_what_was_said, show_workers
-from annotating.opening import open_store
+from shared.arguments import ADMINISTER, arguments
 from shared.html import plain, style
+from shared.studies import open_store
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
@@ -27,25 +26,11 @@ def main() -> None:
     st.set_page_config("Study admin", layout="wide", menu_items={})
     style()
     try:
-        store = open_store(study_argument())
+        store = open_store(arguments(ADMINISTER).paths[0])
         if passes(store):
             show(store)
     except BarlowError as error:
         st.error(plain(str(error)))
-
-
-def study_argument() -> Path:
-    """The study file that the page was started with.
-
-    Raises:
-        BarlowError: there is none.
-    """
-    if len(sys.argv) < 2:
-        raise BarlowError(
-            "This page was started without a study. "
-            "Start it with: barlow study admin STUDY, or: streamlit run apps/study_admin.py -- STUDY"
-        )
-    return Path(sys.argv[1])
 
 
 def show(store: StudyStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browsing.place import Kept, Place, parse, unparse
+from browsing.run_place import Kept, Place, parse, unparse
 
 USUAL = Place(run="first", grouping="label")
 

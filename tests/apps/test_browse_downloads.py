@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from browse_pages import Opener, address, errors, html, move
+from browsing.downloads import images_zip, paths_csv, tables_zip
 from browsing.images import taken
 from browsing.judgements import opinions
-from browsing.place import Kept
-from browsing.take import images_zip, paths_csv, tables_zip
+from browsing.run_place import Kept
 from conftest import PLANTED, with_features
 
 from barlow_core import export, views

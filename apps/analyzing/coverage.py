@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from analyzing.place import here
+from analyzing.study_place import here
 from barlow_core.wording import percent
 from study.analysis import Analysis
 

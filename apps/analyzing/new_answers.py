@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analyzing.opening import Started, state_of
+from analyzing.source import Source, state_of
 from barlow_core.errors import BarlowError
 
 LOOK_EVERY = 5  # seconds
 
 
-def follow(start: Started, state: str) -> None:
+def follow(start: Source, state: str) -> None:
     """Look for a later state than the one that is shown, and show that. Nothing of the page is drawn again until there is one."""
 
     @st.fragment(run_every=LOOK_EVERY)

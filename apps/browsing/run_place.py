@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import quote, unquote
 
-import streamlit as st
-from shared import address
+from shared.address import Address, last
 
 PAGES = ("benchmark", "group", "compare", "notes", "take")
 SHOWN = ("failures", "successes", "all")
@@ -86,22 +84,6 @@ BELOW = {
 CHOICES = {"page": PAGES, "show": SHOWN, "sort": SORTS, "only": ONLY, "more": MORE}
 
 
-def here() -> Place:
-    """Where the visitor is."""
-    place: Place = st.session_state.get(address.PLACE, Place())
-    return place
-
-
-def adopt_url() -> None:
-    """Go to what the URL says, unless this page wrote it there itself."""
-    address.adopt(st.query_params.to_dict(), parse)
-
-
-def write_url(usual: Place) -> None:
-    """Write the place into the URL, leaving out what is as in `usual`, so that opening the page is one step of history."""
-    address.write(st.query_params.to_dict(), unparse(here(), usual))
-
-
 def parse(query: dict[str, str]) -> Place:
     """The place that a URL means; what means nothing is as if it were not there."""
     found: dict[str, Any] = {}
@@ -139,23 +121,22 @@ def _value(field: str, text: str) -> Any:
     return text
 
 
-def go(**changes: Any) -> None:
-    """Go somewhere else; for callbacks. What belonged only to the place before is left behind, unless `changes` names it."""
-    place = here()
+def _leave(place: Place, changes: dict[str, Any]) -> dict[str, Any]:
+    """What belonged only to the place before is left behind, unless `changes` names it."""
     reset = {
         below: Place._field_defaults[below]
         for field, value in changes.items()
         if value != getattr(place, field)
         for below in BELOW.get(field, ())
     }
-    address.move(place._replace(**reset | changes))
+    return reset | changes
 
 
-def put(**changes: Any) -> None:
-    """Set fields of the place and leave all others as they are."""
-    address.put(here()._replace(**changes))
-
-
-def bound(field: str, value: Any, *, change: Callable[[Any], dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Arguments for a widget that shows a field of the place and changes it, see `shared.address.bound`."""
-    return address.bound(field, value, go, change=change)
+ADDRESS = Address(
+    Place(),
+    parse=lambda query: parse(last(query)),
+    unparse=lambda place, usual: {name: [value] for name, value in unparse(place, usual).items()},
+    follow=_leave,
+)
+here, adopt_url, write_url = ADDRESS.here, ADDRESS.adopt_url, ADDRESS.write_url
+go, put, bound = ADDRESS.go, ADDRESS.put, ADDRESS.bound

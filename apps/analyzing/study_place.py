@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple
 
-import streamlit as st
-from shared import address
+from shared.address import Address, Query, last
 
 from barlow_core.errors import BarlowError
 from study.analysis import Filters
@@ -37,13 +35,13 @@ class Place(NamedTuple):
     checks: str = "all"
     simulated: str = "all"
     exclude: bool = False  # the workers whom the exclusion rule names
-    rule: str | None = None  # that rule, see `analyzing.rule`; None for the usual one
+    rule: str | None = None  # that rule, see `analyzing.exclusion_rule`; None for the usual one
     models: bool = False  # fit models of workers, which takes time
     vectors: str | None = None  # a file of word vectors; None for those that ship
     spelling: bool = False
     hyphens: bool = False
     plurals: bool = False
-    columns: str | None = None  # of a CSV, which column is what, see `analyzing.importing`; None for what their names say
+    columns: str | None = None  # of a CSV, which column is what, see `analyzing.csv_columns`; None for what their names say
 
     @property
     def filters(self) -> Filters:
@@ -59,43 +57,25 @@ class Place(NamedTuple):
         return self.spelling, self.hyphens, self.plurals
 
 
-def here() -> Place:
-    """Where the analyst is."""
-    place: Place = st.session_state.get(address.PLACE, Place())
-    return place
+USUAL = Place()
 
 
-def adopt_url() -> None:
-    """Go to what the URL says, unless this page wrote it there itself."""
-    address.adopt(_query(), parse)
-
-
-def write_url() -> None:
-    """Write the place into the URL, leaving out what is as by default, so that opening the page is one step of history."""
-    address.write(_query(), unparse(here()))
-
-
-def _query() -> dict[str, list[str]]:
-    return {name: st.query_params.get_all(name) for name in st.query_params}
-
-
-def parse(query: dict[str, list[str]]) -> Place:
+def parse(query: Query) -> Place:
     """The place that a URL means; what means nothing is as if it were not there."""
-    last = {name: values[-1] for name, values in query.items() if values}
-    found: dict[str, Any] = {name: last.get(name) or None for name in ("item", "worker", "rule", "vectors", "columns")}
-    found["page"] = last.get("page") or OVERVIEW
+    single = last(query)
+    found: dict[str, Any] = {name: single.get(name) or None for name in ("item", "worker", "rule", "vectors", "columns")}
+    found["page"] = single.get("page") or OVERVIEW
     found |= {field: tuple(dict.fromkeys(query.get(name, ()))) for field, name in LISTS.items()}
-    found |= {name: _day(last.get(name)) for name in DAYS}
+    found |= {name: _day(single.get(name)) for name in DAYS}
     if found["since"] and found["until"] and found["since"] > found["until"]:
         found["since"], found["until"] = found["until"], found["since"]
-    found |= {name: last[name] for name, possible in CHOICES.items() if last.get(name) in possible}
-    found |= {name: last.get(name) == "1" for name in SWITCHES}
+    found |= {name: single[name] for name, possible in CHOICES.items() if single.get(name) in possible}
+    found |= {name: single.get(name) == "1" for name in SWITCHES}
     return Place(**found)
 
 
-def unparse(place: Place) -> dict[str, list[str]]:
-    """The inverse of `parse`."""
-    usual = Place()
+def unparse(place: Place, usual: Place = USUAL) -> Query:
+    """The inverse of `parse`, without what is as in `usual`."""
     wanted = {}
     for field, value in place._asdict().items():
         if value == getattr(usual, field):
@@ -112,19 +92,23 @@ def _day(text: str | None) -> date | None:
         return None
 
 
-def go(**changes: Any) -> None:
-    """Go somewhere else; for callbacks. Going to a page leaves the item or worker that is open."""
+def _leave(place: Place, changes: dict[str, Any]) -> dict[str, Any]:
+    """Going to a page leaves the item or worker that is open."""
     if "page" in changes or "worker" in changes:
         changes = {"item": None, **changes}
     if "page" in changes:
         changes = {"worker": None, **changes}
-    address.move(here()._replace(**changes))
+    return changes
+
+
+ADDRESS = Address(USUAL, parse=parse, unparse=unparse, follow=_leave)
+here, adopt_url, write_url = ADDRESS.here, ADDRESS.adopt_url, ADDRESS.write_url
+go, put, bound = ADDRESS.go, ADDRESS.put, ADDRESS.bound
 
 
 def reset_filters() -> None:
     """Look at the whole study; for callbacks."""
-    usual = Place()
-    go(**{name: getattr(usual, name) for name in (*FILTERS, "exclude")})
+    go(**{name: getattr(USUAL, name) for name in (*FILTERS, "exclude")})
 
 
 def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> list[str]:
@@ -166,10 +150,5 @@ def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> lis
             changes["rule"] = None
             dropped.append(f"{error} The usual rule is taken.")
     if changes:
-        address.put(place._replace(**changes))
+        put(**changes)
     return dropped
-
-
-def bound(field: str, value: Any, *, change: Callable[[Any], dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Arguments for a widget that shows a field of the place and changes it, see `shared.address.bound`."""
-    return address.bound(field, value, go, change=change)

@@ -1,14 +1,14 @@
-"""Open what the page was started with, once for all of its visitors, and again only when it has changed."""
+"""What the page was started with, read and analysed once for all of its visitors, and again only when it has changed."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
+from shared.arguments import ANALYZE, COLUMNS, MISSING, VECTORS, arguments
 
 from barlow_core.errors import BarlowError
 from barlow_core.intake.values import parse_missing
@@ -17,13 +17,8 @@ from study.answers.importing import parse_mapping
 from study.answers.loading import is_table
 from study.report import SECTIONS, section
 
-USAGE = (
-    "Start it with: barlow study analyze STUDY --app, or: streamlit run apps/analyze.py -- STUDY "
-    "[--vectors FILE] [--columns item=HITId,worker=WorkerId] [--missing NA]"
-)
 
-
-class Started(NamedTuple):
+class Source(NamedTuple):
     """What the page was started with.
 
     Attributes:
@@ -48,46 +43,30 @@ class Started(NamedTuple):
         return is_table(self.path)
 
 
-def started() -> Started:
-    """The arguments after `streamlit run apps/analyze.py --`.
+def given_source() -> Source:
+    """What was written after `streamlit run apps/analyze.py --`.
 
     Raises:
-        BarlowError: there is no study among them, or an option that means nothing here.
+        BarlowError: there is no study among it, more than one, or an option that means nothing here.
     """
-    paths: list[str] = []
-    vectors: list[str] = []
+    given = arguments(ANALYZE)
     columns: dict[str, str] = {}
-    missing: str | None = None
-    given = iter(sys.argv[1:])
-    for argument in given:
-        if argument in ("--vectors", "--columns", "--missing"):
-            value = next(given, None)
-            if value is None:
-                raise BarlowError(f"{argument} was given without a value. {USAGE}")
-            if argument == "--vectors":
-                vectors.append(value)
-            elif argument == "--missing":
-                missing = value
-            else:
-                columns |= parse_mapping(value)
-        else:
-            paths.append(argument)
-    if len(paths) != 1:
-        found = "without a study" if not paths else f"with {len(paths)} studies, {', '.join(paths)}; it shows one"
-        raise BarlowError(f"This page was started {found}. {USAGE}")
-    return Started(Path(paths[0]), tuple(dict.fromkeys(vectors)), tuple(columns.items()), missing)
+    for text in given.values[COLUMNS]:
+        columns |= parse_mapping(text)
+    missing = given.values[MISSING][-1] if given.values[MISSING] else None
+    return Source(given.paths[0], tuple(dict.fromkeys(given.values[VECTORS])), tuple(columns.items()), missing)
 
 
-def state_of(start: Started) -> str:
+def state_of(source: Source) -> str:
     """A short text that changes when the study does; cheap, for asking every few seconds.
 
     Raises:
         BarlowError: there is no such file, or it cannot be read.
     """
-    return study_state(start.path)
+    return study_state(source.path)
 
 
-def study_of(start: Started, state: str, columns: tuple[tuple[str, str], ...] = ()) -> StudyData:
+def read_answers(source: Source, state: str, columns: tuple[tuple[str, str], ...] = ()) -> StudyData:
     """The study as it was in `state` or later.
 
     Args:
@@ -96,11 +75,11 @@ def study_of(start: Started, state: str, columns: tuple[tuple[str, str], ...] = 
     Raises:
         BarlowError: it cannot be read; for a CSV, everything that is wrong with it; columns for a study file.
     """
-    return _open(str(start.path), state, columns, start.missing)
+    return _read(str(source.path), state, columns, source.missing)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _open(path: str, state: str, columns: tuple[tuple[str, str], ...], missing: str | None) -> StudyData:
+def _read(path: str, state: str, columns: tuple[tuple[str, str], ...], missing: str | None) -> StudyData:
     return load_study(path, dict(columns), None if missing is None else parse_missing(missing))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from analyzing.place import Place, bound, here
+from analyzing.study_place import Place, bound, here
 from barlow_core.errors import BarlowError
 from study.answers.exclusion import COUNTS, ExclusionRule, parse_rule, rule_text
 
