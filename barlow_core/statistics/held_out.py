@@ -13,19 +13,41 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
 from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.information import check_inputs
+from barlow_core.statistics.blocks import BlockCounts, aler_increase_by_blocks, as_blocks, n_folds, split_folds
 from barlow_core.statistics.intervals import (
     Interval,
     aler_increase,
     aler_increase_interval,
     increase_interval,
+    increase_of_parts,
     wilson_interval,
 )
+
+
+@dataclass(frozen=True)
+class LeafBlocks:
+    """What the images of a leaf are worth where images belong together: `leaf` its own, `rest` all others of the group (failures
+    among images), `failures` those of the leaf among all failures."""
+
+    leaf: BlockCounts
+    rest: BlockCounts
+    failures: BlockCounts
+
+    @classmethod
+    def of(cls, inside: np.ndarray, failure: np.ndarray, blocks: np.ndarray | None) -> LeafBlocks | None:
+        """For images (n,) with those `inside` the leaf; None without blocks."""
+        if blocks is None:
+            return None
+        return cls(
+            leaf=BlockCounts.of(failure[inside], blocks[inside]),
+            rest=BlockCounts.of(failure[~inside], blocks[~inside]),
+            failures=BlockCounts.of(inside[failure], blocks[failure]),
+        )
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,8 @@ class HeldOutLeaf:
         agreement: how well the rule was found again without the held-out images, from 0 to 1 (see `cross_fit`); None where
             the rule itself was measured (`by_split`).
         stand_ins: the rules that were measured in its place, at most one a fold; empty where the rule itself was.
+        blocks: what its images are worth where images belong together; None where each stands for itself.
+        n_seen: how many of the n_images have a near-duplicate among the images that were searched; None where it was not looked for.
     """
 
     number: int
@@ -48,6 +72,8 @@ class HeldOutLeaf:
     all_failures: int
     agreement: float | None = None
     stand_ins: tuple[Node, ...] = ()
+    blocks: LeafBlocks | None = None
+    n_seen: int | None = None
 
     @property
     def error_rate(self) -> float | None:
@@ -65,12 +91,17 @@ class HeldOutLeaf:
         return self.n_failures / self.n_images - self.all_failures / self.all_images if self.n_images else None
 
     def error_rate_interval(self, confidence: float = 0.95) -> Interval:
-        return wilson_interval(self.n_failures, self.n_images, confidence=confidence)
+        counts = (self.n_failures, self.n_images) if self.blocks is None else self.blocks.leaf.effective(confidence)
+        return wilson_interval(*counts, confidence=confidence)
 
     def error_coverage_interval(self, confidence: float = 0.95) -> Interval:
-        return wilson_interval(self.n_failures, self.all_failures, confidence=confidence)
+        counts = (self.n_failures, self.all_failures) if self.blocks is None else self.blocks.failures.effective(confidence)
+        return wilson_interval(*counts, confidence=confidence)
 
     def increase_interval(self, confidence: float = 0.95) -> Interval:
+        if self.blocks is not None:
+            leaf, rest = self.blocks.leaf.effective(confidence), self.blocks.rest.effective(confidence)
+            return increase_of_parts(leaf, rest, self.n_images / self.all_images, confidence=confidence)
         return increase_interval(self.n_failures, self.n_images, self.all_failures, self.all_images, confidence=confidence)
 
     def to_dict(self, confidence: float = 0.95) -> dict[str, Any]:
@@ -87,6 +118,8 @@ class HeldOutLeaf:
             **_ends("increase", self.increase_interval(confidence)),
             "agreement": self.agreement,
             "stand_ins": [node.rule for node in self.stand_ins],
+            "n_blocks": None if self.blocks is None else self.blocks.leaf.n_blocks,
+            "n_seen": self.n_seen,
         }
 
 
@@ -100,6 +133,7 @@ class HeldOutTree:
         leaves: for each leaf of the tree that is shown, in the order of `FailureTree.leaves`.
         cells: (fold, images, failures) for each leaf of each tree that was measured: the one tree of `by_split`, the K trees
             of `cross_fit`. ALER is made of these.
+        by_blocks: for each tree that was measured, (leaf, block, failure) of its held-out images, where images belong together.
     """
 
     depth: int
@@ -107,6 +141,7 @@ class HeldOutTree:
     n_failures: int
     leaves: tuple[HeldOutLeaf, ...]
     cells: tuple[tuple[int, int, int], ...]
+    by_blocks: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...] | None = None
 
     @property
     def ber(self) -> float | None:
@@ -126,6 +161,8 @@ class HeldOutTree:
     @cached_property
     def aler_increase(self) -> float | None:
         """Held-out ALER - BER, corrected for the luck of small leaves (`intervals.aler_increase`); around 0 for a useless tree."""
+        if self.by_blocks is not None and self.n_images:
+            return aler_increase_by_blocks(self.by_blocks, resamples=1)[0]
         folds, images, failures = self._columns
         return aler_increase(images, failures, folds) if self.n_images else None
 
@@ -134,6 +171,9 @@ class HeldOutTree:
         folds, images, failures = self._columns
         if not self.n_images:
             return None
+        if self.by_blocks is not None:
+            _, low, high = aler_increase_by_blocks(self.by_blocks, confidence=confidence, resamples=resamples, seed=seed)
+            return Interval(np.asarray(low), np.asarray(high))
         return aler_increase_interval(images, failures, folds, confidence=confidence, resamples=resamples, seed=seed)
 
     @property
@@ -210,27 +250,50 @@ def by_split(
     return analyses, measure(analyses, features[~search], failure[~search])
 
 
-def measure(analyses: Sequence[FailureAnalysis], features: np.ndarray, failure: np.ndarray) -> HeldOut:
+def measure(
+    analyses: Sequence[FailureAnalysis],
+    features: np.ndarray,
+    failure: np.ndarray,
+    *,
+    blocks: np.ndarray | None = None,
+    seen: np.ndarray | None = None,
+) -> HeldOut:
     """Count the leaves of trees on images that took no part in finding them.
 
     Args:
         analyses: of `explain_depths`, on other images.
         features: (n, D) features of the held-out images.
         failure: (n,) bool.
+        blocks: (n,) int, images that belong together have the same; the intervals then count what they are worth.
+        seen: (n,) bool, the images that have a near-duplicate among those that were searched, to count them; None for no count.
 
     Raises:
         BarlowError: as `explain_depths`.
     """
     features, failure = check_inputs(features, failure)
+    together = as_blocks(blocks, len(failure))
     if not len(failure):
         return HeldOut("split", 0, (), reason="no image of this group is held out")
     n, f = len(failure), int(failure.sum())
     trees = []
     for analysis in analyses:
-        images, failures = _count(assign(analysis.tree, features), failure, len(analysis.leaves))
-        leaves = [HeldOutLeaf(leaf.number, int(images[i]), int(failures[i]), n, f) for i, leaf in enumerate(analysis.leaves)]
+        found = assign(analysis.tree, features)
+        images, failures = _count(found, failure, len(analysis.leaves))
+        leaves = [
+            HeldOutLeaf(
+                leaf.number,
+                int(images[i]),
+                int(failures[i]),
+                n,
+                f,
+                blocks=LeafBlocks.of(found == i, failure, together),
+                n_seen=None if seen is None else int(seen[found == i].sum()),
+            )
+            for i, leaf in enumerate(analysis.leaves)
+        ]
         cells = [(0, int(images[i]), int(failures[i])) for i in range(len(images))]
-        trees.append(HeldOutTree(analysis.settings.depth, n, f, tuple(leaves), tuple(cells)))
+        by_blocks = None if together is None else ((found, together, failure),)
+        trees.append(HeldOutTree(analysis.settings.depth, n, f, tuple(leaves), tuple(cells), by_blocks))
     return HeldOut("split", 1, tuple(trees))
 
 
@@ -242,6 +305,8 @@ def cross_fit(
     folds: int = 5,
     seed: int = 0,
     information: Callable[[np.ndarray], np.ndarray] | None = None,
+    blocks: np.ndarray | None = None,
+    duplicates: np.ndarray | None = None,
 ) -> HeldOut:
     """Measure the failure modes of a group on held-out images where no image can be spared for it.
 
@@ -269,10 +334,13 @@ def cross_fit(
         features: (n, D) features of the group's images.
         failure: (n,) bool.
         analyses: of `explain_depths` on exactly these images; their settings, alike but for the depth, are those of the search.
-        folds: K, at least 2; fewer are used when there are fewer failures or successes.
+        folds: K, at least 2; fewer are used when there are fewer failures or successes, or fewer blocks with such.
         seed: of the dealing.
         information: gives the mutual information (D,) of every feature with failure over the images at some positions, where it
             is remembered from another search; None works it out.
+        blocks: (n,) int, images that belong together have the same: a block is in one part as a whole, and the intervals count
+            what its images are worth (`blocks`). None where every image stands for itself.
+        duplicates: (n,) int, near-duplicates have the same number, to count held-out images that were as good as searched.
 
     Raises:
         BarlowError: as `explain_depths`; fewer than 2 folds; analyses of other images.
@@ -287,32 +355,43 @@ def cross_fit(
     reason = next((analysis.reason for analysis in analyses if analysis.reason), None)
     if reason is None and min(f, n - f) < 2:
         reason = f"cross-fitting needs at least 2 failures and 2 successes, here there are {f} and {n - f}"
+    together = as_blocks(blocks, n)
+    if reason is None and n_folds(failure, together, folds) < 2:
+        reason = "cross-fitting needs failures in at least 2 blocks of images that belong together, and successes in 2"
     if reason is not None or not analyses:
         return HeldOut("cross-fit", 0, (), reason=reason)
 
-    folds = min(folds, f, n - f)
+    folds = n_folds(failure, together, folds)
     depths = [analysis.settings.depth for analysis in analyses]
     full_leaves = [assign(analysis.tree, features) for analysis in analyses]
     totals = [np.zeros((len(analysis.leaves), 2), dtype=np.int64) for analysis in analyses]
     overlaps = [np.zeros((len(analysis.leaves), folds)) for analysis in analyses]
     cells: list[list[tuple[int, int, int]]] = [[] for _ in analyses]
     stand_ins: list[list[list[Node]]] = [[[] for _ in analysis.leaves] for analysis in analyses]
-    splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
-    for fold, (searched, held_out) in enumerate(splitter.split(np.zeros(n), failure)):
+    members: list[list[list[np.ndarray]]] = [[[] for _ in analysis.leaves] for analysis in analyses]
+    by_blocks: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = [[] for _ in analyses]
+    seen = np.zeros(n, dtype=bool)
+    for fold, (searched, held_out) in enumerate(split_folds(failure, together, folds, seed)):
+        if duplicates is not None:
+            seen[held_out] = np.isin(duplicates[held_out], duplicates[searched])
         known = None if information is None else information(searched)
         again = explain_depths(features[searched], failure[searched], analyses[0].settings, depths, information=known)
         for i, analysis in enumerate(again):
             found = assign(analysis.tree, features)
             images, failures = _count(found[held_out], failure[held_out], len(analysis.leaves))
             cells[i] += [(fold, int(images[j]), int(failures[j])) for j in range(len(images))]
+            if together is not None:
+                by_blocks[i].append((found[held_out], together[held_out], failure[held_out]))
             overlap = jaccard(full_leaves[i][searched], found[searched], len(totals[i]), len(images))
             overlaps[i][:, fold] = overlap.max(axis=1)
             for j, best in enumerate(overlap.argmax(axis=1)):
                 if overlap[j, best] > 0:
                     totals[i][j] += images[best], failures[best]
                     stand_ins[i][j].append(analysis.leaves[best])
+                    members[i][j].append(held_out[found[held_out] == best])
     trees = []
     for i, analysis in enumerate(analyses):
+        inside = [_inside(found, n) for found in members[i]]
         leaves = [
             HeldOutLeaf(
                 number=leaf.number,
@@ -322,10 +401,14 @@ def cross_fit(
                 all_failures=f,
                 agreement=float(overlaps[i][j].mean()),
                 stand_ins=tuple(stand_ins[i][j]),
+                blocks=LeafBlocks.of(inside[j], failure, together),
+                n_seen=None if duplicates is None else int(seen[inside[j]].sum()),
             )
             for j, leaf in enumerate(analysis.leaves)
         ]
-        trees.append(HeldOutTree(depths[i], n, f, tuple(leaves), tuple(cells[i])))
+        trees.append(
+            HeldOutTree(depths[i], n, f, tuple(leaves), tuple(cells[i]), None if together is None else tuple(by_blocks[i]))
+        )
     return HeldOut("cross-fit", folds, tuple(trees))
 
 
@@ -356,6 +439,14 @@ def check_analyses(analyses: Sequence[FailureAnalysis], failure: np.ndarray) -> 
                 f"The analysis of depth {analysis.settings.depth} is of {analysis.n_failures} failures in {analysis.n_images} "
                 f"images, but {int(failure.sum())} failures in {len(failure)} images were given. Expected the same images."
             )
+
+
+def _inside(found: Sequence[np.ndarray], n_images: int) -> np.ndarray:
+    """(n,) bool, from positions."""
+    inside = np.zeros(n_images, dtype=bool)
+    for positions in found:
+        inside[positions] = True
+    return inside
 
 
 def _count(position: np.ndarray, failure: np.ndarray, n_leaves: int) -> tuple[np.ndarray, np.ndarray]:

@@ -110,8 +110,19 @@ def increase_interval(
     k, n = _counts(leaf_failures, leaf_images)
     group_k, group_n = _counts(failures, images)
     rest = _counts(group_k - k, group_n - n)
-    low, high = _difference((k, n), rest, _z(confidence))
     share = np.divide(n, group_n, out=np.zeros(np.broadcast(n, group_n).shape), where=group_n > 0)
+    return increase_of_parts((k, n), rest, share, confidence=confidence)
+
+
+def increase_of_parts(
+    leaf: tuple[ArrayLike, ArrayLike], rest: tuple[ArrayLike, ArrayLike], share: ArrayLike, *, confidence: float = 0.95
+) -> Interval:
+    """`increase_interval` from (failures, images) of the leaf and of the rest, and the leaf's share of the images.
+
+    The counts may be those of independent images that clustered ones are worth (`blocks.BlockCounts.effective`).
+    """
+    (k, n), rest, share = _counts(*leaf), _counts(*rest), np.asarray(share)
+    low, high = _difference((k, n), rest, _z(confidence))
     # With all images in the leaf the difference knows nothing of an empty rest, but weighs nothing either.
     low, high = np.where(n > 0, (1 - share) * low + 0.0, -1.0), np.where(n > 0, (1 - share) * high, 1.0)
     return Interval(low[()], high[()])

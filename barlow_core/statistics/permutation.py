@@ -15,6 +15,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, select_features
 from barlow_core.failure_tree import Node
 from barlow_core.information import check_inputs
+from barlow_core.statistics import blocks as blocks_
 from barlow_core.statistics.held_out import check_analyses
 
 # Values of a statistic that are equal as fractions may differ in their last bits.
@@ -78,6 +79,7 @@ def permutation_test(
     permutations: int = 999,
     exceedances: int = 10,
     seed: int = 0,
+    blocks: np.ndarray | None = None,
 ) -> list[PermutationTest]:
     """Test, for each depth, whether the search finds more in a group's failures than in shuffled ones.
 
@@ -107,6 +109,8 @@ def permutation_test(
         permutations: most shuffles to make.
         exceedances: how many shuffles at least as good end the test of a depth; `permutations` + 1 for no early stopping.
         seed: of the shuffles: the i-th depends on `seed` and i alone.
+        blocks: (n,) int, images that belong together have the same; the shuffles and the null hypothesis are then those of
+            `blocks.shuffled`. None where every image stands for itself.
 
     Returns:
         One test for each of `analyses`. All depths share the shuffles, the selection of features and the tree: that of a lower
@@ -136,7 +140,8 @@ def permutation_test(
     estimate = information.prepare(features, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed)
     done, reached = [0] * len(depths), [0] * len(depths)
     open_depths = set(range(len(depths)))
-    for shuffled, shuffled_information in _shuffles(estimate, failure, permutations, exceedances, seed):
+    together = blocks_.as_blocks(blocks, len(failure))
+    for shuffled, shuffled_information in _shuffles(estimate, failure, together, permutations, exceedances, seed):
         selected = select_features(shuffled_information, settings.k)
         root = failure_tree.fit(
             features[:, selected],
@@ -174,7 +179,12 @@ def _cut(node: Node, depth: int) -> list[Node]:
 
 
 def _shuffles(
-    estimate: information.Estimator, failure: np.ndarray, permutations: int, exceedances: int, seed: int
+    estimate: information.Estimator,
+    failure: np.ndarray,
+    together: np.ndarray | None,
+    permutations: int,
+    exceedances: int,
+    seed: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield `permutations` times shuffled failures, (n,) bool, and the information (D,) of every feature with them.
 
@@ -183,7 +193,9 @@ def _shuffles(
     start, size = 0, exceedances
     while start < permutations:
         size = min(size, LARGEST_BATCH, permutations - start)
-        batch = np.stack([np.random.default_rng([seed, i]).permutation(failure) for i in range(start, start + size)])
+        batch = np.stack(
+            [blocks_.shuffled(failure, together, np.random.default_rng([seed, i])) for i in range(start, start + size)]
+        )
         yield from zip(batch, estimate.many(batch), strict=True)
         start, size = start + size, 2 * size
 

@@ -10,6 +10,7 @@ import numpy as np
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, explain_depths
 from barlow_core.information import check_inputs
+from barlow_core.statistics.blocks import as_blocks, half_of_blocks
 from barlow_core.statistics.held_out import check_analyses
 
 
@@ -80,6 +81,7 @@ def stability(
     resamples: int = 20,
     correlation: float = 0.8,
     seed: int = 0,
+    blocks: np.ndarray | None = None,
 ) -> Stability:
     """Repeat the whole search on random halves of a group, and see how often the same features are chosen.
 
@@ -96,6 +98,8 @@ def stability(
         resamples: how many halves.
         correlation: from 0 to 1; above 1 for no feature but the same.
         seed: of the halves.
+        blocks: (n,) int, images that belong together have the same. Halves are then made of blocks: half of those with a failure,
+            and half of those without.
 
     Raises:
         BarlowError: as `explain_depths`; less than 1 resample; analyses of other images.
@@ -113,11 +117,11 @@ def stability(
         return Stability(0, correlation, (), (), reason)
 
     depths = [analysis.settings.depth for analysis in analyses]
-    rng = np.random.default_rng(seed)
+    rng, together = np.random.default_rng(seed), as_blocks(blocks, len(failure))
     selections: list[np.ndarray] = []
     splits: list[list[np.ndarray]] = []  # of each resample and depth
     for _ in range(resamples):
-        half = np.sort(np.concatenate([_half(np.flatnonzero(failure == outcome), rng) for outcome in (True, False)]))
+        half = half_of_blocks(failure, together, rng)
         again = explain_depths(features[half], failure[half], analyses[0].settings, depths)
         selections.append(again[0].features)
         splits.append([_split_features(analysis) for analysis in again])
@@ -157,11 +161,6 @@ def stability(
         for feature in selected
     ]
     return Stability(resamples, correlation, tuple(trees), tuple(found))
-
-
-def _half(indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random half of `indices`, rounded up so that a single image is always in."""
-    return rng.choice(indices, size=(len(indices) + 1) // 2, replace=False)
 
 
 def _split_features(analysis: FailureAnalysis) -> np.ndarray:
