@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from barlow_core.benchmark import Benchmark
+from barlow_core.benchmark.columns import categories, column_names
 from barlow_core.errors import BarlowError
 
+DUPLICATES = "duplicates"
 HELD_OUT = ("auto", "cross-fit", "split", "none")
 # What people call the part of a benchmark that rules may be searched in.
 SEARCH_NAMES = ("search", "discovery", "train", "training", "dev", "development")
@@ -28,6 +30,12 @@ class Checks:
         resamples: random halves on which the search is repeated to see how stable it is; 0 for none.
         correlation: |Pearson r| from which on two features count as the same in that.
         confidence: of every interval.
+        keep_together: a column of the metadata; images with the same value in it (frames of a video, slices of one patient) stand
+            on one side of every fold and split, are shuffled and resampled as one, and count in intervals for what they are worth
+            (`statistics.blocks`). An image without a value stands for itself. Or "duplicates": near-duplicates, found from the
+            features of each group (`statistics.duplicates`). None where every image stands for itself.
+        duplicates: whether near-duplicates are looked for, to say which held-out images were as good as searched; in groups of
+            at most `duplicates.MOST_IMAGES` images, unless they are to be kept together.
     """
 
     held_out: str = "auto"
@@ -37,6 +45,8 @@ class Checks:
     resamples: int = 0
     correlation: float = 0.8
     confidence: float = 0.95
+    keep_together: str | None = None
+    duplicates: bool = True
 
     def __post_init__(self) -> None:
         if self.held_out not in HELD_OUT:
@@ -56,15 +66,44 @@ class Checks:
         """These checks with "auto" decided for `benchmark`, and the split that is searched by its name.
 
         Raises:
-            BarlowError: a split is asked for that the benchmark does not have, or that leaves nothing on one side.
+            BarlowError: a split is asked for that the benchmark does not have, or that leaves nothing on one side; a column to
+                keep together that it does not have.
         """
         split = self._search_split(benchmark) if self.held_out in ("auto", "split") else None
         held_out = self.held_out if self.held_out != "auto" else "cross-fit" if split is None else "split"
-        return replace(self, held_out=held_out, search_split=split)
+        together = self._keep_together(benchmark)
+        return replace(self, held_out=held_out, search_split=split, keep_together=together)
 
     def searched(self, benchmark: Benchmark) -> np.ndarray | None:
         """(N,) bool, the images that are searched; None for all. Of resolved checks."""
         return None if self.search_split is None else np.asarray(benchmark.split) == self.search_split
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the metadata that these checks depend on. Of resolved checks."""
+        return [] if self.keep_together in (None, DUPLICATES) else [str(self.keep_together)]
+
+    def blocks(self, benchmark: Benchmark) -> np.ndarray | None:
+        """(N,) int64, the same number for images that a column keeps together; None where no column does. Of resolved checks."""
+        if not self.columns:
+            return None
+        found = categories(benchmark, self.columns[0])
+        alone = np.flatnonzero(found.codes < 0)
+        blocks = found.codes.copy()
+        blocks[alone] = len(found.values) + np.arange(len(alone))
+        return blocks
+
+    def _keep_together(self, benchmark: Benchmark) -> str | None:
+        if self.keep_together is None:
+            return None
+        if self.keep_together == DUPLICATES:
+            if DUPLICATES in map(str.casefold, column_names(benchmark)):
+                raise BarlowError(
+                    f"keep_together is {DUPLICATES!r}, which means near-duplicates, but a column of the metadata is called so as well. "
+                    "Expected one of them. Rename the column in the metadata and import it again."
+                )
+            return DUPLICATES
+        return categories(benchmark, self.keep_together).name
 
     def _search_split(self, benchmark: Benchmark) -> str | None:
         known = [] if benchmark.split is None else sorted(set(benchmark.split))
