@@ -26,6 +26,7 @@ from barlow_core.analyses.information_cache import information_folder
 from barlow_core.analyses.one_group import analyse_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult
 from barlow_core.analyses.rows import gathered
+from barlow_core.benchmark.columns import column_digest
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import Settings
@@ -64,7 +65,8 @@ def explain_run(
         The failure modes, as `Run.failure_modes`.
 
     Cost: about (number of images) * D * log(group size) for each grouping, times 1 + folds with cross-fitting. Memory: one
-    group's features for each worker; with the grouping "all", for one worker those of all images. Disk: for groupings whose images lie apart, see `rows.gathered`.
+    group's features for each worker, twice while near-duplicates are looked for; with the grouping "all", for one worker those
+    of all images. Disk: for groupings whose images lie apart, see `rows.gathered`.
     """
     chosen = Settings(**settings)
     benchmark = run.benchmark
@@ -72,7 +74,8 @@ def explain_run(
     groups = all_groups(benchmark, groupings)
     groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
     memory = information_folder(run, chosen, checks)
-    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks))
+    kept = [column_digest(benchmark, column) for column in checks.columns]
+    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept)
     key = digest(trees_key, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
     if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
@@ -84,7 +87,7 @@ def explain_run(
             folder.mkdir(parents=True, exist_ok=True)
         known = _finished_before(run, trees_key, groups)
         todo = [group for group in groups if group.key not in known and not (work / f"{group.stored_name}.json").exists()]
-        failure, searched = benchmark.failure, checks.searched(benchmark)
+        failure, searched, blocks = benchmark.failure, checks.searched(benchmark), checks.blocks(benchmark)
         with gathered(run.features_path, todo, run.path / "explain", progress=progress) as source:
             shards = [
                 (
@@ -92,6 +95,7 @@ def explain_run(
                     group,
                     failure[group.indices],
                     None if searched is None else searched[group.indices],
+                    None if blocks is None else blocks[group.indices],
                     chosen,
                     checks,
                     memory / f"{group.stored_name}.npz",
@@ -108,7 +112,8 @@ def explain_run(
         write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
         write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
         record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys))
-        columns = sorted({column for group in groups for column in columns_of(benchmark, group.grouping)})
+        by = dict.fromkeys(group.grouping for group in groups)
+        columns = sorted({*checks.columns, *(column for grouping in by for column in columns_of(benchmark, grouping))})
         run.record("explain", key=key, settings=record.to_dict(), seconds=time.monotonic() - started, columns=columns)
         shutil.rmtree(run.path / "explain")
         for other in memory.parent.parent.iterdir():

@@ -15,12 +15,13 @@ from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import InformationCache, information_folder
 from barlow_core.analyses.record import ExplainRecord
 from barlow_core.analyses.rows import Rows, gathered
+from barlow_core.analyses.together import Parts
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths, failure_modes, nothing_to_explain
 from barlow_core.groups import parse
 from barlow_core.run import Run
-from barlow_core.statistics import HeldOut, cross_fit, measure
+from barlow_core.statistics import HeldOut
 
 COLUMNS = (
     "k",
@@ -83,7 +84,7 @@ def explore(
         raise BarlowError(f"depth is {min(depths)}. Expected a whole number of at least 1.")
 
     benchmark = run.benchmark
-    failure, searched = benchmark.failure, checks.searched(benchmark)
+    failure, searched, blocks = benchmark.failure, checks.searched(benchmark), checks.blocks(benchmark)
     groups = [parse(benchmark, key) for key in run.groups()["group"]]
     memory = information_folder(run, own, checks)
     with run.lock(), gathered(run.features_path, groups, run.path / "explore", progress=progress) as source:
@@ -92,6 +93,7 @@ def explore(
                 source.find(group),
                 failure[group.indices],
                 None if searched is None else searched[group.indices],
+                None if blocks is None else blocks[group.indices],
                 fits,
                 depths,
                 thresholds,
@@ -111,6 +113,7 @@ def _explore_group(
     rows: Rows,
     failure: np.ndarray,
     searched: np.ndarray | None,
+    blocks: np.ndarray | None,
     fits: Sequence[Settings],
     depths: Sequence[int],
     thresholds: Sequence[tuple[float, float]],
@@ -119,8 +122,8 @@ def _explore_group(
 ) -> list[dict[str, Any]]:
     """One row for each combination of settings: sums over the failure modes of one group."""
     features = rows.read()
-    inside = np.ones(len(failure), dtype=bool) if searched is None else searched
-    within, outcome = features[inside], failure[inside]
+    parts = Parts.of(features, searched, blocks, checks, seed=fits[0].seed)
+    within, outcome = features[parts.searched], failure[parts.searched]
     if nothing_to_explain(within, outcome) is not None:
         return []
     remember = InformationCache(memory, within, outcome, fits[0])
@@ -128,11 +131,7 @@ def _explore_group(
     found = []
     for settings in fits:
         analyses = explain_depths(within, outcome, settings, depths, information=information)
-        held_out: HeldOut | None = None
-        if checks.held_out == "split":
-            held_out = measure(analyses, features[~inside], failure[~inside])
-        elif checks.held_out == "cross-fit":
-            held_out = cross_fit(within, outcome, analyses, folds=checks.folds, seed=settings.seed, information=remember)
+        held_out = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
         for analysis, (delta, tau) in itertools.product(analyses, thresholds):
             found.append(_row(analysis, delta, tau, held_out))
     remember.save()

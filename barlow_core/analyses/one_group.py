@@ -8,15 +8,23 @@ import numpy as np
 
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import InformationCache
-from barlow_core.analyses.record import GroupResult, HeldOutMeasures
+from barlow_core.analyses.record import DuplicateCounts, GroupResult, HeldOutMeasures
 from barlow_core.analyses.rows import Rows
+from barlow_core.analyses.together import Parts
 from barlow_core.failure_modes import Settings, explain_depths, nothing_to_explain
 from barlow_core.groups import Group
-from barlow_core.statistics import HeldOut, cross_fit, measure, permutation_test, stability
+from barlow_core.statistics import permutation_test, stability
 
 
 def analyse_group(
-    rows: Rows, group: Group, failure: np.ndarray, searched: np.ndarray | None, settings: Settings, checks: Checks, memory: Path
+    rows: Rows,
+    group: Group,
+    failure: np.ndarray,
+    searched: np.ndarray | None,
+    blocks: np.ndarray | None,
+    settings: Settings,
+    checks: Checks,
+    memory: Path,
 ) -> tuple[str, GroupResult]:
     """Search one group for failure modes, with trees of every depth up to `settings.depth`, and check them.
 
@@ -24,6 +32,7 @@ def analyse_group(
         rows: where the group's features lie.
         failure: (n,) bool, of the group's images.
         searched: (n,) bool, the images to search; None for all.
+        blocks: (n,) int64, the same number for images that a column keeps together (`Checks.blocks`); None without.
         checks: resolved.
         memory: a file for mutual information (see `InformationCache`).
 
@@ -31,27 +40,33 @@ def analyse_group(
         The group's stored name, and everything about it.
     """
     features = rows.read()
-    inside = np.ones(len(failure), dtype=bool) if searched is None else searched
-    within, outcome = features[inside], failure[inside]
+    parts = Parts.of(features, searched, blocks, checks, seed=settings.seed)
+    within, outcome = features[parts.searched], failure[parts.searched]
     remember = InformationCache(memory, within, outcome, settings)
     depths = range(1, settings.depth + 1)
     explicable = nothing_to_explain(within, outcome) is None
     information = remember(np.arange(len(outcome))) if explicable else None
     analyses = explain_depths(within, outcome, settings, depths, information=information)
 
-    held_out: HeldOut | None = None
-    if checks.held_out == "split":
-        held_out = measure(analyses, features[~inside], failure[~inside])
-    elif checks.held_out == "cross-fit":
-        held_out = cross_fit(within, outcome, analyses, folds=checks.folds, seed=settings.seed, information=remember)
+    held_out = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
     remember.save()
     first = analyses[0]
     tests = stable = None
     if checks.permutations:
-        tests = tuple(permutation_test(within, outcome, analyses, permutations=checks.permutations, seed=settings.seed))
+        tests = tuple(
+            permutation_test(
+                within, outcome, analyses, permutations=checks.permutations, seed=settings.seed, blocks=parts.searched_blocks
+            )
+        )
     if checks.resamples:
         stable = stability(
-            within, outcome, analyses, resamples=checks.resamples, correlation=checks.correlation, seed=settings.seed
+            within,
+            outcome,
+            analyses,
+            resamples=checks.resamples,
+            correlation=checks.correlation,
+            seed=settings.seed,
+            blocks=parts.searched_blocks,
         )
     return group.stored_name, GroupResult(
         group=group.key,
@@ -63,4 +78,5 @@ def analyse_group(
         held_out=None if held_out is None else HeldOutMeasures.of(held_out, checks.confidence, seed=settings.seed),
         permutation_tests=tests,
         stability=stable,
+        duplicates=None if parts.duplicates is None else DuplicateCounts.of(parts.duplicates),
     )

@@ -30,6 +30,8 @@ HELD_OUT_LEAF = {
     "held_out_increase_low": "increase_low",
     "held_out_increase_high": "increase_high",
     "held_out_agreement": "agreement",
+    "held_out_n_blocks": "n_blocks",
+    "held_out_n_seen": "n_seen",
 }
 HELD_OUT_TREE = {
     "held_out_aler_increase": "aler_increase",
@@ -70,7 +72,7 @@ FAILURE_MODE_COLUMNS = {
 
 
 def groups_table(results: Sequence[GroupResult], checks: Checks) -> pd.DataFrame:
-    """One row a group: group, grouping, class_name, n_images, n_failures, ber, reason; ALER and checks for each depth."""
+    """One row a group: group, grouping, class_name, n_images, n_failures, ber, n_duplicates (near-duplicates), reason; ALER and checks for each depth."""
     q = _q_values(results)
     rows = []
     for result in results:
@@ -81,6 +83,7 @@ def groups_table(results: Sequence[GroupResult], checks: Checks) -> pd.DataFrame
             "n_images": result.n_images,
             "n_failures": result.n_failures,
             "ber": result.ber,
+            "n_duplicates": None if result.duplicates is None else result.duplicates.n_images,
             **{f"aler_depth_{depth}": tree.aler for depth, tree in result.trees.items()},
         }
         for depth in result.trees:
@@ -90,7 +93,7 @@ def groups_table(results: Sequence[GroupResult], checks: Checks) -> pd.DataFrame
             row |= {f"p_depth_{depth}": test and test.p, f"q_depth_{depth}": q.get((result.group, depth))}
         rows.append(row | {"reason": result.reason})
     table = pd.DataFrame(rows)
-    measured = [column for column in table if str(column).startswith((*HELD_OUT_TREE, "p_depth", "q_depth"))]
+    measured = [column for column in table if str(column).startswith((*HELD_OUT_TREE, "p_depth", "q_depth", "n_duplicates"))]
     return table.astype(dict.fromkeys(measured, "float64") | {"reason": "string"})
 
 

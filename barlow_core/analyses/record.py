@@ -19,6 +19,7 @@ from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.groups import Group, parse
 from barlow_core.run import Run
 from barlow_core.statistics import (
+    Duplicates,
     FeatureStability,
     HeldOut,
     LeafStability,
@@ -82,6 +83,8 @@ class LeafMeasures:
             to measure.
         agreement: how well cross-fitting found the rule again, from 0 to 1; None for a split.
         stand_ins: the rules that were measured in its place by cross-fitting.
+        n_blocks: from how many blocks of images that belong together the n_images come; None where none were kept together.
+        n_seen: how many of them have a near-duplicate among the images that were searched; None where it was not looked for.
     """
 
     leaf: int
@@ -98,6 +101,8 @@ class LeafMeasures:
     increase_high: float
     agreement: float | None
     stand_ins: tuple[str, ...]
+    n_blocks: int | None = None
+    n_seen: int | None = None
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LeafMeasures:
@@ -158,6 +163,19 @@ class HeldOutMeasures:
 
 
 @dataclass(frozen=True)
+class DuplicateCounts:
+    """The near-duplicates of a group, see `statistics.Duplicates`: `n_images` of it in `n_blocks` blocks, from similarity `threshold` on."""
+
+    threshold: float
+    n_images: int
+    n_blocks: int
+
+    @classmethod
+    def of(cls, found: Duplicates) -> DuplicateCounts:
+        return cls(found.threshold, found.n_images, found.n_blocks)
+
+
+@dataclass(frozen=True)
 class GroupResult:
     """What `explain_run` found in one group: an entry of trees.json.
 
@@ -169,6 +187,7 @@ class GroupResult:
         held_out: None where nothing was to be measured.
         permutation_tests: one a depth; None where there was no test.
         stability: None where it was not measured.
+        duplicates: None where near-duplicates were not looked for.
     """
 
     group: str
@@ -180,6 +199,7 @@ class GroupResult:
     held_out: HeldOutMeasures | None = None
     permutation_tests: tuple[PermutationTest, ...] | None = None
     stability: Stability | None = None
+    duplicates: DuplicateCounts | None = None
 
     @property
     def n_images(self) -> int:
@@ -240,6 +260,7 @@ class GroupResult:
             "held_out": _plain(self.held_out),
             "permutation_test": _plain(self.permutation_tests),
             "stability": _plain(self.stability),
+            "duplicates": _plain(self.duplicates),
         }
 
     @classmethod
@@ -260,6 +281,7 @@ class GroupResult:
             held_out=None if held_out is None else HeldOutMeasures.from_dict(held_out),
             permutation_tests=None if tests is None else tuple(PermutationTest(**test) for test in tests),
             stability=None if stable is None else _stability(stable),
+            duplicates=DuplicateCounts(**plain["duplicates"]) if plain.get("duplicates") else None,
         )
 
 

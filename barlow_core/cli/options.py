@@ -156,10 +156,22 @@ explain_options = options(
         show_default=True,
         help="Repeat the search on so many random halves of every group, to see which features come back (20 is usual).",
     ),
+    click.option(
+        "--keep-together",
+        metavar="COLUMN",
+        help="Images with the same value in this column (a video, a patient) stand on one side of every fold, and the checks count them "
+        'for what they are worth; "duplicates": near-duplicates, found from the features.',
+    ),
+    click.option(
+        "--duplicates/--no-duplicates",
+        default=True,
+        show_default=True,
+        help="Look for near-duplicates, to say which held-out images were as good as searched.",
+    ),
     click.option("--confidence", type=float, default=0.95, show_default=True, help="Of all intervals."),
     engine_options,
 )
-CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence")
+CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence", "keep_together", "duplicates")
 
 panel_options = options(
     click.option("--images-per-panel", "images_per_panel", type=click.IntRange(1), default=6, show_default=True),

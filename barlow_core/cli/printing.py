@@ -48,6 +48,8 @@ HEADERS = {
     "held_out_aler_increase": "held-out ALER - BER",
     "held_out_error_rate": "held-out ER",
     "held_out_increase": "held-out ER - BER",
+    "held_out_n_seen": "near-duplicates",
+    "n_duplicates": "near-duplicates",
 }
 ENDS = ("low", "high")
 PIPE_WIDTH = 200  # columns where there is no terminal to ask
@@ -82,6 +84,7 @@ SHOWN = {
         "increase",
         "held_out_error_rate",
         "held_out_increase",
+        "held_out_n_seen",
         "error_coverage",
         "importance_value",
         "q",
@@ -206,6 +209,8 @@ def for_people(what: str, table: pd.DataFrame) -> list[str]:
 
 def _cell(row: dict[Any, Any], column: str) -> str:
     value = row[column]
+    if column == "held_out_n_seen" and not pd.isna(value):
+        return f"{value:,.0f} of {row['held_out_n_images']:,.0f}"
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     if column == "increase":  # Its interval would know nothing of the search that found the rule; the held-out one does.

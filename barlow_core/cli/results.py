@@ -52,6 +52,7 @@ def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
 def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: int, as_json: bool) -> None:
     """Print tables: WHAT is modes (default), groups, status, or one group such as label:truck for its tree."""
     from barlow_core.cli import printing
+    from barlow_core.views.sentences import duplicates_words
 
     run = open_run(run_path)
     if ":" in what:
@@ -62,6 +63,8 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
+    if what == "modes" and not as_json and (said := duplicates_words(run.groups(), table)):
+        click.echo(said)
 
 
 @click.command(epilog=example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison"))

@@ -1,5 +1,6 @@
 """Statistics of failure modes: intervals, held-out counts, a test against luck, stability."""
 
+from barlow_core.statistics.duplicates import Duplicates, near_duplicates
 from barlow_core.statistics.held_out import HeldOut, HeldOutLeaf, HeldOutTree, by_split, cross_fit, measure
 from barlow_core.statistics.intervals import (
     Interval,
@@ -14,6 +15,7 @@ from barlow_core.statistics.permutation import PermutationTest, benjamini_hochbe
 from barlow_core.statistics.stability import FeatureStability, LeafStability, Stability, TreeStability, stability
 
 __all__ = [
+    "Duplicates",
     "FeatureStability",
     "HeldOut",
     "HeldOutLeaf",
@@ -31,6 +33,7 @@ __all__ = [
     "difference_interval",
     "increase_interval",
     "measure",
+    "near_duplicates",
     "paired_difference_interval",
     "permutation_test",
     "stability",

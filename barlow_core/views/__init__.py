@@ -49,12 +49,15 @@ from barlow_core.views.sentences import (
     GroupWords,
     HeldOutWords,
     condition_words,
+    duplicates_words,
     group_words,
     grouping_words,
     held_out_words,
     luck_words,
     no_failure_mode,
     rule_words,
+    seen_words,
+    together_words,
 )
 from barlow_core.views.what_if import Evaluation, re_evaluate
 
@@ -77,6 +80,7 @@ __all__ = [
     "correlations",
     "depths",
     "distribution",
+    "duplicates_words",
     "extremes",
     "failure_mode",
     "failure_modes",
@@ -100,9 +104,11 @@ __all__ = [
     "node_rates",
     "re_evaluate",
     "rule_words",
+    "seen_words",
     "similar_features",
     "sort_images",
     "summary",
+    "together_words",
     "values_of_image",
     "with_paths",
 ]

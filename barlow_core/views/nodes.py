@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from barlow_core.analyses import ExplainRecord, searched_group
+from barlow_core.analyses import ExplainRecord
 from barlow_core.analyses.parquet import HELD_OUT_LEAF, held_out_columns
 from barlow_core.analyses.record import LeafMeasures
+from barlow_core.analyses.together import parts_of
 from barlow_core.failure_tree import Condition, FailureTree, Node
-from barlow_core.groups import parse
 from barlow_core.run import Run
 from barlow_core.statistics import HeldOutLeaf, wilson_interval
+from barlow_core.statistics.blocks import as_blocks
+from barlow_core.statistics.held_out import LeafBlocks
 from barlow_core.views.sentences import rule_words
 from barlow_core.views.what_if import Evaluation
 
@@ -27,7 +29,7 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
         that leads here from the parent, "" for the root), rule (in words), is_leaf, n_images, n_failures, error_rate with
         _low and _high (Wilson), error_coverage, importance_value, increase (ER - BER), rank (of the failure mode, NA for other
         nodes); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
-        held_out_increase with _low and _high, held_out_agreement. These are NaN where nothing was measured: with a split every node is counted on the
+        held_out_increase with _low and _high, held_out_agreement, held_out_n_blocks, held_out_n_seen. These are NaN where nothing was measured: with a split every node is counted on the
         other splits; with cross-fitting only leaves have stand-ins (`statistics.cross_fit`).
     """
     analysis = evaluation.analysis
@@ -75,7 +77,9 @@ def _walk(
 
 def _counted(run: Run, key: str, tree: FailureTree, confidence: float) -> dict[int, LeafMeasures]:
     """The nodes of a tree, counted on the images of the group that are in another split than the one searched."""
-    indices = np.setdiff1d(parse(run.benchmark, key).indices, searched_group(run, key).indices, assume_unique=True)
+    group, parts = parts_of(run, key)
+    indices = group.indices[parts.measured]
+    blocks = as_blocks(None if parts.blocks is None else parts.blocks[parts.measured], len(indices))
     if not len(indices):
         return {}
     failure, features = run.benchmark.failure[indices], run.features()
@@ -86,6 +90,13 @@ def _counted(run: Run, key: str, tree: FailureTree, confidence: float) -> dict[i
         holds = np.ones(len(indices), dtype=bool)
         for condition in node.conditions:
             holds &= condition._replace(feature=0).holds(columns[condition.feature][:, None])
-        counted = HeldOutLeaf(node.number, int(holds.sum()), int(failure[holds].sum()), len(indices), int(failure.sum()))
+        counted = HeldOutLeaf(
+            node.number,
+            int(holds.sum()),
+            int(failure[holds].sum()),
+            len(indices),
+            int(failure.sum()),
+            blocks=LeafBlocks.of(holds, failure, blocks),
+        )
         found[node.number] = LeafMeasures.from_dict(counted.to_dict(confidence))
     return found

@@ -8,12 +8,13 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from barlow_core.analyses import ExplainRecord
+from barlow_core.analyses import Checks, ExplainRecord
+from barlow_core.analyses.checks import DUPLICATES
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, threshold_text
 from barlow_core.groups import PRODUCT, parts
 from barlow_core.run import Run
-from barlow_core.wording import percent, percent_interval, points, points_interval
+from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 GROUPING_WORDS = {
     "label": "Label",
@@ -60,6 +61,7 @@ def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
             f"measured on it. The rules found so hold {percent(agreement)} of the same images as this one"
             + (", so these numbers speak of other rules than this." if agreement < SAME_RULE else ".")
         )
+    how = " ".join([how, *filter(None, [together_words(checks, mode), seen_words(mode)])])
     if not n_images:
         return HeldOutWords("no image", "unknown", "unknown", "0 of 0", how)
     return HeldOutWords(
@@ -71,6 +73,49 @@ def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
         failures=f"{n_failures:,} of {n_images:,}",
         how=how,
     )
+
+
+def together_words(checks: Checks, mode: pd.Series) -> str | None:
+    """That images which belong together were kept together, and from how many blocks the held-out ones come; None where none were."""
+    n_blocks = mode.get("held_out_n_blocks")
+    if checks.keep_together is None or pd.isna(n_blocks):
+        return None
+    what = "near-duplicates" if checks.keep_together == DUPLICATES else f"images of one {checks.keep_together}"
+    return f"With {what} kept together, these are {count(int(n_blocks), 'block')}, and the intervals count them so."
+
+
+def seen_words(mode: pd.Series) -> str | None:
+    """How many held-out images have a near-duplicate among the searched ones; None where none has, or nobody looked."""
+    seen = mode.get("held_out_n_seen")
+    if pd.isna(seen) or not seen:
+        return None
+    return (
+        f"{int(seen):,} of these {int(mode['held_out_n_images']):,} images have a near-duplicate among the images that were searched, "
+        "so the held-out numbers may be too good (keep them together: --keep-together duplicates)."
+    )
+
+
+def duplicates_words(groups: pd.DataFrame, modes: pd.DataFrame) -> str | None:
+    """What near-duplicates do to the held-out numbers of a run; None where there are none, or nobody looked.
+
+    Args:
+        groups, modes: rows of `Run.groups` and `Run.failure_modes`.
+    """
+    found = groups["n_duplicates"].fillna(0) if "n_duplicates" in groups else pd.Series(dtype=float)
+    if not (found > 0).any():
+        return None
+    said = (
+        f"Near-duplicates: {count(int(found.sum()), 'image')} in {count(int((found > 0).sum()), 'group')} look like another image of the "
+        "same group."
+    )
+    seen = modes["held_out_n_seen"].fillna(0) > 0
+    if seen.any():
+        said += (
+            f" {int(seen.sum()):,} of {count(len(modes), 'failure mode')} {'was' if seen.sum() == 1 else 'were'} measured on images with one "
+            "among those searched, so their held-out numbers may be too good. Keep them together with --keep-together duplicates, "
+            "or by a column of the metadata."
+        )
+    return said
 
 
 def luck_words(mode: pd.Series) -> str | None:

@@ -14,9 +14,9 @@ from barlow_core import failure_tree
 from barlow_core.analyses import Checks, ExplainRecord, GroupResult, load_result, searched_group
 from barlow_core.analyses.information_cache import information_cache
 from barlow_core.analyses.record import HeldOutMeasures, LeafMeasures
+from barlow_core.analyses.together import Parts
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
 from barlow_core.run import Run
-from barlow_core.statistics import cross_fit
 from barlow_core.wording import count
 
 # A group with more features in all (images * D, in bytes of float32) is refitted without repeating the search in folds.
@@ -93,8 +93,11 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
         (analysis,) = explain_depths(features, failure, chosen, [chosen.depth], information=remember(everything))
         leaves = None
         if checks.held_out == "cross-fit":
-            again = cross_fit(features, failure, [analysis], folds=checks.folds, seed=chosen.seed, information=remember)
-            if again.trees:
+            blocks = checks.blocks(run.benchmark)
+            own = None if blocks is None else blocks[group.indices]
+            parts = Parts.of(features, None, own, checks, seed=chosen.seed)
+            again = parts.hold_out(features, failure, [analysis], checks, seed=chosen.seed, information=remember)
+            if again is not None and again.trees:
                 measured = [LeafMeasures.from_dict(leaf.to_dict(checks.confidence)) for leaf in again.trees[0].leaves]
                 leaves = {leaf.leaf: leaf for leaf in measured}
         return Evaluation(analysis, True, leaves, f"{words}; the run keeps another.")
