@@ -9,7 +9,8 @@ import pytest
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import Settings, explain_depths
 from barlow_core.statistics import stability
-from barlow_core.statistics.stability import _correlations, _half
+from barlow_core.statistics.blocks import half_of_blocks
+from barlow_core.statistics.stability import _correlations
 
 SETTINGS = Settings(k=3)
 
@@ -71,8 +72,8 @@ def test_shares_count_resamples() -> None:
     rng = np.random.default_rng(5)
     again = []
     for _ in range(4):
-        half = np.concatenate([_half(np.flatnonzero(failure), rng), _half(np.flatnonzero(~failure), rng)])
-        half.sort()
+        outcomes = (np.flatnonzero(failure), np.flatnonzero(~failure))
+        half = np.sort(np.concatenate([rng.choice(own, size=(len(own) + 1) // 2, replace=False) for own in outcomes]))
         again.append(explain_depths(features[half], failure[half], SETTINGS, [3])[0])
     splits = [{node.split.feature for node in a.tree.root if node.split} for a in again]
     for leaf, node in zip(result.trees[0].leaves, analyses[0].leaves, strict=True):
@@ -84,12 +85,11 @@ def test_shares_count_resamples() -> None:
 
 
 def test_halves_keep_the_error_rate() -> None:
-    rng = np.random.default_rng(0)
-    indices = np.arange(100, 121)
-    half = _half(indices, rng)
-    assert len(half) == len(set(half.tolist())) == 11
-    assert np.isin(half, indices).all()
-    assert _half(np.array([7]), rng).tolist() == [7]
+    failure = np.arange(100) < 21
+    half = half_of_blocks(failure, None, np.random.default_rng(0))
+    assert len(half) == len(set(half.tolist())) == 11 + 40
+    assert failure[half].sum() == 11
+    assert half_of_blocks(np.array([True]), None, np.random.default_rng(0)).tolist() == [0]
 
 
 def test_correlations_are_numpys() -> None:
