@@ -10,14 +10,13 @@ from shared.address import Address, Query, last
 from barlow_core.errors import BarlowError
 from study.analysis import Filters
 from study.answers.exclusion import parse_rule
+from study.answers.notation import FILTERS, SETTINGS, from_query, to_query
 from study.answers.tokenization import Wording
 
 OVERVIEW, ITEMS, REPORT = "overview", "items", "report"
-LISTS = {"groupings": "grouping", "classes": "class", "tiers": "tier", "platforms": "platform"}
-DAYS = ("since", "until")
-CHOICES = {"checks": ("all", "passed"), "simulated": ("all", "people", "simulated")}
-SWITCHES = ("exclude", "models", "spelling", "hyphens", "plurals")
-FILTERS = (*LISTS, *DAYS, *CHOICES)
+TEXTS = ("item", "worker", "vectors", "columns")  # in the address as they are
+LISTS = {one.field: one.key for one in FILTERS if one.kind == "values"}
+SWITCHES = tuple(one.field for one in SETTINGS if one.kind == "flag")
 
 
 class Place(NamedTuple):
@@ -46,7 +45,7 @@ class Place(NamedTuple):
     @property
     def filters(self) -> Filters:
         """The filters of the place."""
-        return Filters(**{name: getattr(self, name) for name in FILTERS})
+        return Filters(**{one.field: getattr(self, one.field) for one in FILTERS})
 
     @property
     def wording(self) -> Wording:
@@ -62,34 +61,17 @@ USUAL = Place()
 
 def parse(query: Query) -> Place:
     """The place that a URL means; what means nothing is as if it were not there."""
-    single = last(query)
-    found: dict[str, Any] = {name: single.get(name) or None for name in ("item", "worker", "rule", "vectors", "columns")}
-    found["page"] = single.get("page") or OVERVIEW
-    found |= {field: tuple(dict.fromkeys(query.get(name, ()))) for field, name in LISTS.items()}
-    found |= {name: _day(single.get(name)) for name in DAYS}
-    if found["since"] and found["until"] and found["since"] > found["until"]:
-        found["since"], found["until"] = found["until"], found["since"]
-    found |= {name: single[name] for name, possible in CHOICES.items() if single.get(name) in possible}
-    found |= {name: single.get(name) == "1" for name in SWITCHES}
-    return Place(**found)
+    texts = last(query)
+    found: dict[str, Any] = {name: texts.get(name) or None for name in TEXTS}
+    filters = Filters.from_query(query)
+    found |= {one.field: getattr(filters, one.field) for one in FILTERS}
+    return Place(page=texts.get("page") or OVERVIEW, **found, **from_query(SETTINGS, query))
 
 
 def unparse(place: Place, usual: Place = USUAL) -> Query:
-    """The inverse of `parse`, without what is as in `usual`."""
-    wanted = {}
-    for field, value in place._asdict().items():
-        if value == getattr(usual, field):
-            continue
-        values = value if isinstance(value, tuple) else ("1",) if value is True else (str(value),)
-        wanted[LISTS.get(field, field)] = list(values)
-    return wanted
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None
+    """The inverse of `parse`, without what is as in `usual`; filters and settings are left out where they are as everywhere."""
+    found = {name: [str(getattr(place, name))] for name in ("page", *TEXTS) if getattr(place, name) != getattr(usual, name)}
+    return found | to_query((*FILTERS, *SETTINGS), place._asdict())
 
 
 def _leave(place: Place, changes: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +90,7 @@ go, put, bound = ADDRESS.go, ADDRESS.put, ADDRESS.bound
 
 def reset_filters() -> None:
     """Look at the whole study; for callbacks."""
-    go(**{name: getattr(USUAL, name) for name in (*FILTERS, "exclude")})
+    go(exclude=USUAL.exclude, **{one.field: getattr(USUAL, one.field) for one in FILTERS})
 
 
 def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> list[str]:

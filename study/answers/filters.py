@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -11,9 +11,8 @@ import pandas as pd
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
+from study.answers.notation import CHECKS, FILTERS, WHO, from_query, to_arguments, to_query
 
-CHECKS = ("all", "passed")
-WHO = ("all", "people", "simulated")
 # Filter, column of the table of answers, and what it is called in a sentence.
 _COLUMNS = (
     ("groupings", "grouping", "grouping", ""),
@@ -34,6 +33,8 @@ class Filters:
         checks: "passed" keeps workers who failed no gold or attention check (who met none, too); "all" keeps everybody.
         excluded_workers: to leave out, by pseudonym.
         simulated: "people" or "simulated" keeps the answers of only these; "all" keeps both.
+
+    How they are written in an address and on the command line is said in `study.answers.notation`; workers named by hand are in neither.
     """
 
     groupings: tuple[str, ...] = ()
@@ -57,6 +58,22 @@ class Filters:
                 raise BarlowError(f"The filter {name} is {getattr(self, name)!r}; expected one of {', '.join(possible)}.")
         if self.since and self.until and self.since > self.until:
             raise BarlowError(f"The first day, {self.since}, is after the last one, {self.until}. Swap them.")
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Sequence[str]]) -> Filters:
+        """The filters that the parameters of an address mean; what means nothing is as if it were not there, and days stand in their order."""
+        found = from_query(FILTERS, query)
+        if found["since"] and found["until"]:
+            found["since"], found["until"] = sorted((found["since"], found["until"]))
+        return cls(**found)
+
+    def to_query(self) -> dict[str, list[str]]:
+        """The parameters of an address; `from_query` is the inverse."""
+        return to_query(FILTERS, vars(self))
+
+    def to_arguments(self) -> list[str]:
+        """The arguments of `barlow study analyze`."""
+        return to_arguments(FILTERS, vars(self))
 
     @property
     def is_empty(self) -> bool:

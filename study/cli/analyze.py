@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,15 +12,42 @@ import click
 from barlow_core.cli.shared import example, json_option, missing_option, open_run, quiet_option, serve_options
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
+from study.answers.notation import FILTERS, REPLICATES, SETTINGS, Written
 from study.cli.shared import print_json
 
 if TYPE_CHECKING:
-    from study.analysis import Analysis, StudyData
-    from study.answers.exclusion import ExclusionRule
+    from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
 
-REPLICATES = 2000  # as `study.statistics.resampling` has it, which takes a second to import
 _RULES = 10
-_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def written_options(table: Sequence[Written]) -> Callable[[Any], Any]:
+    """The options of a command for a table of filters or settings; their values come by field."""
+
+    def add(command: Any) -> Any:
+        for one in reversed(table):
+            command = click.option(one.option, one.field, help=one.meaning, **_KINDS[one.kind](one))(command)
+        return command
+
+    return add
+
+
+# How click takes each kind of option.
+_KINDS: dict[str, Callable[[Written], dict[str, Any]]] = {
+    "values": lambda _: {"multiple": True},
+    "day": lambda _: {
+        "type": click.DateTime(["%Y-%m-%d"]),
+        "callback": lambda _ctx, _option, value: None if value is None else value.date(),
+    },
+    "choice": lambda one: {"type": click.Choice(one.choices), "default": one.usual},
+    "flag": lambda one: {"is_flag": True, "callback": lambda _ctx, _option, there: one.flag if there else one.usual},
+    "text": lambda _: {"metavar": "TEXT"},
+    "number": lambda one: {
+        "type": int if one.least is None else click.IntRange(one.least),
+        "default": one.usual,
+        "show_default": True,
+    },
+}
 
 
 @click.command(
@@ -36,39 +63,13 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--out", type=click.Path(path_type=Path), help="Write report.html, report.pdf, all figures and all tables into this folder."
 )
 @click.option("--app", is_flag=True, help="Open the results as a page, which follows a running study.")
-@click.option(
-    "--grouping", "groupings", multiple=True, help="Only answers of this grouping (label or prediction); may be repeated."
-)
-@click.option("--class", "classes", multiple=True, help="Only answers about this class; may be repeated.")
-@click.option("--tier", "tiers", multiple=True, help="Only answers of this error tier (top, middle or bottom); may be repeated.")
-@click.option("--platform", "platforms", multiple=True, help="Only answers of workers of this platform; may be repeated.")
-@click.option("--since", type=_DAY, help="Only answers sent on this day (UTC) or later.")
-@click.option("--until", type=_DAY, help="Only answers sent on this day (UTC) or before.")
-@click.option("--checks-passed", is_flag=True, help="Only workers who failed no gold or attention check.")
-@click.option(
-    "--who",
-    type=click.Choice(["all", "people", "simulated"]),
-    default="all",
-    help="Only answers of people, or of simulated workers.",
-)
-@click.option("--exclude", is_flag=True, help="Apply the rule of exclusion to all numbers; without it, only its effect is shown.")
-@click.option(
-    "--rule",
-    metavar="TEXT",
-    help="Another rule of exclusion, as the page's address says it: checks passed, time, same ratings, copied, answers needed, signals "
-    "needed, checks needed; - for a signal that is not used. The usual one: 0.5,1/3,0.95,0.5,5,2,2. Only by checks, stricter: 0.8,-,-,-,5,2,1",
-)
+@written_options(FILTERS)
+@written_options(SETTINGS)
 @click.option(
     "--vectors",
     type=click.Path(path_type=Path),
     help="Word vectors, such as GoogleNews-vectors-negative300.bin.gz. The default ships.",
 )
-@click.option(
-    "--same-spelling", is_flag=True, help="grey and gray, colour and color count as one word. The paper's rule does not."
-)
-@click.option("--hyphens", is_flag=True, help="Look hyphenated words up whole first.")
-@click.option("--plurals", is_flag=True, help="A plural counts as its singular.")
-@click.option("--models", is_flag=True, help="Also fit Dawid and Skene's model and MACE (needs barlow[crowd]).")
 @click.option(
     "--columns",
     help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found; "
@@ -81,8 +82,6 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     metavar="RUN",
     help="Put the names of the features into this run, for its failure modes.",
 )
-@click.option("--replicates", type=click.IntRange(50), default=REPLICATES, show_default=True, help="Resamples of the bootstraps.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstraps.")
 @click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
 @json_option
 @quiet_option
@@ -179,46 +178,24 @@ def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_
 
 def _query(**given: Any) -> str:
     """What is kept of the study, as the page's address says it."""
-    from study.answers.exclusion import ExclusionRule, rule_text
-
-    words: list[tuple[str, str]] = []
-    for name, option in (("grouping", "groupings"), ("class", "classes"), ("tier", "tiers"), ("platform", "platforms")):
-        words += [(name, value) for value in given[option]]
-    words += [(name, given[name].date().isoformat()) for name in ("since", "until") if given[name] is not None]
-    words += [("checks", "passed")] * given["checks_passed"]
-    switches = {"exclude": "exclude", "models": "models", "spelling": "same_spelling", "hyphens": "hyphens", "plurals": "plurals"}
-    words += [(name, "1") for name, option in switches.items() if given[option]]
-    words += [("simulated", given["who"])] * (given["who"] != "all")
-    if (rule := _rule(given["rule"])) != ExclusionRule():
-        words.append(("rule", rule_text(rule)))
+    filters, options = _asked(**given)
+    query = filters.to_query() | options.to_query()
     if given["vectors"]:
-        words.append(("vectors", str(given["vectors"].absolute())))
-    return urlencode(words)
+        query["vectors"] = [str(given["vectors"].absolute())]
+    return urlencode(query, doseq=True)
+
+
+def _asked(**given: Any) -> tuple[Filters, AnalysisOptions]:
+    """The filters and settings that the options say."""
+    from study.analysis import AnalysisOptions, Filters
+
+    return Filters(**{one.field: given[one.field] for one in FILTERS}), AnalysisOptions.from_written(given)
 
 
 def _analysis(study: Path, **given: Any) -> Analysis:
-    from study.analysis import Analysis, AnalysisOptions, Filters
-    from study.answers.tokenization import Wording
+    from study.analysis import Analysis
 
-    since, until = (given[name].date() if isinstance(given[name], datetime) else None for name in ("since", "until"))
-    filters = Filters(
-        groupings=given["groupings"],
-        classes=given["classes"],
-        tiers=given["tiers"],
-        platforms=given["platforms"],
-        since=since,
-        until=until,
-        checks="passed" if given["checks_passed"] else "all",
-        simulated=given["who"],
-    )
-    options = AnalysisOptions(
-        replicates=given["replicates"],
-        seed=given["seed"],
-        wording=Wording(spelling=given["same_spelling"], hyphens=given["hyphens"], plurals=given["plurals"]),
-        rule=_rule(given["rule"]),
-        exclude=given["exclude"],
-        models=given["models"],
-    )
+    filters, options = _asked(**given)
     if given["vectors"] is not None and not given["vectors"].is_file():
         raise BarlowError(
             f"There is no file {str(given['vectors'])!r}. Give a file of word vectors, or none for those that ship."
@@ -226,12 +203,6 @@ def _analysis(study: Path, **given: Any) -> Analysis:
     data = _opened(study, given["columns"], given["missing"])
     _check_values(filters, data)
     return Analysis(data, filters=filters, options=options, vectors=given["vectors"])
-
-
-def _rule(text: str | None) -> ExclusionRule:
-    from study.answers.exclusion import ExclusionRule, parse_rule
-
-    return ExclusionRule() if text is None else parse_rule(text)
 
 
 def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
