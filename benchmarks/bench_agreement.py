@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
 
-from study.agreement import names
-from study.agreement.cosine import STOP_WORDS, coverage, item_agreement, load_vectors
+from study.agreement import item_agreement, load_vectors, names
+from study.agreement.coverage import coverage
 from study.agreement.word_vectors import load_vectors as load
 from study.answers import quality
-from study.answers.tokenization import content_words
+from study.answers.tokenization import STOP_WORDS, content_words
 from study.statistics import exclusion_effect, likert, reliability
 
 PER_ITEM = 5

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from bench_agreement import PER_ITEM, made_up
 
-from study.agreement.cosine import load_vectors
+from study.agreement import load_vectors
 from study.store import StudyStore
 
 CLASSES = 120

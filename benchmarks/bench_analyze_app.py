@@ -25,7 +25,7 @@ from bench_agreement import PER_ITEM, made_up, peak
 from streamlit.testing.v1 import AppTest
 
 from barlow_core.storage.shipped import apps_dir
-from study.agreement.cosine import load_vectors
+from study.agreement import load_vectors
 from study.report import SECTIONS
 from study.store import StudyStore
 

@@ -23,8 +23,8 @@ from scipy.stats import norm
 
 from study.statistics import reliability, uncertainty
 from study.statistics.agreement_means import PairMeans
+from study.statistics.estimates import Estimate
 from study.statistics.resampling import Clusters
-from study.statistics.uncertainty import Estimate
 
 PER_ITEM = 5
 DIMENSIONS = 20

@@ -54,7 +54,7 @@ def load_vectors(
             (`GoogleNews-vectors-negative300.bin`), also gzipped; what gensim's `KeyedVectors.save` or a model's `save` wrote (these are
             pickles, which can run code: open only files that you trust); or an .npz with `w` words and `v` vectors. The
             format is told by the content.
-        words: keep only these, those of them that the file has (`study.agreement.cosine.words_needed` names them for a table of
+        words: keep only these, those of them that the file has (`study.agreement.coverage.words_needed` names them for a table of
             answers). None keeps all, which for Google's file takes 3.4 GB.
         cache: the folder for the kept words of files; None for `vectors` in $BARLOW_CACHE, or in ~/.cache/barlow. A file is read
             from end to end again when it has changed (path, size or time), or when a word is asked for that never was before.

@@ -11,7 +11,9 @@ from gensim.models import KeyedVectors
 
 from barlow_core.wording import count
 from study.agreement import names
-from study.agreement.cosine import KINDS, Coverage, agreements_and_pairs, coverage, words_needed
+from study.agreement.cosine import agreements_and_pairs
+from study.agreement.coverage import Coverage, coverage, words_needed
+from study.agreement.descriptions import KINDS
 from study.agreement.paper_items import compare_with_paper
 from study.agreement.word_vectors import load_vectors
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
@@ -22,11 +24,11 @@ from study.answers.filters import Filters
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items
 from study.statistics import differences, examples, exclusion_effect, likert, reliability, understanding
 from study.statistics.agreement_means import AgreementMeans, levels_of_items
+from study.statistics.estimates import Estimate
 from study.statistics.latent import LatentVotes, latent_votes
 from study.statistics.likert import HeatmapAgainstAttack, ItemsAbove
 from study.statistics.ordinal import OrdinalModel, ordinal_model
 from study.statistics.overview import Overview, overview
-from study.statistics.uncertainty import Estimate
 
 SPLITS = ("grouping", "tier")
 SOME_SIMULATED = "Contains simulated data: {n} of {total} answers are not those of people."

@@ -10,7 +10,8 @@ from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count, percent
-from study.agreement.cosine import KINDS, Agreement, agreement
+from study.agreement.cosine import Agreement, agreement
+from study.agreement.descriptions import KINDS
 from study.answers.data import StudyData
 from study.answers.table import ATTRIBUTES, DESCRIPTIONS, PREFERENCES
 from study.answers.tokenization import Wording

@@ -10,7 +10,8 @@ from barlow_core.errors import BarlowError
 from study.answers.exclusion import ExclusionRule, parse_rule, rule_text
 from study.answers.notation import SETTINGS, to_arguments, to_query
 from study.answers.tokenization import AS_THE_PAPER, Wording
-from study.statistics.uncertainty import CONFIDENCE, REPLICATES, check_settings
+from study.statistics.estimates import CONFIDENCE, check_settings
+from study.statistics.resampling import REPLICATES
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import pandas as pd
 from barlow_core.wording import count, percent
 from study.analysis import Analysis
 from study.answers.exclusion import rule_in_words
+from study.statistics.estimates import NOBODY, Estimate
 from study.statistics.reliability import Alpha
-from study.statistics.uncertainty import NOBODY, Estimate
 
 MISSING = "—"
 FEWEST_CLUSTERS = 10  # items and workers; a bootstrap of fewer clusters has too few ways to come out

@@ -14,10 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
-from study.agreement.cosine import KINDS
+from study.agreement.descriptions import KINDS
 from study.answers.table import attributes_of_items
-from study.statistics.resampling import REPLICATES, ids_of, resamples
-from study.statistics.uncertainty import (
+from study.statistics.estimates import (
     ALL_THE_SAME,
     CONFIDENCE,
     NO_ITEMS,
@@ -26,10 +25,10 @@ from study.statistics.uncertainty import (
     Sizes,
     check_settings,
     estimate_of,
-    item_difference,
-    item_mean,
     percentiles,
 )
+from study.statistics.resampling import REPLICATES, ids_of, resamples
+from study.statistics.uncertainty import item_difference, item_mean
 
 ONE_PAIR = "one item with two descriptions only: nothing to resample, so no interval"
 TOO_MANY = "too many pairs of descriptions to weigh: the interval resamples items only"

@@ -22,6 +22,8 @@ from study.answers.data import TIERS
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items, checked, with_attributes_of_items
 from study.statistics import uncertainty
 from study.statistics.agreement_means import AgreementMeans
+from study.statistics.estimates import CONFIDENCE, Estimate
+from study.statistics.resampling import REPLICATES
 
 FACTORS = ("grouping", "tier")
 AGREEMENT = "agreement "
@@ -54,7 +56,7 @@ class Delta:
     p: float
 
 
-def cliffs_delta(first: np.ndarray, second: np.ndarray, *, confidence: float = uncertainty.CONFIDENCE) -> Delta | None:
+def cliffs_delta(first: np.ndarray, second: np.ndarray, *, confidence: float = CONFIDENCE) -> Delta | None:
     """Cliff's delta of two samples.
 
     Args:
@@ -117,8 +119,8 @@ def differences(
     *,
     means: AgreementMeans | None = None,
     factors: Sequence[str] = FACTORS,
-    confidence: float = uncertainty.CONFIDENCE,
-    replicates: int = uncertainty.REPLICATES,
+    confidence: float = CONFIDENCE,
+    replicates: int = REPLICATES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Every outcome between every two values of every factor.
@@ -229,7 +231,7 @@ class _Means(NamedTuple):
 
     first: float | None
     second: float | None
-    difference: uncertainty.Estimate
+    difference: Estimate
 
 
 def _row(values: list[np.ndarray], means: _Means, confidence: float) -> dict[str, object]:

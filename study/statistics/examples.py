@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
 
-from study.agreement.cosine import CONCATENATED, item_agreement
+from study.agreement.cosine import item_agreement
+from study.agreement.descriptions import CONCATENATED
 from study.answers.table import DESCRIPTIONS, PREFERENCES, RATINGS, attributes_of_items, check_choice, checked
 from study.statistics.likert import votes
 

@@ -8,11 +8,13 @@ from typing import Any, cast
 import pandas as pd
 from gensim.models import KeyedVectors
 
-from study.agreement.cosine import KINDS, agreements_and_pairs, item_agreement
+from study.agreement.cosine import agreements_and_pairs, item_agreement
+from study.agreement.descriptions import KINDS
 from study.answers.table import DESCRIPTIONS, RATINGS, checked
 from study.answers.tokenization import AS_THE_PAPER, Wording
 from study.statistics import uncertainty
 from study.statistics.agreement_means import AgreementMeans
+from study.statistics.estimates import Estimate
 from study.statistics.likert import items_above, preferences, votes
 from study.statistics.reliability import MEASUREMENT, Alpha, alpha
 
@@ -107,5 +109,5 @@ def _mean_agreements(
     return {f"mean agreement of {kind} descriptions": _three(means.mean(kind)) for kind in values}
 
 
-def _three(estimate: uncertainty.Estimate | Alpha) -> _Three:
+def _three(estimate: Estimate | Alpha) -> _Three:
     return estimate.value, estimate.low, estimate.high

@@ -18,8 +18,8 @@ from scipy.stats import binom, binomtest
 
 from barlow_core.errors import BarlowError
 from study.answers.table import DESCRIPTIONS, LEVELS, PREFERENCES, RATINGS, check_choice, checked
-from study.statistics import uncertainty
-from study.statistics.uncertainty import Estimate
+from study.statistics import estimates, uncertainty
+from study.statistics.estimates import Estimate
 
 # Products of two distributions up to this many terms are summed directly, larger ones by Fourier transform, whose rounding errors
 # leave nothing of smaller probabilities than the second number.
@@ -237,7 +237,7 @@ def heatmap_against_attack(answers: pd.DataFrame, **bootstrap: Any) -> HeatmapAg
     items_b, items_c = int((by_item > 0).sum()), int((by_item < 0).sum())
     tied = len(by_item) - items_b - items_c
     if n_b + n_c == 0:
-        reason = "nobody chose B or C alone" if len(table) else uncertainty.NOBODY
+        reason = "nobody chose B or C alone" if len(table) else estimates.NOBODY
         return HeatmapAgainstAttack(0, 0, difference, 0, 0, tied, None, None, None, None, reason)
     if min(len(by_item), len(by_worker)) < 2:
         return HeatmapAgainstAttack(n_b, n_c, difference, items_b, items_c, tied, None, None, None, None, ONE_CLUSTER)

@@ -23,7 +23,7 @@ from statsmodels.stats.sandwich_covariance import cov_cluster
 
 from study.answers.table import LEVELS, RATINGS, check_choice, checked
 from study.statistics.differences import FACTORS, holm, levels_of
-from study.statistics.uncertainty import CONFIDENCE
+from study.statistics.estimates import CONFIDENCE
 
 FEW_CLUSTERS = 30
 NOTHING_TO_COMPARE = "neither grouping nor tier has two values, so there is nothing to compare"

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from study.answers.table import LEVELS, PREFERENCES, check_choice, checked
-from study.statistics.uncertainty import CONFIDENCE, NOBODY, REPLICATES, check_settings
+from study.statistics.estimates import CONFIDENCE, NOBODY, check_settings
+from study.statistics.resampling import REPLICATES
 
 # Questions 3 and 4 are levels in an order, without a distance between them; question 5 is a choice.
 Measurement = Literal["ordinal", "nominal"]

@@ -11,67 +11,29 @@ much, and how short the usual intervals are.
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest
 
 from barlow_core.errors import BarlowError
-from study.statistics.resampling import DRAWS, REPLICATES, Clusters, ids_of
-
-CONFIDENCE = 0.95
-
-NOBODY = "nobody answered"
-ONE_ITEM = "one item only: the interval says nothing about other items"
-ONE_WORKER = "one worker only: the interval says nothing about other workers"
-NO_ITEMS = "no item has a value"
-ONE_VALUE = "one item only on a side: nothing to resample, so no interval"
-ONE_OF_BOTH = "one item and one worker: nothing to resample, so no interval"
-ALL_THE_SAME = "all answers are the same: nothing to resample, so no interval"
-ALL_OR_NONE = (
-    "all answers are the same: the interval is Clopper and Pearson's for {n} independent answers, as many as there are {what}"
+from study.statistics.estimates import (
+    ALL_THE_SAME,
+    CONFIDENCE,
+    NO_ITEMS,
+    NOBODY,
+    ONE_VALUE,
+    Estimate,
+    all_or_none,
+    check_settings,
+    estimate_of,
+    percentiles,
+    tails,
+    within,
 )
-SOMETIMES_UNDEFINED = "defined in {share:.0%} of the resamples only; the interval is from those"
-RARELY_DEFINED = "defined in fewer than half of the resamples, so no interval"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval and what it rests on.
-
-    Attributes:
-        value, low, high: None where they are undefined; `reason` says why.
-        n: answers.
-        n_items, n_workers: that these answers are about and from.
-        confidence: of the interval.
-        reason: why something is missing, or what the interval leaves out; None when there is nothing to say.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    n_items: int
-    n_workers: int
-    confidence: float = CONFIDENCE
-    reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON or a row of a table."""
-        return asdict(self)
-
-
-class Sizes(NamedTuple):
-    """How many items and workers an estimate rests on, where it counts items."""
-
-    n_items: int
-    n_workers: int
-
-    @property
-    def n(self) -> int:
-        return self.n_items
+from study.statistics.resampling import DRAWS, REPLICATES, Clusters, ids_of
 
 
 def mean(
@@ -116,7 +78,7 @@ def shares(
     table = np.asarray(hits, dtype=np.float64)
     clusters = _clusters(np.ones(len(table), dtype=bool), items, workers)
     estimates = _ratios(table, np.ones((len(table), 1)), clusters, confidence, replicates, seed)
-    return [_all_or_none(estimate) if estimate.value in (0.0, 1.0) else _within(estimate) for estimate in estimates]
+    return [all_or_none(estimate) if estimate.value in (0.0, 1.0) else within(estimate) for estimate in estimates]
 
 
 def share(
@@ -236,7 +198,7 @@ def share_of_items_above(
     drawn = clusters.resampled_shares_above(numbers, threshold, replicates=replicates, seed=seed)
     drawn += value - np.nanmean(drawn)
     estimate = percentiles(value, drawn, clusters, confidence)
-    return _all_or_none(estimate) if value in (0.0, 1.0) and estimate.low == estimate.high else _within(estimate)
+    return all_or_none(estimate) if value in (0.0, 1.0) and estimate.low == estimate.high else within(estimate)
 
 
 def item_mean(values: ArrayLike, *, confidence: float = CONFIDENCE, replicates: int = REPLICATES, seed: int = 0) -> Estimate:
@@ -250,18 +212,13 @@ def item_mean(values: ArrayLike, *, confidence: float = CONFIDENCE, replicates: 
     """
     check_settings(confidence, replicates)
     numbers = _given(values)
-    n = len(numbers)
-    if not n:
+    if not len(numbers):
         return Estimate(None, None, None, 0, 0, 0, confidence, NO_ITEMS)
-    value = float(numbers.mean())
-    if n == 1 or (numbers == numbers[0]).all():
-        return Estimate(value, None, None, n, n, 0, confidence, ONE_VALUE if n == 1 else ALL_THE_SAME)
-    low, high = np.quantile(_resampled_means(numbers, replicates, np.random.default_rng(seed)), _tails(confidence))
-    return Estimate(value, float(low), float(high), n, n, 0, confidence, None)
+    return _over_items([numbers], [np.random.default_rng(seed)], confidence, replicates)
 
 
 def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> Estimate:
-    """The share of items that are hits, with Wilson's interval (by statsmodels), which takes items as independent.
+    """The share of items that are hits, with Wilson's interval (by scipy, which is exact at 0 and 1), which takes items as independent.
 
     For what only all answers of an item together have, such as its vote; see `item_mean`. Settings of a bootstrap are taken and not used.
 
@@ -273,8 +230,8 @@ def item_share(hits: ArrayLike, *, confidence: float = CONFIDENCE, **_: Any) -> 
     n = len(table)
     if not n:
         return Estimate(None, None, None, 0, 0, 0, confidence, NO_ITEMS)
-    low, high = proportion_confint(int(table.sum()), n, alpha=1 - confidence, method="wilson")
-    return Estimate(float(table.mean()), float(low), float(high), n, n, 0, confidence, None)
+    interval = binomtest(int(table.sum()), n).proportion_ci(confidence, method="wilson")
+    return Estimate(float(table.mean()), float(interval.low), float(interval.high), n, n, 0, confidence, None)
 
 
 def item_difference(
@@ -290,24 +247,32 @@ def item_difference(
     if not len(sides[0]) or not len(sides[1]):
         which = "second" if len(sides[0]) else "first"
         return Estimate(None, None, None, n, n, 0, confidence, f"no items on the {which} side")
-    value = float(sides[0].mean() - sides[1].mean())
-    both = np.concatenate(sides)
-    if min(map(len, sides)) == 1 or (both == both[0]).all():
+    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2)]
+    return _over_items(sides, streams, confidence, replicates)
+
+
+def _over_items(
+    sides: Sequence[np.ndarray], streams: Sequence[np.random.Generator], confidence: float, replicates: int
+) -> Estimate:
+    """The mean of one side, or that minus the mean of a second one, each side's items resampled by a stream of its own."""
+    n = sum(map(len, sides))
+    value = float(_first_minus_second([side.mean() for side in sides]))
+    everything = np.concatenate(sides)
+    if min(map(len, sides)) == 1 or (everything == everything[0]).all():
         reason = ONE_VALUE if min(map(len, sides)) == 1 else ALL_THE_SAME
         return Estimate(value, None, None, n, n, 0, confidence, reason)
-    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2)]
     drawn = [_resampled_means(side, replicates, stream) for side, stream in zip(sides, streams, strict=True)]
-    low, high = np.quantile(drawn[0] - drawn[1], _tails(confidence))
+    low, high = np.quantile(_first_minus_second(drawn), tails(confidence))
     return Estimate(value, float(low), float(high), n, n, 0, confidence, None)
+
+
+def _first_minus_second(means: Sequence[Any]) -> Any:
+    return means[0] if len(means) == 1 else means[0] - means[1]
 
 
 def _given(values: ArrayLike) -> np.ndarray:
     numbers = np.asarray(values, dtype=np.float64)
     return numbers[~np.isnan(numbers)]
-
-
-def _tails(confidence: float) -> list[float]:
-    return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
 def _resampled_means(numbers: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
@@ -347,45 +312,3 @@ def _ratios(
         else:
             estimates.append(percentiles(value, ratios[:, k], clusters, confidence))
     return estimates
-
-
-def percentiles(value: float, drawn: np.ndarray, clusters: Clusters | Sizes, confidence: float) -> Estimate:
-    if clusters.n_items == clusters.n_workers == 1:
-        return estimate_of(value, None, None, clusters, confidence, ONE_OF_BOTH)
-    drawn, share_defined = drawn[~np.isnan(drawn)], float(np.mean(~np.isnan(drawn)))
-    if share_defined < 0.5:
-        return estimate_of(value, None, None, clusters, confidence, RARELY_DEFINED)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    reasons = [ONE_ITEM] * (clusters.n_items == 1) + [ONE_WORKER] * (clusters.n_workers == 1)
-    if share_defined < 0.95:
-        reasons.append(SOMETIMES_UNDEFINED.format(share=share_defined))
-    return estimate_of(value, float(low), float(high), clusters, confidence, "; ".join(reasons) or None)
-
-
-def estimate_of(
-    value: float | None, low: float | None, high: float | None, clusters: Clusters | Sizes, confidence: float, reason: str | None
-) -> Estimate:
-    number = None if value is None else float(value)
-    return Estimate(number, low, high, clusters.n, clusters.n_items, clusters.n_workers, confidence, reason)
-
-
-def _within(estimate: Estimate) -> Estimate:
-    """A share's interval, cut at 0 and 1."""
-    if estimate.low is None or estimate.high is None:
-        return estimate
-    return replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
-
-
-def _all_or_none(estimate: Estimate) -> Estimate:
-    """Clopper and Pearson's interval for a share of 0 or 1, counting the rarer kind of cluster as independent answers."""
-    what, n = min([("items", estimate.n_items), ("workers", estimate.n_workers)], key=lambda kind: kind[1])
-    low, high = proportion_confint(n if estimate.value else 0, n, alpha=1 - estimate.confidence, method="beta")
-    return replace(estimate, low=float(low), high=float(high), reason=ALL_OR_NONE.format(n=n, what=what))
-
-
-def check_settings(confidence: float, replicates: int) -> None:
-    """Raise a BarlowError unless these are settings of a bootstrap."""
-    if not 0 < confidence < 1:
-        raise BarlowError(f"The confidence is {confidence}; expected a number between 0 and 1, such as 0.95.")
-    if replicates < 1:
-        raise BarlowError(f"The number of replicates is {replicates}; expected 1 or more, 2000 for numbers to quote.")

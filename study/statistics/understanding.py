@@ -23,7 +23,8 @@ from scipy.stats import permutation_test, rankdata, spearmanr, t
 
 from barlow_core.wording import count
 from study.statistics.differences import holm
-from study.statistics.uncertainty import CONFIDENCE, REPLICATES, check_settings
+from study.statistics.estimates import CONFIDENCE, check_settings
+from study.statistics.resampling import REPLICATES
 
 CAUSES = ("ber", "activation", "mutual_information", "salience")
 OUTCOMES = ("ease", "confidence", "short", "long", "concatenated")

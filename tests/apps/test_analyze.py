@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core.cli import cli
 from barlow_core.storage.shipped import apps_dir
-from study.agreement.cosine import description_agreement, load_vectors
+from study.agreement import description_agreement, load_vectors
 from study.analysis import Analysis, Filters, load_study
 from study.answers.exclusion import ExclusionRule
 from study.report import all_sections

@@ -30,7 +30,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
 from barlow_core.training import adversarial
 from barlow_core.training.adversarial import l2_pgd, train
-from study.agreement.cosine import load_vectors
+from study.agreement import load_vectors
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.wording import count
-from study.agreement.cosine import KINDS
+from study.agreement.descriptions import KINDS
 from study.analysis import Analysis
 from study.answers.tokenization import AS_THE_PAPER
 from study.report import charts

@@ -28,7 +28,7 @@ from study.report.wording import (
     share,
     with_interval,
 )
-from study.statistics.uncertainty import Estimate
+from study.statistics.estimates import Estimate
 
 TITLE = "Ease and confidence"
 PACKAGES = ("numpy", "scipy", "pandas")

@@ -16,19 +16,11 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from barlow_core.errors import BarlowError
-from study.agreement.cosine import (
-    STOP_WORDS,
-    Wording,
-    agreement,
-    agreements_and_pairs,
-    answer_similarity,
-    coverage,
-    description_agreement,
-    item_agreement,
-    load_vectors,
-    words_needed,
-)
+from study.agreement import load_vectors
+from study.agreement.cosine import agreement, agreements_and_pairs, answer_similarity, description_agreement, item_agreement
+from study.agreement.coverage import coverage, words_needed
 from study.agreement.paper_items import compare_with_paper
+from study.answers.tokenization import STOP_WORDS, Wording
 
 GREENHOUSE = ["plant", "colorful flowers", "leafy greens", "bunch of plants", "plant"]
 SHARK = ["structure", "high contrast lines", "Psychedelic colors", "triangle"]
@@ -183,7 +175,7 @@ def test_it_is_the_mean_of_gensims_n_similarity_over_pairs(google: KeyedVectors,
 def test_many_items_at_once_give_what_each_gives_alone(
     google: KeyedVectors, kind: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.agreement.cosine._BLOCK", block)
+    monkeypatch.setattr("study.agreement.descriptions.BLOCK", block)
     rng = np.random.default_rng(1)
     words = "plant colorful flowers leafy greens of canid triangle tube human".split()  # noqa: SIM905
 

@@ -10,8 +10,9 @@ import pytest
 from gensim.models import KeyedVectors
 
 from barlow_core.errors import BarlowError
-from study.agreement.cosine import Wording, load_vectors
+from study.agreement import load_vectors
 from study.agreement.names import feature_names
+from study.answers.tokenization import Wording
 
 
 @pytest.fixture(scope="module")

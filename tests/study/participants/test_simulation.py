@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from barlow_core.errors import BarlowError
-from study.agreement.cosine import item_agreement, load_vectors
+from study.agreement import item_agreement, load_vectors
 from study.answers.tokenization import STOP_WORDS
 from study.errors import RefusedError
 from study.participants.simulated_vocabulary import CONCEPTS, EMPTY, LONG

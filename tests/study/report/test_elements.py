@@ -14,7 +14,7 @@ from study.report import Figure
 from study.report.charts import MOST_POINTS, binned, cloud, staircase, thinned
 from study.report.elements import csv_bytes
 from study.report.wording import decimal, how, inline, interval, markdown, p_text, p_value, share, with_interval
-from study.statistics.uncertainty import Estimate
+from study.statistics.estimates import Estimate
 
 
 def make(**changes: object) -> Figure:

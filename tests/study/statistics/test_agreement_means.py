@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.statistics import uncertainty
+from study.statistics import estimates
 from study.statistics.agreement_means import ONE_PAIR, PairMeans
 
 
@@ -57,13 +57,13 @@ def test_differences_of_pair_means_share_their_resamples() -> None:
 
 def test_pair_means_of_nothing_and_of_one() -> None:
     nothing = PairMeans(np.zeros((0, 1)), [], [], [], replicates=10)
-    assert (nothing.mean(0).value, nothing.mean(0).reason) == (None, uncertainty.NO_ITEMS)
+    assert (nothing.mean(0).value, nothing.mean(0).reason) == (None, estimates.NO_ITEMS)
     one = PairMeans([[0.5]], ["a"], ["u"], ["v"], replicates=10).mean(0)
     assert (one.value, one.low, one.reason) == (0.5, None, ONE_PAIR)
     same = PairMeans([[0.5], [0.5]], ["a", "b"], ["u", "u"], ["v", "v"], replicates=50).mean(0)
-    assert (same.value, same.low, same.reason) == (0.5, None, uncertainty.ALL_THE_SAME)
+    assert (same.value, same.low, same.reason) == (0.5, None, estimates.ALL_THE_SAME)
     sides = [[True, False], [False, True]]
     two = PairMeans([[0.5], [0.7]], ["a", "b"], ["u", "u"], ["v", "v"], sides=sides, replicates=50)
-    assert two.difference(0, 0, 1).reason == uncertainty.ONE_VALUE
+    assert two.difference(0, 0, 1).reason == estimates.ONE_VALUE
     empty = PairMeans([[0.5], [np.nan]], ["a", "b"], ["u", "u"], ["v", "v"], sides=sides, replicates=50)
     assert empty.difference(0, 0, 1).reason == "no items on the second side"

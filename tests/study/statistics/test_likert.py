@@ -13,7 +13,7 @@ from scipy.stats import binomtest, permutation_test
 
 from barlow_core.errors import BarlowError
 from study.answers.table import PREFERENCES
-from study.statistics import likert, uncertainty
+from study.statistics import estimates, likert
 
 FAST: dict[str, Any] = {"replicates": 100}
 
@@ -72,7 +72,7 @@ def test_mean_ratings_come_with_what_they_rest_on(answers: pd.DataFrame) -> None
         ["label", "top", 4.0, 3, 1, 3],
         ["prediction", "top", 1.25, 4, 1, 4],
     ]
-    assert table["reason"].tolist() == [uncertainty.ALL_THE_SAME, uncertainty.ONE_ITEM, uncertainty.ONE_ITEM]
+    assert table["reason"].tolist() == [estimates.ALL_THE_SAME, estimates.ONE_ITEM, estimates.ONE_ITEM]
     whole = likert.averages(answers, "ease", **FAST)
     assert whole.loc[0, "value"] == pytest.approx(23 / 9)
 

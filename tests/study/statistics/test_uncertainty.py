@@ -9,8 +9,9 @@ import pytest
 from scipy.stats import binomtest, bootstrap
 
 from barlow_core.errors import BarlowError
-from study.statistics import uncertainty
-from study.statistics.uncertainty import Clusters, Estimate
+from study.statistics import estimates, uncertainty
+from study.statistics.estimates import Estimate
+from study.statistics.resampling import Clusters
 
 
 def study(n_items: int = 30, n_workers: int = 12, per_item: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,6 +134,8 @@ def test_when_all_or_none_are_hits_the_interval_is_clopper_and_pearsons_of_the_r
     oracle = binomtest(12 * everyone, 12).proportion_ci(method="exact")
     assert estimate.value == float(everyone)
     np.testing.assert_allclose([estimate.low, estimate.high], [oracle.low, oracle.high], atol=1e-9)
+    end = 0.025 ** (1 / 12)  # solved by hand: all 12 are hits with a chance of 2.5 %
+    assert (estimate.low, estimate.high) == pytest.approx((end, 1.0) if everyone else (0.0, 1 - end))
     assert "12 independent answers, as many as there are workers" in (estimate.reason or "")
 
 
@@ -195,11 +198,11 @@ def test_what_cannot_have_an_interval_says_why() -> None:
     lone = uncertainty.mean([4.0], ["a"], ["b"])
     assert (lone.value, lone.low, lone.high) == (4.0, None, None)
     same = uncertainty.mean([4.0, 4.0], ["a", "b"], ["b", "c"])
-    assert (same.value, same.low, same.reason) == (4.0, None, uncertainty.ALL_THE_SAME)
+    assert (same.value, same.low, same.reason) == (4.0, None, estimates.ALL_THE_SAME)
     pair = uncertainty.mean([4.0, 2.0], ["a", "a"], ["b", "b2"])
-    assert (pair.low, pair.high, pair.reason) == (2.0, 4.0, uncertainty.ONE_ITEM)
+    assert (pair.low, pair.high, pair.reason) == (2.0, 4.0, estimates.ONE_ITEM)
     opposite = uncertainty.mean_difference([1.0, 2.0], [True, False], [False, True], ["a", "b"], [1, 2])
-    assert (opposite.value, opposite.low, opposite.reason) == (-1.0, None, uncertainty.RARELY_DEFINED)
+    assert (opposite.value, opposite.low, opposite.reason) == (-1.0, None, estimates.RARELY_DEFINED)
 
 
 def test_a_worker_with_nearly_all_answers_makes_the_interval_wide_and_leaves_it_defined() -> None:
@@ -274,11 +277,11 @@ def test_a_share_of_items_has_wilsons_interval() -> None:
 
 
 def test_values_of_items_where_there_is_little_to_say() -> None:
-    assert uncertainty.item_mean([]).reason == uncertainty.NO_ITEMS
+    assert uncertainty.item_mean([]).reason == estimates.NO_ITEMS
     assert uncertainty.item_mean([np.nan]).value is None
-    assert (uncertainty.item_mean([3.0]).value, uncertainty.item_mean([3.0]).reason) == (3.0, uncertainty.ONE_VALUE)
-    assert uncertainty.item_mean([3.0, 3.0]).reason == uncertainty.ALL_THE_SAME
+    assert (uncertainty.item_mean([3.0]).value, uncertainty.item_mean([3.0]).reason) == (3.0, estimates.ONE_VALUE)
+    assert uncertainty.item_mean([3.0, 3.0]).reason == estimates.ALL_THE_SAME
     assert uncertainty.item_difference([1.0, 2.0], []).reason == "no items on the second side"
     assert uncertainty.item_difference([], [1.0]).reason == "no items on the first side"
-    assert uncertainty.item_difference([1.0], [2.0, 3.0]).reason == uncertainty.ONE_VALUE
-    assert uncertainty.item_share([]).reason == uncertainty.NO_ITEMS
+    assert uncertainty.item_difference([1.0], [2.0, 3.0]).reason == estimates.ONE_VALUE
+    assert uncertainty.item_share([]).reason == estimates.NO_ITEMS
