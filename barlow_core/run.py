@@ -16,8 +16,9 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -30,8 +31,9 @@ from filelock import FileLock, Timeout
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.columns import column_digest
+from barlow_core.benchmark.masks import check_masks, mask_digest
 from barlow_core.errors import BarlowError, BusyError
-from barlow_core.storage.files import write_json, write_parquet
+from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
@@ -178,7 +180,7 @@ class Run:
     def benchmark(self) -> Benchmark:
         """The images, labels and predictions of this run."""
         table = self._table("images.parquet", f"Import the benchmark again: barlow import IMAGES --run {self.path} --overwrite")
-        return Benchmark.from_table(self._images_dir(), table, self.info["class_names"])
+        return replace(Benchmark.from_table(self._images_dir(), table, self.info["class_names"]), masks=self._masks())
 
     def _images_dir(self) -> Path:
         """Where the images are: at their recorded place, or at the same place relative to a run folder that was moved."""
@@ -187,8 +189,16 @@ class Run:
         return moved if moved.is_dir() and not recorded.is_dir() else recorded
 
     def save_benchmark(self, benchmark: Benchmark) -> None:
-        """Write images.parquet and the digests of `benchmark`; stages made from other data become stale."""
+        """Write images.parquet and the digests of `benchmark`; stages made from other data become stale.
+
+        Masks that the run has stay where the images are the same ones.
+        """
         images_dir = Path(benchmark.images_dir).resolve()
+        same_images = self.info.get("data", {}).get("images") == benchmark.images_digest
+        masks = (self._masks() if same_images else {}) | dict(benchmark.masks)
+        check_masks(masks, len(benchmark))
+        benchmark = replace(benchmark, masks=masks)
+        self._save_masks(masks)
         write_parquet(self.path / "images.parquet", benchmark.table)
         self.info |= {
             "data": {"images": benchmark.images_digest, "outcome": benchmark.outcome_digest},
@@ -199,6 +209,61 @@ class Run:
         write_json(self._info_path, self.info)
         self.__dict__["benchmark"] = benchmark
 
+    def add_mask(self, name: str, mask: np.ndarray, *, source: str | Path | None = None) -> None:
+        """Keep a choice of images under a name; `explain_run(run, keys=["mask:NAME"])` explains them as a group.
+
+        A mask of that name that is there already gives way, and what was explained with it becomes stale, where the two differ.
+
+        Args:
+            mask: (N,) bool, in the order of the benchmark's images.
+            source: where it comes from, such as a file; kept in run.json.
+
+        Raises:
+            BarlowError: no name, another shape or dtype, or a mask that chooses no image.
+        """
+        check_masks({name: np.asarray(mask)}, len(self.benchmark))
+        masks = {**self.benchmark.masks, name: np.asarray(mask)}
+        with self.lock():
+            self._save_masks(masks, {name: None if source is None else str(source)})
+            write_json(self._info_path, self.info)
+            self.__dict__["benchmark"] = replace(self.benchmark, masks=masks)
+
+    def _mask_path(self, digest: str) -> Path:
+        return self.path / "masks" / f"{digest}.npy"
+
+    def _masks(self) -> dict[str, np.ndarray]:
+        masks = {}
+        for name, about in self.info.get("masks", {}).items():
+            path = self._mask_path(about["digest"])
+            try:
+                masks[name] = np.load(path, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise BarlowError(
+                    f"{path}, the mask {name!r}, is missing or damaged ({error}). Add it again: barlow explain {self.path} "
+                    f"--mask {name}={about['source'] or 'FILE'}"
+                ) from error
+        return masks
+
+    def _save_masks(self, masks: Mapping[str, np.ndarray], sources: Mapping[str, str | None] | None = None) -> None:
+        """Write masks, and what run.json says of them; the caller writes run.json.
+
+        A file is named by its content, so that none changes under a run.json that speaks of it.
+        """
+        known, found = self.info.get("masks", {}), {}
+        for name, mask in masks.items():
+            found[name] = {
+                "source": (sources or {}).get(name),
+                "digest": mask_digest(mask),
+                "n_images": int(np.count_nonzero(mask)),
+                "added": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            if known.get(name, {}).get("digest") == found[name]["digest"]:
+                found[name] = known[name]
+            with atomic_write(self._mask_path(found[name]["digest"])) as temporary, temporary.open("wb") as file:
+                np.save(file, mask)
+        if found or known:
+            self.info["masks"] = found
+
     # --- stages
 
     def recorded(self, stage: str) -> dict[str, Any] | None:
@@ -207,12 +272,20 @@ class Run:
         return found
 
     def record(
-        self, stage: str, *, key: str, settings: dict[str, Any], seconds: float, columns: Sequence[str] = (), **more: Any
+        self,
+        stage: str,
+        *,
+        key: str,
+        settings: dict[str, Any],
+        seconds: float,
+        columns: Sequence[str] = (),
+        masks: Sequence[str] = (),
+        **more: Any,
     ) -> None:
-        """Write down that `stage` is finished: from what (also from which columns of the metadata), how, at what cost."""
+        """Write down that `stage` is finished: from what (also which columns of the metadata and masks), how, at what cost."""
         self.info["stages"][stage] = {
             "key": key,
-            "made_from": self._upstream(stage) | self._columns(columns),
+            "made_from": self._upstream(stage) | self._columns(columns) | self._digests_of(masks),
             "settings": settings,
             "seconds": round(seconds, 2),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -241,12 +314,21 @@ class Run:
                 digests[name] = None
         return {"columns": digests} if digests else {}
 
+    def _digests_of(self, masks: Iterable[str]) -> dict[str, dict[str, str | None]]:
+        """What stands for masks; None for one that is not there (any more)."""
+        known = self.info.get("masks", {})
+        digests = {name: known[name]["digest"] if name in known else None for name in masks}
+        return {"masks": digests} if digests else {}
+
     def is_current(self, stage: str) -> bool:
         """Whether `stage` is finished and everything that it was made from is unchanged, all the way up."""
         record = self.recorded(stage)
         return (
             record is not None
-            and record["made_from"] == self._upstream(stage) | self._columns(record["made_from"].get("columns", ()))
+            and record["made_from"]
+            == self._upstream(stage)
+            | self._columns(record["made_from"].get("columns", ()))
+            | self._digests_of(record["made_from"].get("masks", ()))
             and all(self.is_current(name) for name in UPSTREAM[stage] if name in STAGES)
         )
 

@@ -55,7 +55,7 @@ def explain_run(
 
     Args:
         groupings: of `all_groups`: "label", "prediction", "union", "pair", "all", columns of the metadata and products of such.
-        keys: further groups by name, such as "pair:cat+dog".
+        keys: further groups by name, such as "pair:cat+dog", or "mask:night" (see `Run.add_mask`).
         checks: how what is found is checked; see `Checks` for what None does.
         engine: "local" or "ray", see `engine.run_shards`.
         workers: processes; None for one a core.
@@ -72,7 +72,7 @@ def explain_run(
     benchmark = run.benchmark
     checks = (checks or Checks()).resolved(benchmark)
     groups = all_groups(benchmark, groupings)
-    groups += [parse(benchmark, key) for key in keys if key not in {group.key for group in groups}]
+    groups += [parse(benchmark, key) for key in dict.fromkeys(keys) if key not in {group.key for group in groups}]
     memory = information_folder(run, chosen, checks)
     kept = [column_digest(benchmark, column) for column in checks.columns]
     trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept)
@@ -113,8 +113,14 @@ def explain_run(
         write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
         record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys))
         by = dict.fromkeys(group.grouping for group in groups)
-        columns = sorted({*checks.columns, *(column for grouping in by for column in columns_of(benchmark, grouping))})
-        run.record("explain", key=key, settings=record.to_dict(), seconds=time.monotonic() - started, columns=columns)
+        run.record(
+            "explain",
+            key=key,
+            settings=record.to_dict(),
+            seconds=time.monotonic() - started,
+            columns=sorted({*checks.columns, *(column for grouping in by for column in columns_of(benchmark, grouping))}),
+            masks=[group.name for group in groups if group.grouping == "mask"],
+        )
         shutil.rmtree(run.path / "explain")
         for other in memory.parent.parent.iterdir():
             if other != memory.parent:  # of features, labels or predictions that are no longer there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ class Benchmark:
         attributes: N rows, the further columns of the metadata.
         skipped: file, row (line of the CSV, missing where there is none), reason; what skip_bad left out.
         notes: what an import read in another way than usual, inferred or left out, as sentences; () once stored and opened again.
+        masks: name -> (N,) bool, images that somebody chose to explain as a group.
     """
 
     images_dir: Path
@@ -55,6 +56,7 @@ class Benchmark:
     attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     skipped: pd.DataFrame = field(default_factory=no_skipped)
     notes: tuple[str, ...] = ()
+    masks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def from_csv(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from barlow_core.analyses.checks import HELD_OUT
-from barlow_core.cli.shared import Channels, missing_option, options
+from barlow_core.cli.shared import Channels, NamedFile, missing_option, options
 from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS
 from barlow_core.information import ESTIMATORS
@@ -115,6 +115,14 @@ explain_options = options(
         help="Group by this column of the metadata as well, or by a product such as 'label*COLUMN'; may be given several times.",
     ),
     click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times."),
+    click.option(
+        "--mask",
+        "masks",
+        multiple=True,
+        type=NamedFile(),
+        help="One more group, called mask:NAME: the images that FILE names, one a line, or of which a column of true and false says "
+        "so. May be given several times; the run keeps it.",
+    ),
     click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
     click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),
     click.option("--delta", type=float, default=0.1, show_default=True, help="A failure mode has ER > BER + delta."),

@@ -85,7 +85,13 @@ def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwri
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
 
 
-@click.command(epilog=example("barlow explain runs/mine --depth 2 --delta 0.05", "barlow explain runs/mine --group pair:cat+dog"))
+@click.command(
+    epilog=example(
+        "barlow explain runs/mine --depth 2 --delta 0.05",
+        "barlow explain runs/mine --group pair:cat+dog",
+        "barlow explain runs/mine --mask night=night.txt",
+    )
+)
 @run_argument
 @explain_options
 @quiet_option
@@ -262,12 +268,25 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, False)}
 
 
-def _explain(run: Run, *, groupings: Sequence[str], by: Sequence[str], **settings: Any) -> None:
+def _explain(
+    run: Run,
+    *,
+    groupings: Sequence[str],
+    by: Sequence[str],
+    keys: Sequence[str],
+    masks: Sequence[tuple[str, Path]],
+    **settings: Any,
+) -> None:
     from barlow_core.analyses import Checks, explain_run
+    from barlow_core.benchmark.masks import read_mask
     from barlow_core.groups import n_without_value
 
+    for name, path in masks:
+        run.add_mask(name, read_mask(path, run.benchmark.names), source=path.resolve())
+    keys = [*keys, *(f"mask:{name}" for name, _ in masks)]
+
     checks = Checks(**{name: settings.pop(name) for name in CHECKS})
-    explain_run(run, checks=checks, groupings=[*groupings, *by], **settings)
+    explain_run(run, checks=checks, groupings=[*groupings, *by], keys=keys, **settings)
     for grouping in by:
         if n := n_without_value(run.benchmark, grouping):
             click.echo(f"{n:,} of {len(run.benchmark):,} images have no value in {grouping} and are in no group of it.", err=True)

@@ -111,6 +111,20 @@ class Channels(click.ParamType):
         return numbers
 
 
+class NamedFile(click.ParamType):
+    """NAME=FILE, as a pair."""
+
+    name = "NAME=FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        name, separator, path = value.partition("=")
+        if not (name.strip() and separator and path):
+            self.fail(f"{value!r} is not NAME=FILE, such as night=night.txt.", param, ctx)
+        return name.strip(), Path(path)
+
+
 def example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 

@@ -2,7 +2,8 @@
 
 A group is named by its key: `label:truck` (all images labelled truck: false negatives), `prediction:truck` (all images
 predicted as truck: false positives), `pair:cat+dog` (images of two classes that are taken for each other),
-`union:cat` (labelled or predicted cat), `all:images` (the whole benchmark), `mask:NAME` (any images you choose).
+`union:cat` (labelled or predicted cat), `all:images` (the whole benchmark), `mask:NAME` (any images you choose, see
+`Run.add_mask`).
 
 A column of the metadata is a grouping as well: `camera:phone` are the images whose column camera says phone. A product
 of label or prediction and columns is one too, and has a group for each combination that occurs: `label*camera:cat*phone`. In a

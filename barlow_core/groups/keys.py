@@ -17,6 +17,7 @@ from barlow_core.groups.group import (
     Group,
     all_images,
     by_label,
+    by_mask,
     by_prediction,
     class_index,
     confused_pair,
@@ -37,6 +38,8 @@ def parse(benchmark: Benchmark, key: str) -> Group:
         return all_images(benchmark)
     if separator and grouping == "pair":
         return confused_pair(benchmark, *_split_pair(benchmark, name))
+    if separator and grouping == "mask":
+        return _stored_mask(benchmark, name)
     if separator and grouping in CLASS_GROUPINGS:
         return {"label": by_label, "prediction": by_prediction, "union": union}[grouping](benchmark, name)
     if separator and (PRODUCT in grouping or is_column(benchmark, grouping)):
@@ -102,6 +105,13 @@ def n_without_value(benchmark: Benchmark, grouping: str) -> int:
     if grouping in GROUPINGS:
         return 0
     return int(np.any([factor.codes < 0 for factor in factors_of(benchmark, grouping)], axis=0).sum())
+
+
+def _stored_mask(benchmark: Benchmark, name: str) -> Group:
+    if name not in benchmark.masks:
+        known = f"There are: {', '.join(benchmark.masks)}." if benchmark.masks else "There is none yet."
+        raise BarlowError(f"No mask is called {name!r}. {known} Add one: barlow explain RUN --mask {name or 'NAME'}=FILE")
+    return by_mask(benchmark.masks[name], name)
 
 
 def _class_groups(benchmark: Benchmark, grouping: str) -> list[Group]:

@@ -60,6 +60,15 @@ def test_a_node_is_chosen_by_its_address(explained_run: Run, open_page: Opener) 
     assert 'aria-selected="true"' in html(page), "a node that is not there: the best failure mode"
 
 
+def test_a_group_of_ones_own_choice_has_a_page(planted_run: Run, open_page: Opener) -> None:
+    planted_run.add_mask("odd places", np.arange(120) % 2 == 1)
+    explain_run(planted_run, keys=["mask:odd places"], workers=1)
+    page = open_page(planted_run, grouping="mask", class_="odd places")
+    assert heading(page) == "Images chosen as odd places"
+    n_failures = int(planted_run.benchmark.failure[1::2].sum())
+    assert f"{n_failures} of 60" in html(page)
+
+
 def test_address_and_controls_agree(explained_run: Run, open_page: Opener) -> None:
     page = open_page(explained_run, grouping="prediction", class_="cat", depth="2")
     assert page.selectbox(key="choose name").value == "cat"
