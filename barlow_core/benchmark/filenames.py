@@ -145,3 +145,21 @@ def _by_unicode(images_dir: Path, path: str, folders: dict[Path, dict[str, list[
             return None
         place /= part if part in names else names[0]
     return place.relative_to(images_dir).as_posix()
+
+
+def find_images(wanted: pd.Series, images: pd.Series) -> np.ndarray:
+    """(M,) int64: the position among `images` of each of `wanted`, by path or else by bare name; -1 where not one."""
+    positions = _positions(wanted, images, ~images.duplicated())
+    bare = images.str.rpartition("/")[2]
+    found = np.where(positions < 0, _positions(wanted, bare, ~bare.duplicated(keep=False)), positions)
+    if (found >= 0).all() or "".join(images).isascii():
+        return found
+    by_letters = [names.map(unicode_key) for names in (wanted, images, bare)]
+    for names in by_letters[1:]:
+        found = np.where(found < 0, _positions(by_letters[0], names, ~names.duplicated(keep=False)), found)
+    return found
+
+
+def _positions(wanted: pd.Series, known: pd.Series, usable: pd.Series) -> np.ndarray:
+    where = np.flatnonzero(usable)
+    return np.append(where, -1)[pd.Index(known.iloc[where]).get_indexer(pd.Index(wanted))]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import posixpath
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from barlow_core.benchmark.filenames import find_images
 from barlow_core.errors import BarlowError
+from barlow_core.intake import read_table
+from barlow_core.intake.columns import candidates
 from barlow_core.wording import count
 
 EXPECTED = (
     "Expected one filename a line; a CSV with a column Filenames and one column of true and false; or an .npy array of one True or "
     "False an image, in the order of the import"
 )
-HEADERS = ("filename", "filenames")
+FILENAMES = ("filename", "filenames", "image", "path", "file")  # names of the column that names images
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _SHOWN = 3
 
@@ -25,9 +29,9 @@ def read_mask(path: str | Path, names: Sequence[str] | np.ndarray) -> np.ndarray
     """Read which images are chosen.
 
     Args:
-        path: text in UTF-8 with one filename a line (a first line "Filenames" may stand above them); or a CSV with the header
-            Filenames and one more column, of true and false (yes and no, 1 and 0, in any case), where images that are not listed
-            are not chosen; or an .npy array, (N,) bool. A filename is a relative path, or a bare name that one image alone has.
+        path: a table (see `read_table`) of filenames alone, with or without a header; or with one more column, of true and false
+            (yes and no, 1 and 0, in any case), where images that are not listed are not chosen; or an .npy array, (N,) bool.
+            A filename is a relative path, or a bare name that one image alone has.
         names: (N,) relative POSIX paths of all images.
 
     Returns:
@@ -77,55 +81,37 @@ def _read_array(path: Path, n_images: int) -> np.ndarray:
 
 
 def _read_text(path: Path, names: Sequence[str] | np.ndarray) -> np.ndarray:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if "".join(cells).strip()]
-    except OSError as error:
-        raise BarlowError(f"{path} cannot be read ({error.strerror or error}). {EXPECTED}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BarlowError(f"{path} is no UTF-8 text of that kind ({error}). {EXPECTED}.") from error
-    if not rows:
-        raise BarlowError(f"{path} is empty. {EXPECTED}.")
-    header = [cell.casefold() for cell in rows[0][1]]
-    named = next((header.index(one) for one in HEADERS if one in header), None)
-    width = len(header)
-    if width > 2 or (width == 2 and named is None):
-        raise BarlowError(f"{path} begins with the columns {', '.join(map(repr, rows[0][1]))}. {EXPECTED}.")
-    body = rows if named is None else rows[1:]
-    return _chosen(path, body, named or 0, width, names)
+    table = read_table(path, expected="filenames, one a line, or a CSV of filenames and true or false", one_column=True)
+    table.refuse_misfits()
+    header, lines = table.header, table.lines.tolist()
+    columns = [table.text(i).tolist() for i in range(len(header))]
+    named = candidates(header, FILENAMES)
+    if not named and len(header) == 1:  # no header: its place is taken by the first filename
+        columns, lines = [[header[0], *columns[0]]], [1, *lines]
+    elif len(named) != 1 or len(header) > 2:
+        raise BarlowError(f"{path} has the columns {', '.join(map(repr, header))}. {EXPECTED}.")
+    at = header.index(named[0]) if named else 0
+    chosen = columns[1 - at] if len(columns) == 2 else ["true"] * len(lines)
+    return _chosen(path, lines, columns[at], chosen, names)
 
 
 def _chosen(
-    path: Path, rows: list[tuple[int, list[str]]], named: int, width: int, names: Sequence[str] | np.ndarray
+    path: Path, lines: Sequence[int], filenames: Sequence[str], chosen: Sequence[str], names: Sequence[str] | np.ndarray
 ) -> np.ndarray:
-    """The mask that rows of `width` cells say, the filename in cell `named`."""
-    place = _places(names)
+    """The mask where rows say of a filename whether it is chosen."""
+    tidy = pd.Series([posixpath.normpath(name.replace("\\", "/")) for name in filenames], dtype="str")
     said = np.full(len(names), -1)
     problems = []
-    for line, cells in rows:
-        image = place.get(cells[named].replace("\\", "/").removeprefix("./"), -1) if len(cells) == width else -1
-        value = cells[1 - named].casefold() if len(cells) == width == 2 else "true"
-        if len(cells) != width:
-            problems.append(f"line {line} has {count(len(cells), 'value')} instead of {width}")
-        elif image < 0:
-            problems.append(f"line {line}: {cells[named]!r} names no image, or more than one")
+    for line, name, image, value in zip(lines, filenames, find_images(tidy, pd.Series(names, dtype="str")), chosen, strict=True):
+        if image < 0:
+            problems.append(f"line {line}: {name!r} names no image, or more than one")
         elif said[image] >= 0:
-            problems.append(f"line {line}: {cells[named]!r} was named before")
-        elif value not in (*TRUE, *FALSE):
-            problems.append(f"line {line}: {cells[1 - named]!r} is neither true nor false")
+            problems.append(f"line {line}: {name!r} was named before")
+        elif value.casefold() not in (*TRUE, *FALSE):
+            problems.append(f"line {line}: {value!r} is neither true nor false")
         else:
-            said[image] = value in TRUE
+            said[image] = value.casefold() in TRUE
     if problems:
         more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
         raise BarlowError(f"{path}: {'; '.join(problems[:_SHOWN])}{more}. {EXPECTED}.")
     return said == 1
-
-
-def _places(names: Sequence[str] | np.ndarray) -> dict[str, int]:
-    """Position of every image by its bare name, where one image alone has it, and by its path."""
-    bare: dict[str, int] = {}
-    for i, name in enumerate(names):
-        last = PurePosixPath(name).name
-        bare[last] = -1 if last in bare else i
-    return bare | {str(name): i for i, name in enumerate(names)}

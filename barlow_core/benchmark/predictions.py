@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.benchmark.class_names import Classes
-from barlow_core.benchmark.filenames import unicode_key
+from barlow_core.benchmark.filenames import find_images
 from barlow_core.benchmark.metadata import Columns, duplicates, read_metadata, score_pattern
 from barlow_core.benchmark.problems import Problems
 from barlow_core.benchmark.scores import ScoreColumns, find_scores, from_columns, largest
@@ -137,7 +137,7 @@ def match_table(
     problems.notes += of_csv.notes
     problems.missing = of_csv.missing
     of_csv.add(duplicates(table["path"], table["row"].to_numpy(), of_csv.unit))
-    image_of_row = _find(table["path"], images)
+    image_of_row = find_images(table["path"], images)
     twice = pd.Series(image_of_row).duplicated().to_numpy() & (image_of_row >= 0)
     of_csv.add_where(twice & ~of_csv.bad(len(table)), "names an image that has a prediction already")
     of_csv.add_where((image_of_row < 0) & ~of_csv.bad(len(table)), "names no image, or more than one: write its path")
@@ -178,24 +178,6 @@ def from_scores(table: pd.DataFrame, scores: ScoreColumns, classes: Classes, pro
     best, confidence, table = from_columns(table, scores, problems)
     of_column = np.array([*known, np.nan])
     return table.assign(prediction=of_column[np.where(np.isnan(best), -1, best).astype(np.int64)], confidence=confidence)
-
-
-def _find(wanted: pd.Series, images: pd.Series) -> np.ndarray:
-    """(M,) int64: the position among `images` of each of `wanted`, by path or else by bare name; -1 where not one."""
-    positions = _positions(wanted, images, ~images.duplicated())
-    bare = images.str.rpartition("/")[2]
-    found = np.where(positions < 0, _positions(wanted, bare, ~bare.duplicated(keep=False)), positions)
-    if (found >= 0).all() or "".join(images).isascii():
-        return found
-    by_letters = [names.map(unicode_key) for names in (wanted, images, bare)]
-    for names in by_letters[1:]:
-        found = np.where(found < 0, _positions(by_letters[0], names, ~names.duplicated(keep=False)), found)
-    return found
-
-
-def _positions(wanted: pd.Series, known: pd.Series, usable: pd.Series) -> np.ndarray:
-    where = np.flatnonzero(usable)
-    return np.append(where, -1)[pd.Index(known.iloc[where]).get_indexer(pd.Index(wanted))]
 
 
 def _of_npz(path: str | Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:

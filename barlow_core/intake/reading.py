@@ -22,7 +22,7 @@ _CHUNK = 20_000  # rows that are lists of Python's own before they become column
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def read_table(path: str | Path, *, expected: str = "a table as CSV, Parquet or JSON lines") -> Table:
+def read_table(path: str | Path, *, expected: str = "a table as CSV, Parquet or JSON lines", one_column: bool = False) -> Table:
     """A table with a line of column names: text in UTF-8 or UTF-16 with commas, semicolons, tabs or bars; Parquet; JSON lines.
 
     Values are trimmed. Blank lines are skipped. Rows whose values are all empty, and an empty value that every row has beyond the header
@@ -30,6 +30,7 @@ def read_table(path: str | Path, *, expected: str = "a table as CSV, Parquet or 
 
     Args:
         expected: what the file should be, for messages: "a CSV of answers".
+        one_column: take a CSV of one column, too; mostly that is the sign of a separator that is not known.
 
     Returns:
         The table. Rows that do not fit the header are in it, cut or filled, and told by `misfits`; where a CSV ends within quotes,
@@ -45,7 +46,7 @@ def read_table(path: str | Path, *, expected: str = "a table as CSV, Parquet or 
     if is_json_lines(path, dialect):
         return read_json_lines(path, dialect, expected)
     with _Rows(path, dialect) as rows:
-        header = _header(rows, expected)
+        header = _header(rows, expected, one_column=one_column)
         pieces = _Pieces(len(header))
         for lines, cells in rows.pieces():
             pieces.add(lines, cells)
@@ -137,7 +138,7 @@ def _n_lines(cells: list[list[str]]) -> np.ndarray:
     return np.array([1 + sum(len(_LINE_END.findall(cell)) for cell in row) for row in cells], dtype=np.int64)
 
 
-def _header(rows: _Rows, expected: str) -> list[str]:
+def _header(rows: _Rows, expected: str, *, one_column: bool = False) -> list[str]:
     found = next((cells for cells in rows if any(cell.strip() for cell in cells)), [])
     if rows.broken is not None:
         line, reason = rows.broken
@@ -149,7 +150,7 @@ def _header(rows: _Rows, expected: str) -> list[str]:
         raise BarlowError(
             f"{rows.path} is empty. Expected {expected}, with a line of column names. It cannot be read as a table."
         )
-    if len(found) == 1:
+    if len(found) == 1 and not one_column:
         raise BarlowError(
             f"{rows.path} has one column only, {found[0].strip()!r}. Expected {expected}: commas, semicolons or tabs between columns."
         )
