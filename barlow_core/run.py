@@ -249,17 +249,18 @@ class Run:
 
         A file is named by its content, so that none changes under a run.json that speaks of it.
         """
-        known, found = self.info.get("masks", {}), {}
+        known: dict[str, dict[str, Any]] = self.info.get("masks", {})
+        found: dict[str, dict[str, Any]] = {}
         for name, mask in masks.items():
-            found[name] = {
+            digest_of_mask = mask_digest(mask)
+            new = {
                 "source": (sources or {}).get(name),
-                "digest": mask_digest(mask),
+                "digest": digest_of_mask,
                 "n_images": int(np.count_nonzero(mask)),
                 "added": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            if known.get(name, {}).get("digest") == found[name]["digest"]:
-                found[name] = known[name]
-            with atomic_write(self._mask_path(found[name]["digest"])) as temporary, temporary.open("wb") as file:
+            found[name] = known[name] if known.get(name, {}).get("digest") == digest_of_mask else new
+            with atomic_write(self._mask_path(digest_of_mask)) as temporary, temporary.open("wb") as file:
                 np.save(file, mask)
         if found or known:
             self.info["masks"] = found
