@@ -111,7 +111,7 @@ def test_what_is_no_mask_is_refused(planted_run: Run, mask: np.ndarray, message:
     [
         (("--mask", "even.txt"), "'even.txt' is not NAME=FILE, such as night=night.txt"),
         (("--mask", "=even.txt"), "is not NAME=FILE"),
-        (("--mask", "even=nowhere.txt"), "nowhere.txt cannot be read"),
+        (("--mask", "even=nowhere.txt"), "nowhere.txt: there is no such file"),
         (("--group", "mask:odd"), "No mask is called 'odd'. There are: even. Add one: barlow explain RUN --mask odd=FILE"),
     ],
 )
