@@ -13,10 +13,10 @@ from annotating.visit import Visit
 from barlow_core.wording import count
 from study.participants.platforms import Completion
 from study.store.progress import Standing
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 
-def show_consent(settings: Settings, agree: Callable[[], None], decline: Callable[[], None]) -> None:
+def show_consent(settings: StudySettings, agree: Callable[[], None], decline: Callable[[], None]) -> None:
     """What the study is, before anything of the visitor is kept."""
     pay = f"{amount(settings.pay, settings.currency)} for each task" if settings.pay else ""
     facts = [pay, f"about {settings.minutes_per_item:g} minutes a task", "stop whenever you like"]
@@ -30,7 +30,7 @@ def show_consent(settings: Settings, agree: Callable[[], None], decline: Callabl
         st.button("No, thank you", key="decline", on_click=decline)
 
 
-def show_instructions(settings: Settings, practice: int, start: Callable[[], None]) -> None:
+def show_instructions(settings: StudySettings, practice: int, start: Callable[[], None]) -> None:
     """How to answer, with worked examples."""
     examples = "".join(_example(example) for example in settings.examples)
     ahead = (
@@ -55,7 +55,7 @@ def _example(example: Mapping[str, str]) -> str:
     return f'<div class="bw-example">{rows}</div>'
 
 
-def show_end(settings: Settings, end: Completion, standing: Standing | None, go_on: Callable[[], None] | None) -> None:
+def show_end(settings: StudySettings, end: Completion, standing: Standing | None, go_on: Callable[[], None] | None) -> None:
     """The last page: thanks, what was earned, and the way back to where the worker came from.
 
     Args:
@@ -89,7 +89,7 @@ def show_end(settings: Settings, end: Completion, standing: Standing | None, go_
     _text(_contact(settings))
 
 
-def show_trouble(title: str, text: str, settings: Settings | None = None, again: Callable[[], None] | None = None) -> None:
+def show_trouble(title: str, text: str, settings: StudySettings | None = None, again: Callable[[], None] | None = None) -> None:
     """Something is in the way; `again` tries once more."""
     _text(f'<h1>{escape(title)}</h1><div role="alert">{paragraphs(text)}</div>{_contact(settings)}')
     if again is not None:
@@ -107,7 +107,7 @@ def show_notice(visit: Visit) -> None:
         _text(f'<div role="alert">{paragraphs(visit.notice)}</div>')
 
 
-def _contact(settings: Settings | None) -> str:
+def _contact(settings: StudySettings | None) -> str:
     if settings is None or not settings.contact:
         return ""
     return f'<p class="bw-facts">Questions? Write to {escape(settings.contact)}</p>'

@@ -12,7 +12,7 @@ from annotating.visit import Visit
 from barlow_core.panels import Panel
 from barlow_core.wording import count
 from study.questionnaire import MAX_LENGTH, NO_WORD, WORD_BREAK, Question
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 SECTIONS = (
     ("A", "Pictures", "They have something in common.", "Picture {n} of {of}"),
@@ -66,7 +66,7 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
     }
 
 
-def example_data(settings: Settings, panel: Panel | None, served: Served, *, trouble: str = "") -> dict[str, Any]:
+def example_data(settings: StudySettings, panel: Panel | None, served: Served, *, trouble: str = "") -> dict[str, Any]:
     """A task to look at: the form without anywhere to send it."""
     return {
         "view": "preview",
@@ -82,7 +82,7 @@ def example_data(settings: Settings, panel: Panel | None, served: Served, *, tro
     }
 
 
-def form_settings(settings: Settings) -> dict[str, Any]:
+def form_settings(settings: StudySettings) -> dict[str, Any]:
     """What is the same for all tasks of a study."""
     return {
         "questions": [question_data(question) for question in settings.questionnaire.questions],

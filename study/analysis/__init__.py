@@ -11,9 +11,9 @@ from __future__ import annotations
 from study.analysis.analysis import Analysis
 from study.analysis.item_view import ItemView, WorkerView, item_panel
 from study.analysis.options import AnalysisOptions
-from study.answers.data import TIERS, StudyData
 from study.answers.filters import Filters
 from study.answers.loading import load_study, study_state
+from study.answers.study_data import TIERS, StudyData
 from study.answers.table import ATTRIBUTES
 
 __all__ = [

@@ -18,9 +18,9 @@ from study.agreement.paper_items import compare_with_paper
 from study.agreement.word_vectors import load_vectors
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
 from study.analysis.options import AnalysisOptions
-from study.answers.data import StudyData
 from study.answers.exclusion import ExclusionRule
 from study.answers.filters import Filters
+from study.answers.study_data import StudyData
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items
 from study.statistics import differences, examples, exclusion_effect, likert, reliability, understanding
 from study.statistics.agreement_means import AgreementMeans, levels_of_items

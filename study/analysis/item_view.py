@@ -12,15 +12,15 @@ from barlow_core.errors import BarlowError
 from barlow_core.wording import count, percent
 from study.agreement.cosine import Agreement, agreement
 from study.agreement.descriptions import KINDS
-from study.answers.data import StudyData
-from study.answers.table import ATTRIBUTES, DESCRIPTIONS, PREFERENCES
+from study.answers.study_data import StudyData
+from study.answers.table import ATTRIBUTES, DESCRIPTIONS, PREFERENCES, QUESTIONS
 from study.answers.tokenization import Wording
 from study.statistics.likert import votes
 
 if TYPE_CHECKING:
     from barlow_core.panels import Panel
 
-COLUMNS = ("worker", *DESCRIPTIONS, "ease", "confidence", "useful", "seconds", "simulated")
+COLUMNS = ("worker", *QUESTIONS, "seconds", "simulated")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from barlow_core.intake.table import different_names
 from barlow_core.intake.values import has_decimal_commas, numbers
 from barlow_core.wording import count
 from study.answers.csv_times import UNTOLD, read_times
-from study.answers.data import StudyData
-from study.answers.table import ATTRIBUTES, PREFERENCES, contradictions, expected_number, wrong_numbers
+from study.answers.study_data import StudyData
+from study.answers.table import ATTRIBUTES, PREFERENCES, QUESTIONS, contradictions, expected_number, wrong_numbers
 
 # What a column of the file can stand for.
 MAPPABLE = {
@@ -52,7 +52,6 @@ MAPPABLE = {
     "state": "whether the platform's answer counts; rejected ones are left out and counted",
 }
 NEEDED = ("item", "worker")
-QUESTIONS = ("short", "long", "ease", "confidence", "useful")
 # Names of columns, without punctuation and in lower case, by what they stand for; the first that the file has is taken.
 _KNOWN = {
     "item": (

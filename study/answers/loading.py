@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from study.answers.data import ANSWERS, StudyData, lean
 from study.answers.importing import import_answers
-from study.answers.table import ATTRIBUTES, RATINGS
+from study.answers.study_data import StudyData, lean
+from study.answers.table import ATTRIBUTES, QUESTIONS, RATINGS
 from study.store import StudyStore
 
 
@@ -78,7 +78,7 @@ def _is_sqlite(file: Path) -> bool:
 
 def _from_store(path: Path) -> StudyData:
     with StudyStore(path) as store:
-        found = store.snapshot(ANSWERS)
+        found = store.snapshot(QUESTIONS)
     settings = found.settings
     answers = _with_all_questions(found.answers)
     places = found.items.index.get_indexer(pd.Index(answers["item"]))
@@ -102,14 +102,14 @@ def _from_store(path: Path) -> StudyData:
         extractor=settings.provenance.get("extractor", {}).get("fingerprint"),
         notes=tuple(
             f"The study did not ask for {question!r}; what needs it is left out."
-            for question in ANSWERS
+            for question in QUESTIONS
             if question not in settings.questionnaire.ids
         ),
     )
 
 
 def _with_all_questions(answers: pd.DataFrame) -> pd.DataFrame:
-    for question in ANSWERS:
+    for question in QUESTIONS:
         if question not in answers:
             answers[question] = pd.Series([None] * len(answers), dtype="float64" if question in RATINGS else object)
     return answers

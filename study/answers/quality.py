@@ -12,10 +12,8 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.errors import BarlowError
-from study.answers.table import DESCRIPTIONS, PREFERENCES, RATINGS, checked
+from study.answers.table import CLOSED_QUESTIONS, DESCRIPTIONS, PREFERENCES, RATINGS, checked
 from study.answers.tokenization import content_words
-
-_ANSWERS = (*RATINGS, "useful")
 
 
 def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -42,7 +40,7 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
         BarlowError: see `study.answers.table.checked`; or `checks` lacks a column.
     """
     timed = ["seconds"] if "seconds" in answers else []
-    table = checked(answers, [*_ANSWERS, *DESCRIPTIONS, *timed])
+    table = checked(answers, [*CLOSED_QUESTIONS, *DESCRIPTIONS, *timed])
     worker, labels = pd.factorize(table["worker"])
     n = len(labels)
     result = pd.DataFrame(index=pd.Index(labels, name="worker"))
@@ -61,7 +59,7 @@ def worker_quality(answers: pd.DataFrame, *, checks: pd.DataFrame | None = None)
         result[f"{question}_gap"] = _column(_mean(_gap(table[question].to_numpy(), item), worker, n))
     result["useful_agreement"] = _column(_mean(_same_choice(table["useful"], item), worker, n))
     timed_answers = pd.to_numeric(table["seconds"]).notna() if timed else pd.Series(False, index=table.index)
-    complete = table[list(_ANSWERS)].notna().all(axis=1)
+    complete = table[list(CLOSED_QUESTIONS)].notna().all(axis=1)
     for name, given in (("n_timed", timed_answers), ("n_complete", complete), ("n_long", prints["long"] != 0)):
         result[name] = np.bincount(worker, weights=np.asarray(given), minlength=n).astype(np.int64)
     return result
@@ -80,7 +78,7 @@ def _checks(checks: pd.DataFrame | None, workers: pd.Index) -> pd.DataFrame:
 
 
 def _same_rating(table: pd.DataFrame, worker: np.ndarray, n: int) -> np.ndarray:
-    answered = table[list(_ANSWERS)].notna().all(axis=1).to_numpy()
+    answered = table[list(CLOSED_QUESTIONS)].notna().all(axis=1).to_numpy()
     choice = pd.Index(PREFERENCES).get_indexer(pd.Index(table["useful"][answered]))
     ease, confidence = (table.loc[answered, question].to_numpy(dtype=np.int64) for question in RATINGS)
     pattern = (worker[answered] * 6 + ease) * 24 + confidence * 4 + choice

@@ -28,6 +28,8 @@ LEVELS = (1, 2, 3, 4, 5)
 RATINGS = ("ease", "confidence")
 PREFERENCES = ("B", "C", "both", "none")
 DESCRIPTIONS = ("short", "long")
+CLOSED_QUESTIONS = (*RATINGS, "useful")
+QUESTIONS = (*DESCRIPTIONS, *CLOSED_QUESTIONS)
 # What is known of an item, in the order of pages and exports.
 ATTRIBUTES = (
     "grouping",

@@ -111,7 +111,7 @@ def create(
     from study.participants.platforms import new_invite_codes
     from study.setup.making import make_study
     from study.setup.selection import from_list, select, with_checks
-    from study.store import Settings
+    from study.store import StudySettings
     from study.store.admin_secret import hashed, new_secret
 
     run = open_run(run_path)
@@ -122,7 +122,7 @@ def create(
     values |= {name: value for name, value in given.items() if value not in (None, ()) and not _is_default(name, values)}
     if invites:
         values["invite_codes"] = [*values.get("invite_codes", ()), *new_invite_codes(invites)]
-    settings = Settings.make(values)
+    settings = StudySettings.make(values)
     if list_path is not None:
         chosen = from_list(run, list_path)
     else:

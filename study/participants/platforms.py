@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 from study.errors import UnknownVisitorError
-from study.store.settings import GUEST_PREFIX, INVITE, Settings
+from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
 OUTCOMES = ("complete", "stopped", "left", "screened_out", "declined", "refused", "full")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
@@ -84,7 +84,7 @@ class Link:
     advice: str
 
 
-def identify(query: Mapping[str, str], settings: Settings) -> Identity:
+def identify(query: Mapping[str, str], settings: StudySettings) -> Identity:
     """Who opens the study with these parameters in the link.
 
     Args:
@@ -110,7 +110,7 @@ def identify(query: Mapping[str, str], settings: Settings) -> Identity:
     return {"prolific": _prolific, "mturk": _mturk, "link": _link}[platform](found, settings)
 
 
-def _prolific(query: Mapping[str, str], settings: Settings) -> Identity:
+def _prolific(query: Mapping[str, str], settings: StudySettings) -> Identity:
     for name in _PROLIFIC_KEYS:
         value = query.get(name)
         if value is None and name != "PROLIFIC_PID":
@@ -129,7 +129,7 @@ def _prolific(query: Mapping[str, str], settings: Settings) -> Identity:
     return Identity("prolific", query["PROLIFIC_PID"], query.get("SESSION_ID"), details, kept)
 
 
-def _mturk(query: Mapping[str, str], settings: Settings) -> Identity:
+def _mturk(query: Mapping[str, str], settings: StudySettings) -> Identity:
     kept = {name: query[name] for name in _MTURK_KEYS if name in query}
     if query.get("assignmentId") == NOT_ACCEPTED:
         return Identity("preview", "", None, {}, kept)
@@ -153,7 +153,7 @@ def _submit_host(url: str) -> str:
     return f"https://{parts.hostname}/mturk/externalSubmit"
 
 
-def _link(query: Mapping[str, str], settings: Settings) -> Identity:
+def _link(query: Mapping[str, str], settings: StudySettings) -> Identity:
     code = query.get("invite")
     if code is None:
         if not settings.link_is_open:
@@ -202,7 +202,7 @@ _WORDS = {
 }
 
 
-def completion(identity: Identity, settings: Settings, outcome: str) -> Completion:
+def completion(identity: Identity, settings: StudySettings, outcome: str) -> Completion:
     """Where somebody goes who is at the end.
 
     Args:
@@ -219,7 +219,7 @@ def completion(identity: Identity, settings: Settings, outcome: str) -> Completi
     return Completion(outcome, title, text)
 
 
-def _from_link(identity: Identity, settings: Settings, outcome: str, title: str, text: str) -> Completion:
+def _from_link(identity: Identity, settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
     code = settings.completion_code or None
     if code:
         text += " Copy the completion code below: it shows that you took part."
@@ -227,7 +227,7 @@ def _from_link(identity: Identity, settings: Settings, outcome: str, title: str,
     return Completion(outcome, title, text, code, settings.completion_url.format(**values) or None)
 
 
-def _to_prolific(settings: Settings, outcome: str, title: str, text: str) -> Completion:
+def _to_prolific(settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
     code = {
         "complete": settings.completion_code,
         "stopped": settings.completion_code,
@@ -255,7 +255,7 @@ def _to_mturk(identity: Identity, outcome: str, title: str, text: str) -> Comple
     return Completion(outcome, title, f"{text} Please send the HIT in now, or it is not paid.", None, None, action, fields)
 
 
-def links(settings: Settings, base_url: str) -> list[Link]:
+def links(settings: StudySettings, base_url: str) -> list[Link]:
     """The links to hand out, for a study that is reached at `base_url`."""
     base = base_url.rstrip("/") + "/"
     found = []
@@ -282,7 +282,7 @@ def external_question(url: str, *, height: int = 0) -> str:
     )
 
 
-def missing(settings: Settings) -> list[str]:
+def missing(settings: StudySettings) -> list[str]:
     """What a study still needs before workers of its platforms can finish properly, one sentence each."""
     found = []
     if "prolific" in settings.platforms and not settings.completion_code:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from study.report.elements import CLICK
-from study.report.style import BLUE, GREY, INK, LEVELS, MUTED, WIDTH, records
+from study.report.style import BLUE, GREY, INK, LEVEL_COLOURS, MUTED, WIDTH, records
 
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
@@ -210,7 +210,7 @@ def levels(rows: pd.DataFrame) -> Spec:
     shown, line = _lines(shown, "label", "question")
     bound = float(np.ceil(max(shown["right"].max(), -shown["left"].min()) * 10) / 10)
     axis = {"values": [value / 4 for value in range(-4, 5)], "labelExpr": "format(abs(datum.value), '.0%')", "grid": True}
-    colour = {"domain": list(names.values()), "range": list(LEVELS.values())}
+    colour = {"domain": list(names.values()), "range": list(LEVEL_COLOURS.values())}
     bar: Spec = {
         "mark": {"type": "bar", "height": {"band": 0.78}},
         "encoding": {

@@ -14,8 +14,7 @@ from study.analysis import Analysis
 from study.report import front
 from study.report.cells import number_columns, printable
 from study.report.elements import Figure, Section, Table
-from study.report.pictures import SECTIONS as PANEL_SECTIONS
-from study.report.pictures import data_uri, pictures_of
+from study.report.pictures import PANEL_SECTIONS, data_uri, pictures_of
 from study.report.sections import all_sections
 from study.report.style import heading
 

@@ -23,7 +23,7 @@ from study.analysis import Analysis
 from study.report import front
 from study.report.cells import number_columns, printable
 from study.report.elements import Figure, Section, Table
-from study.report.pictures import SECTIONS, pictures_of
+from study.report.pictures import PANEL_SECTIONS, pictures_of
 from study.report.sections import all_sections
 from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
 from study.report.wording import listed
@@ -256,7 +256,7 @@ def _panel(analysis: Analysis, item: str) -> Flowable | list[Flowable]:
             Paragraph(f"<b>{letter}</b> {text}", _style("small")),
             *(Image(_photo(path), width=side, height=side, kind="proportional") for path, _ in row),
         ]
-        for (letter, text), row in zip(SECTIONS, pictures.rows, strict=True)
+        for (letter, text), row in zip(PANEL_SECTIONS, pictures.rows, strict=True)
     ]
     return Grid(
         rows,

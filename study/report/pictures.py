@@ -9,7 +9,7 @@ from pathlib import Path
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, item_panel
 
-SECTIONS = (("A", "Most activating images"), ("B", "Heatmaps"), ("C", "Feature attack"))
+PANEL_SECTIONS = (("A", "Most activating images"), ("B", "Heatmaps"), ("C", "Feature attack"))
 IMAGES = 5
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
@@ -20,7 +20,7 @@ class Pictures:
 
     Attributes:
         item: its id.
-        rows: for each of `SECTIONS`, the files of at most `IMAGES` pictures with what they show.
+        rows: for each of `PANEL_SECTIONS`, the files of at most `IMAGES` pictures with what they show.
         reason: why there are none; then `rows` is empty.
     """
 
@@ -38,7 +38,7 @@ def pictures_of(analysis: Analysis, item: str) -> Pictures:
     images = panel.images[:IMAGES]
     rows = tuple(
         tuple((panel.path / getattr(image, kind), f"{text}: {image.label}, {image.name}") for image in images)
-        for kind, (_, text) in zip(("image", "overlay", "attack"), SECTIONS, strict=True)
+        for kind, (_, text) in zip(("image", "overlay", "attack"), PANEL_SECTIONS, strict=True)
     )
     return Pictures(item, rows)
 

@@ -16,10 +16,10 @@ FONT = "DejaVu Sans, Verdana, sans-serif"
 
 # Okabe and Ito's colours (2008), darkened where text of that colour must be read on white.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#00805f", "#a64d79", "#8a8f98"
-QUESTIONS = {"ease": BLUE, "confidence": ORANGE}
-CHOICES = {"B": BLUE, "C": ORANGE, "both": GREEN, "none": GREY}
-KINDS = {"short": BLUE, "long": ORANGE, "concatenated": GREEN}
-LEVELS = {1: "#a6611a", 2: "#dfc27d", 3: "#d9d9d9", 4: "#92c5de", 5: "#2f74a3"}
+QUESTION_COLOURS = {"ease": BLUE, "confidence": ORANGE}
+CHOICE_COLOURS = {"B": BLUE, "C": ORANGE, "both": GREEN, "none": GREY}
+KIND_COLOURS = {"short": BLUE, "long": ORANGE, "concatenated": GREEN}
+LEVEL_COLOURS = {1: "#a6611a", 2: "#dfc27d", 3: "#d9d9d9", 4: "#92c5de", 5: "#2f74a3"}
 
 # What things are called on axes and in tables.
 LABELS = {

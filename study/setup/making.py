@@ -16,7 +16,7 @@ from barlow_core.panels import Panel, default_steps, load_panel, make_panels
 from barlow_core.run import Run
 from study.setup.frozen_panels import MANIFEST, freeze, panels_folder
 from study.setup.selection import Selection, select, with_checks
-from study.store import Settings, StudyStore
+from study.store import StudySettings, StudyStore
 from study.store.clock import Clock
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def make_study(
         selection: what it shows; None for the paper's selection with practice and attention checks.
         extractor: the one that made the features; None loads it again, where there are panels to make.
         images_per_panel, steps: of the panels, all alike; None for those that the panels of the run were made with.
-        settings: of the study, see `study.store.Settings`.
+        settings: of the study, see `study.store.StudySettings`.
 
     Raises:
         BarlowError: the file exists; the run is not explained; an item or a setting is wrong.
@@ -53,7 +53,7 @@ def make_study(
     path = run.path / "study.sqlite" if path is None else Path(path)
     if path.exists():
         raise BarlowError(f"{path} exists already. A study is never replaced: choose another path, or move it away.")
-    chosen = Settings.make(settings)  # the cheap complaint first: panels take minutes
+    chosen = StudySettings.make(settings)  # the cheap complaint first: panels take minutes
     selection = selection or with_checks(run, select(run), questionnaire=chosen.questionnaire, seed=chosen.seed)
     panels = panels_of(
         run,

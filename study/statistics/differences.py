@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import kruskal, mannwhitneyu, t
 from statsmodels.stats.multitest import multipletests
 
-from study.answers.data import TIERS
+from study.answers.study_data import TIERS
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items, checked, with_attributes_of_items
 from study.statistics import uncertainty
 from study.statistics.agreement_means import AgreementMeans

@@ -10,15 +10,13 @@ from gensim.models import KeyedVectors
 
 from study.agreement.cosine import agreements_and_pairs, item_agreement
 from study.agreement.descriptions import KINDS
-from study.answers.table import DESCRIPTIONS, RATINGS, checked
+from study.answers.table import CLOSED_QUESTIONS, DESCRIPTIONS, RATINGS, checked
 from study.answers.tokenization import AS_THE_PAPER, Wording
 from study.statistics import uncertainty
 from study.statistics.agreement_means import AgreementMeans
 from study.statistics.estimates import Estimate
 from study.statistics.likert import items_above, preferences, votes
 from study.statistics.reliability import MEASUREMENT, Alpha, alpha
-
-_ANSWERS = (*RATINGS, "useful")
 
 
 def effect_of_exclusions(
@@ -43,7 +41,7 @@ def effect_of_exclusions(
         A row a measure (index): `all`, `all_low`, `all_high`, `kept`, `kept_low`, `kept_high`, `change` (kept - all), Float64, <NA> where a
         number, or an interval, is undefined.
     """
-    table = checked(answers, [*_ANSWERS, *(DESCRIPTIONS if vectors is not None else ())])
+    table = checked(answers, [*CLOSED_QUESTIONS, *(DESCRIPTIONS if vectors is not None else ())])
     result = pd.DataFrame()
     out = table["worker"].isin(list(excluded))
     values: dict[str, pd.Series] = {}

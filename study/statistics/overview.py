@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from study.answers.data import StudyData
+from study.answers.study_data import StudyData
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from study.errors import RefusedError
 from study.questionnaire import cannot_be_kept, dumps, shown
 from study.store import assignment
 from study.store.clock import Moment
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 MAX_TOKEN = 200
 
@@ -49,7 +49,7 @@ class StoredAnswer:
     as_sent: bool = True
 
 
-def stored(tx: sqlite3.Connection, worker: str, item: str, settings: Settings) -> StoredAnswer | None:
+def stored(tx: sqlite3.Connection, worker: str, item: str, settings: StudySettings) -> StoredAnswer | None:
     """The answer of `worker` to `item`, or None."""
     row = tx.execute(
         "SELECT answer.*, assignment.state, assignment.payable, item.kind FROM answer "
@@ -75,7 +75,7 @@ def stored(tx: sqlite3.Connection, worker: str, item: str, settings: Settings) -
     )
 
 
-def history(tx: sqlite3.Connection, worker: str, settings: Settings) -> list[StoredAnswer]:
+def history(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> list[StoredAnswer]:
     """The answers of `worker`, the last one first."""
     sent = tx.execute("SELECT item FROM answer WHERE worker = ? ORDER BY id DESC", (worker,)).fetchall()
     found = [stored(tx, worker, row["item"], settings) for row in sent]
@@ -90,7 +90,13 @@ def draft(tx: sqlite3.Connection, worker: str, item: str) -> dict[str, Any]:
 
 
 def submit(
-    tx: sqlite3.Connection, worker: str, item: str, answers: dict[str, Any], token: str | None, now: Moment, settings: Settings
+    tx: sqlite3.Connection,
+    worker: str,
+    item: str,
+    answers: dict[str, Any],
+    token: str | None,
+    now: Moment,
+    settings: StudySettings,
 ) -> StoredAnswer:
     """Keep validated answers; see `StudyStore.submit`."""
     given = _assignment(tx, worker, item)
@@ -141,7 +147,13 @@ def _again(
 
 
 def edit(
-    tx: sqlite3.Connection, worker: str, item: str, answers: dict[str, Any], token: str | None, now: Moment, settings: Settings
+    tx: sqlite3.Connection,
+    worker: str,
+    item: str,
+    answers: dict[str, Any],
+    token: str | None,
+    now: Moment,
+    settings: StudySettings,
 ) -> StoredAnswer:
     """Replace an answer; see `StudyStore.edit`."""
     given = _assignment(tx, worker, item)
@@ -166,7 +178,9 @@ def edit(
     return made
 
 
-def save_draft(tx: sqlite3.Connection, worker: str, item: str, draft: dict[str, Any], now: Moment, settings: Settings) -> bool:
+def save_draft(
+    tx: sqlite3.Connection, worker: str, item: str, draft: dict[str, Any], now: Moment, settings: StudySettings
+) -> bool:
     """Keep what has been typed so far; see `StudyStore.save_draft`."""
     given = _assignment(tx, worker, item)
     _require_active(tx, worker)
@@ -186,7 +200,7 @@ def sign_of_life(
     item: str,
     kind: str,
     now: Moment,
-    settings: Settings,
+    settings: StudySettings,
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down that the worker does something at an item that they were given."""
@@ -242,5 +256,5 @@ def _check_token(tx: sqlite3.Connection, given: sqlite3.Row, token: str | None) 
         )
 
 
-def _passed(expected: str | None, answers: Mapping[str, Any], settings: Settings) -> int | None:
+def _passed(expected: str | None, answers: Mapping[str, Any], settings: StudySettings) -> int | None:
     return None if expected is None else int(settings.questionnaire.agrees(json.loads(expected), answers))

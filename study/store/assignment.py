@@ -25,7 +25,7 @@ from study.questionnaire import dumps
 from study.store.clock import Moment, same_boot, seconds_of
 
 if TYPE_CHECKING:
-    from study.store.settings import Settings
+    from study.store.settings import StudySettings
 
 TOKEN_PREFIX = "claim-"
 ANSWERED = ("accepted", "surplus", "discarded")  # the states of an assignment that has an answer
@@ -57,7 +57,7 @@ class ClaimedItem:
 
 
 def choose(
-    tx: sqlite3.Connection, worker: str, now: Moment, settings: Settings, visit: str | None = None
+    tx: sqlite3.Connection, worker: str, now: Moment, settings: StudySettings, visit: str | None = None
 ) -> tuple[str, bool] | None:
     """Give `worker` an item: (its id, whether they had it already), or None when there is nothing for them.
 
@@ -114,7 +114,7 @@ def claimed(tx: sqlite3.Connection, worker: str, item: str, held: bool, now: Mom
     )
 
 
-def at_the_end(tx: sqlite3.Connection, worker: str, settings: Settings, visit: str | None = None) -> str | None:
+def at_the_end(tx: sqlite3.Connection, worker: str, settings: StudySettings, visit: str | None = None) -> str | None:
     """Why the settings give this worker nothing more: "screened_out" (failed too many attention checks), "complete" (has answered
     as many items as a worker, or a visit, may), or None."""
     if settings.max_failed_checks is not None:
@@ -141,13 +141,13 @@ def answered(tx: sqlite3.Connection, worker: str, visit: str | None = None) -> i
     return n
 
 
-def is_there_more(tx: sqlite3.Connection, worker: str, settings: Settings) -> bool:
+def is_there_more(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> bool:
     """Whether a claim would find something for this worker, limits aside."""
     held = tx.execute("SELECT 1 FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
     return held is not None or _ran_out(tx, worker) is not None or _new(tx, worker, settings) is not None
 
 
-def _new(tx: sqlite3.Connection, worker: str, settings: Settings) -> str | None:
+def _new(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> str | None:
     return _practice(tx, worker) or _check_due(tx, worker, _done(tx, worker), settings) or _least_filled(tx, worker)
 
 
@@ -182,7 +182,7 @@ def _practice(tx: sqlite3.Connection, worker: str) -> str | None:
     return None if row is None else row["id"]
 
 
-def _check_due(tx: sqlite3.Connection, worker: str, done: Mapping[tuple[str, str], int], settings: Settings) -> str | None:
+def _check_due(tx: sqlite3.Connection, worker: str, done: Mapping[tuple[str, str], int], settings: StudySettings) -> str | None:
     """A check after every `checks_every` items; the first one earlier, at a place that depends on the worker and the seed."""
     items = sum(n for (kind, state), n in done.items() if kind == "item" and state in ANSWERED)
     checks = sum(n for (kind, _), n in done.items() if kind in ("gold", "attention"))
@@ -245,7 +245,7 @@ def touch(
     item: str,
     kind: str,
     now: Moment,
-    settings: Settings,
+    settings: StudySettings,
     data: Mapping[str, Any] | None = None,
 ) -> float | None:
     """Write down a sign of life of `worker` at `item`, count its time, and put the end of a reservation off.
@@ -283,7 +283,7 @@ def record(
     )
 
 
-def follow_clock(tx: sqlite3.Connection, boot: str, now: Moment, settings: Settings) -> None:
+def follow_clock(tx: sqlite3.Connection, boot: str, now: Moment, settings: StudySettings) -> None:
     """After a restart of the computer: move the deadlines to its new count of seconds, and forget ticks that mean nothing now.
 
     How long the computer was off, only the clock on the wall can say. It is believed within reason: a reservation is never taken

@@ -22,10 +22,12 @@ from study.store.connections import connect, lock_path, not_saved
 from study.store.items import item_rows
 from study.store.migrations import newest
 from study.store.schema import APPLICATION_ID, tables
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 
-def create(path: Path, items: Iterable[str | Mapping[str, Any]], settings: Settings, now: Moment, *, patience: float) -> None:
+def create(
+    path: Path, items: Iterable[str | Mapping[str, Any]], settings: StudySettings, now: Moment, *, patience: float
+) -> None:
     """Write a study at `path`, whole or not at all.
 
     Raises:
@@ -47,7 +49,7 @@ def create(path: Path, items: Iterable[str | Mapping[str, Any]], settings: Setti
         raise not_saved(error, path, patience) from error
 
 
-def _fill(path: Path, schema: str, settings: Settings, rows: list[dict[str, Any]], now: Moment) -> None:
+def _fill(path: Path, schema: str, settings: StudySettings, rows: list[dict[str, Any]], now: Moment) -> None:
     about = {
         "study_id": uuid.uuid4().hex,
         "created_at": now.utc,

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from barlow_core.errors import BarlowError
 from study.store.assignment import ANSWERED
 from study.store.schema import ITEM_KINDS
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ _AFTER = (
 
 def answers(
     db: Database,
-    settings: Settings,
+    settings: StudySettings,
     *,
     kinds: Collection[str],
     states: Collection[str],
@@ -62,7 +62,7 @@ def answers(
     return _frame(found, columns, settings, data)
 
 
-def items(db: Database, settings: Settings) -> pd.DataFrame:
+def items(db: Database, settings: StudySettings) -> pd.DataFrame:
     """One row an item, in the order of the list: `item`, `kind`, `wanted`, `filled`, `answers`, and its data."""
     rows = db.query(
         "SELECT item.id AS item, item.kind, item.wanted, item.filled, item.data, "
@@ -91,7 +91,7 @@ def item_list(db: Database) -> list[dict[str, Any]]:
     return found
 
 
-def workers(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataFrame:
+def workers(db: Database, settings: StudySettings, *, pseudonymous: bool) -> pd.DataFrame:
     """One row a worker, in the order of joining; see `StudyStore.workers`."""
     identity = "pseudonym AS worker" if pseudonymous else "id AS worker, pseudonym"
     rows = list(
@@ -109,7 +109,7 @@ def workers(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataF
     return _frame([[row[column] for column in columns] for row in rows], columns, settings, None)
 
 
-def events(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataFrame:
+def events(db: Database, settings: StudySettings, *, pseudonymous: bool) -> pd.DataFrame:
     """The audit trail: `at`, `kind`, `worker`, `item`, `seconds` (since the last sign of life at this item), `data` (JSON)."""
     worker = "pseudonym" if pseudonymous else "id"
     rows = list(
@@ -122,14 +122,14 @@ def events(db: Database, settings: Settings, *, pseudonymous: bool) -> pd.DataFr
     return _frame([[row[column] for column in columns] for row in rows], columns, settings, None)
 
 
-def reports(db: Database, settings: Settings) -> pd.DataFrame:
+def reports(db: Database, settings: StudySettings) -> pd.DataFrame:
     """What workers said is wrong; see `StudyStore.reports`."""
     sql = "SELECT item, worker, at, json_extract(data, '$.text') AS text FROM event WHERE kind = 'reported' ORDER BY id DESC"
     columns = ["item", "worker", "at", "text"]
     return _frame([[row[column] for column in columns] for row in db.query(sql)], columns, settings, None)
 
 
-def codebook(table: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def codebook(table: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
     """What the columns of a table of answers mean: `column`, `meaning`, `values`."""
     meanings = {
         "item": ("id of what was shown", "text"),
@@ -185,7 +185,7 @@ class _ItemData:
         return column + [None] * (self.n - len(column))
 
 
-def _frame(rows: list[list[Any]], columns: list[str], settings: Settings, data: _ItemData | None) -> pd.DataFrame:
+def _frame(rows: list[list[Any]], columns: list[str], settings: StudySettings, data: _ItemData | None) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=columns)

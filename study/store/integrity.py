@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from study.errors import InvalidAnswersError
 from study.store.assignment import ANSWERED
 from study.store.schema import TAKES_A_PLACE, quoted
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 _RULES = {
     "Item {id} counts {filled} places taken, but {n} assignments take one": (
@@ -58,7 +58,7 @@ _RULES = {
 SHOWN = 20
 
 
-def problems(db: Database, settings: Settings) -> list[str]:
+def problems(db: Database, settings: StudySettings) -> list[str]:
     """Everything that is wrong with a study, one sentence each; an empty list when it is whole."""
     found = [
         f"SQLite: {row['integrity_check']}" for row in db.query("PRAGMA integrity_check(20)") if row["integrity_check"] != "ok"

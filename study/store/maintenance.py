@@ -19,7 +19,7 @@ from study.questionnaire import dumps
 from study.store import assignment, backup, workers
 from study.store.clock import Clock
 from study.store.connections import connect, lock_path, not_saved
-from study.store.file import StudyFile
+from study.store.study_file import StudyFile
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from study.store import assignment
 from study.store.clock import Moment, seconds_of, timestamp
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ class Progress:
         return self.items_complete == self.items
 
 
-def progress(db: Database, now: Moment, settings: Settings) -> Progress:
+def progress(db: Database, now: Moment, settings: StudySettings) -> Progress:
     """Count; see `Progress`."""
     items = _one(
         db,
@@ -124,7 +124,7 @@ def _rate(db: Database, now: Moment) -> float:
     return found["n_recent"] * 3600.0 / window if window > 0 else 0.0
 
 
-def payments(db: Database, settings: Settings) -> pd.DataFrame:
+def payments(db: Database, settings: StudySettings) -> pd.DataFrame:
     """One row a person who took part; see `StudyStore.payments`."""
     import pandas as pd
 
@@ -149,7 +149,7 @@ def payments(db: Database, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(made, columns=columns).astype({"items": "int64", "seconds": "float64"} | dict.fromkeys(MONEY, object))
 
 
-def _money(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _money(row: dict[str, Any], settings: StudySettings) -> dict[str, Any]:
     earned = settings.pay * row["items"]
     deserved = row["state"] == "active" and not row["failed"] and row["items"] >= settings.bonus_after
     bonus = Decimal(settings.bonus) if deserved else Decimal(0)
@@ -198,7 +198,7 @@ class Standing:
     outcome: str | None
 
 
-def standing(db: Database, worker: str, visit: str | None, settings: Settings) -> Standing:
+def standing(db: Database, worker: str, visit: str | None, settings: StudySettings) -> Standing:
     """See `StudyStore.standing`."""
     tx = db.conn
     counts = tx.execute(
@@ -231,7 +231,9 @@ def standing(db: Database, worker: str, visit: str | None, settings: Settings) -
     )
 
 
-def _outcome(tx: sqlite3.Connection, worker: str, state: str, answered: int, visit: str | None, settings: Settings) -> str | None:
+def _outcome(
+    tx: sqlite3.Connection, worker: str, state: str, answered: int, visit: str | None, settings: StudySettings
+) -> str | None:
     if state != "active":
         return "refused"
     if ended := assignment.at_the_end(tx, worker, settings, visit):

@@ -80,7 +80,7 @@ GUEST_PREFIX = "guest-"  # of the ids that open links give out
 
 
 @dataclass(frozen=True)
-class Settings:
+class StudySettings:
     """The settings of a study.
 
     Attributes:
@@ -139,7 +139,7 @@ class Settings:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, given: Mapping[str, Any]) -> Settings:
+    def make(cls, given: Mapping[str, Any]) -> StudySettings:
         """Settings out of what a person gave.
 
         Raises:
@@ -147,7 +147,7 @@ class Settings:
         """
         return cls()._with(given)
 
-    def changed(self, given: Mapping[str, Any]) -> Settings:
+    def changed(self, given: Mapping[str, Any]) -> StudySettings:
         """These settings with some of the `CHANGEABLE` ones replaced.
 
         Raises:
@@ -160,7 +160,7 @@ class Settings:
             )
         return self._with(given)
 
-    def _with(self, given: Mapping[str, Any]) -> Settings:
+    def _with(self, given: Mapping[str, Any]) -> StudySettings:
         if unknown := sorted(set(given) - set(self.names())):
             raise BarlowError(f"A study has no setting {', '.join(map(repr, unknown))}. There are: {', '.join(self.names())}.")
         values = dict(given)
@@ -262,7 +262,7 @@ class Settings:
         return rows
 
     @classmethod
-    def from_rows(cls, rows: Mapping[str, str]) -> Settings:
+    def from_rows(cls, rows: Mapping[str, str]) -> StudySettings:
         """Read the settings back from the table `study`; one that the file does not have is at its default."""
         return cls.make({name: json.loads(rows[name]) for name in cls.names() if name in rows})
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from study.store import frames
 from study.store.progress import payments
-from study.store.settings import Settings
+from study.store.settings import StudySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class Snapshot:
         paid: what the study has cost so far, for people.
     """
 
-    settings: Settings
+    settings: StudySettings
     answers: pd.DataFrame
     items: pd.DataFrame
     workers: pd.DataFrame
@@ -50,7 +50,7 @@ class Snapshot:
     paid: Decimal
 
     @classmethod
-    def of(cls, db: Database, settings: Settings, questions: Collection[str]) -> Snapshot:
+    def of(cls, db: Database, settings: StudySettings, questions: Collection[str]) -> Snapshot:
         """See `StudyStore.snapshot`."""
         items = frames.items(db, settings)
         workers = frames.workers(db, settings, pseudonymous=True).set_index("worker")

@@ -12,8 +12,7 @@ from study.answers.tokenization import AS_THE_PAPER
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, rows_of, table
-from study.report.style import KINDS as COLOURS
-from study.report.style import label, scale
+from study.report.style import KIND_COLOURS, label, scale
 from study.report.wording import (
     MISSING,
     OVER_PAIRS,
@@ -198,7 +197,7 @@ def _distribution(analysis: Analysis) -> Figure:
             x="agreement",
             x_title="Mean cosine between descriptions",
             y_title="Share of items with at most this value",
-            colours=scale({label(kind): colour for kind, colour in COLOURS.items()}),
+            colours=scale({label(kind): colour for kind, colour in KIND_COLOURS.items()}),
         ),
         reason=reason,
         opens="item",

@@ -11,7 +11,7 @@ from study.answers.table import RATINGS
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import figure, merged, rows_of, table
-from study.report.style import QUESTIONS, label, scale
+from study.report.style import QUESTION_COLOURS, label, scale
 from study.report.wording import (
     MISSING,
     TWO_WAY,
@@ -192,7 +192,7 @@ def _distribution(analysis: Analysis) -> Figure:
 
 def label_colours() -> dict[str, str]:
     """Colours of the two questions by their names on figures."""
-    return {label(question): colour for question, colour in QUESTIONS.items()}
+    return {label(question): colour for question, colour in QUESTION_COLOURS.items()}
 
 
 def _levels(analysis: Analysis) -> Figure:

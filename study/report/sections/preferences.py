@@ -12,7 +12,7 @@ from study.answers.table import PREFERENCES
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, merged, rows_of, table
-from study.report.style import CHOICES, label, scale
+from study.report.style import CHOICE_COLOURS, label, scale
 from study.report.wording import (
     TWO_WAY,
     because,
@@ -155,7 +155,7 @@ def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
 def _shares(analysis: Analysis, rows: pd.DataFrame) -> Figure:
     drawn = rows.reset_index().rename(columns={"share": "value"})[["choice", "value", "low", "high", "count", "n"]]
     drawn.insert(0, "label", drawn["choice"].map(label))
-    colours = scale({label(choice): colour for choice, colour in CHOICES.items()})
+    colours = scale({label(choice): colour for choice, colour in CHOICE_COLOURS.items()})
     reason = None if rows["n"].max() else _nobody(analysis)
     return figure(
         analysis,
@@ -193,7 +193,7 @@ def _by_part(analysis: Analysis) -> Figure:
     if drawn.empty:
         answered = bool(analysis.preferences["n"].max())
         reason = "the answers have one grouping and one tier at most" if answered else _nobody(analysis)
-    colours = scale({label(choice): colour for choice, colour in CHOICES.items()})
+    colours = scale({label(choice): colour for choice, colour in CHOICE_COLOURS.items()})
     return figure(
         analysis,
         id="preferences_by_part",
@@ -222,7 +222,7 @@ def _votes(analysis: Analysis) -> Figure:
         }
     )
     drawn["low"], drawn["high"] = None, None
-    colours = {label(choice): colour for choice, colour in CHOICES.items()} | {"No single choice (tie)": "#c9ccd3"}
+    colours = {label(choice): colour for choice, colour in CHOICE_COLOURS.items()} | {"No single choice (tie)": "#c9ccd3"}
     return figure(
         analysis,
         id="votes",

@@ -75,8 +75,8 @@ def test_command_works(served: list[tuple[Any, ...]], command: str) -> None:
 
 def test_the_page_names_every_verb_and_only_settings_that_there_are() -> None:
     from study.cli import _COMMANDS
-    from study.store import Settings
+    from study.store import StudySettings
 
     assert [verb for verb in _COMMANDS if f"`{verb}" not in TEXT and f"study {verb}" not in TEXT] == []
     named = re.findall(r"`([a-z]+_[a-z_]+)`", TEXT)
-    assert [name for name in named if name not in Settings.names()] == []
+    assert [name for name in named if name not in StudySettings.names()] == []

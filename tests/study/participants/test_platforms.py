@@ -9,7 +9,7 @@ import pytest
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
 from study.participants.platforms import completion, external_question, identify, links, missing, new_invite_codes
-from study.store import Settings, admin_secret
+from study.store import StudySettings, admin_secret
 
 PID, STUDY, SESSION = "5f3c0a1b2c3d4e5f60718293", "60b1c2d3e4f5061728394a5b", "61aabbccddeeff0011223344"
 PROLIFIC = {"PROLIFIC_PID": PID, "STUDY_ID": STUDY, "SESSION_ID": SESSION}
@@ -21,8 +21,8 @@ MTURK = {
 }
 
 
-def settings(**given: Any) -> Settings:
-    return Settings.make({"platforms": ["link", "prolific", "mturk"], "completion_code": "C0DE", **given})
+def settings(**given: Any) -> StudySettings:
+    return StudySettings.make({"platforms": ["link", "prolific", "mturk"], "completion_code": "C0DE", **given})
 
 
 def test_prolific_comes_in_by_its_three_ids_and_goes_out_by_a_redirect() -> None:
@@ -113,9 +113,9 @@ def test_links_that_cannot_be_are_refused_in_words_for_the_visitor(query: dict[s
 def test_a_platform_that_the_study_does_not_take_is_refused() -> None:
     for query, name in ((PROLIFIC, "Prolific"), (MTURK, "Mechanical Turk")):
         with pytest.raises(UnknownVisitorError, match=f"does not take part in {name}"):
-            identify(query, Settings.make({}))
+            identify(query, StudySettings.make({}))
     with pytest.raises(UnknownVisitorError, match="does not say who you are"):
-        identify({}, Settings.make({"platforms": "prolific"}))
+        identify({}, StudySettings.make({"platforms": "prolific"}))
 
 
 def test_the_links_to_hand_out_lead_back_to_the_people_they_are_for() -> None:
@@ -127,21 +127,21 @@ def test_the_links_to_hand_out_lead_back_to_the_people_they_are_for() -> None:
     invited = {name: values[0] for name, values in parse_qs(urlsplit(found["invited person anna-1234"]).query).items()}
     assert identify(invited, chosen).worker_id == "anna-1234"
     assert "everybody" not in found
-    assert [link.audience for link in links(Settings.make({}), "http://localhost:8501")] == ["everybody"]
+    assert [link.audience for link in links(StudySettings.make({}), "http://localhost:8501")] == ["everybody"]
     tree = ET.fromstring(external_question("https://study.example/?a=1&b=<2>", height=600))
     assert [child.text for child in tree] == ["https://study.example/?a=1&b=<2>", "600"]
 
 
 def test_what_is_missing_is_said() -> None:
     assert missing(settings()) == []
-    assert "completion code" in missing(Settings.make({"platforms": "prolific"}))[0]
-    assert "Nobody can come in" in missing(Settings.make({"open_link": False}))[0]
+    assert "completion code" in missing(StudySettings.make({"platforms": "prolific"}))[0]
+    assert "Nobody can come in" in missing(StudySettings.make({"open_link": False}))[0]
 
 
 def test_invite_codes_are_different_and_can_be_settings() -> None:
     codes = new_invite_codes(200)
     assert len(set(codes)) == 200
-    assert Settings.make({"invite_codes": codes}).invite_codes == tuple(codes)
+    assert StudySettings.make({"invite_codes": codes}).invite_codes == tuple(codes)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_invite_codes_are_different_and_can_be_settings() -> None:
 )
 def test_settings_that_cannot_be_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(BarlowError, match=message):
-        Settings.make(given)
+        StudySettings.make(given)
 
 
 def test_the_admin_secret_is_kept_as_a_hash_that_only_the_secret_fits() -> None:

@@ -20,7 +20,7 @@ from study.questionnaire import dumps
 from study.store import assignment, backup, migrations
 from study.store.clock import Clock, Moment
 from study.store.connections import Readers, Writer, connect, library_advice, not_saved
-from study.store.settings import SECRET, Settings
+from study.store.settings import SECRET, StudySettings
 
 MAINTENANCE_PATIENCE = 60.0
 
@@ -103,7 +103,7 @@ class StudyFile:
             raise DamagedError(
                 f"{self.path} has lost its {', '.join(sorted(missing))}. Go back to a backup: barlow study restore."
             )
-        self.settings = Settings.from_rows(rows)
+        self.settings = StudySettings.from_rows(rows)
         self.revision = rows["revision"]
         self.study_id: str = json.loads(rows["study_id"])
 

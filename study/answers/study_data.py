@@ -23,6 +23,7 @@ from study.answers.table import (
     ATTRIBUTES,
     DESCRIPTIONS,
     NUMBERS,
+    QUESTIONS,
     RATINGS,
     attributes_of_items,
     checked,
@@ -31,7 +32,6 @@ from study.answers.table import (
     with_attributes_of_items,
 )
 
-ANSWERS = (*DESCRIPTIONS, *RATINGS, "useful")
 TIERS = ("top", "middle", "bottom")
 _CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
 
@@ -222,14 +222,14 @@ def _normal(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """A table of answers with all columns that the analyses ask for, in lean types; and which questions were not asked."""
     given = table.copy()
     notes = []
-    for question in ANSWERS:
+    for question in QUESTIONS:
         if question not in given:
             given[question] = pd.Series([np.nan if question in RATINGS else None] * len(given), index=given.index)
             notes.append(f"The table has no {question!r}; what needs it is left out.")
     if "simulated" not in given:
         given["simulated"] = False
     known = [column for column in (*ATTRIBUTES, "platform", "seconds", "submitted_at") if column in given]
-    answers = checked(given, [*ANSWERS, "simulated", *known])
+    answers = checked(given, [*QUESTIONS, "simulated", *known])
     wrong = contradictions(answers)
     if len(wrong):
         name, row, first = wrong.iloc[0]
