@@ -347,6 +347,17 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def write_tables(document: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Put each table into its place, marked `<!-- table: NAME --> … <!-- end -->`."""
+    text = document.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if len(place.findall(text)) != 1:
+            raise SystemExit(f"{document} has no place for the table {name!r}: <!-- table: {name} --> … <!-- end -->")
+        text = place.sub(rf"\g<1>{as_markdown(table)}\n\g<2>", text)
+    document.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few runs: does it work?")
@@ -362,13 +373,7 @@ def main() -> None:
         print(f"\n## {name}\n\n{as_markdown(table)}")
     print(f"\n{seconds:.0f} s with {arguments.workers} workers, Python {platform.python_version()}, numpy {np.__version__}")
     if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        for name, table in tables.items():
-            place = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-            if len(place.findall(text)) != 1:
-                parser.error(f"{arguments.write} has no place for the table {name!r}: <!-- table: {name} --> … <!-- end -->")
-            text = place.sub(rf"\g<1>{as_markdown(table)}\n\g<2>", text)
-        arguments.write.write_text(text, encoding="utf-8")
+        write_tables(arguments.write, tables)
 
 
 if __name__ == "__main__":
