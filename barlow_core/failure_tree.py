@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
+from barlow_core.conditions import OR_MISSING, ColumnCondition
+
 
 class Condition(NamedTuple):
     """`feature[i] < t` (which includes equality, as in scikit-learn's trees) or `feature[i] > t`."""
@@ -35,6 +37,15 @@ class Condition(NamedTuple):
 
     def __str__(self) -> str:
         return f"feature[{self.feature}] {self.operator} {threshold_text(self.threshold)}"
+
+    def opposite(self) -> Condition:
+        """The condition that holds where this one does not."""
+        return self._replace(operator=">" if self.operator == "<" else "<")
+
+
+def condition_from(plain: Sequence[Any]) -> Condition | ColumnCondition:
+    """A condition out of JSON: [feature, operator, threshold], or [column, operator, value] where the first is text."""
+    return ColumnCondition(*plain) if isinstance(plain[0], str) else Condition(*plain)
 
 
 def threshold_text(threshold: float) -> str:
@@ -63,29 +74,44 @@ def _texts(number: float) -> Iterator[str]:
     yield repr(float(number))
 
 
-def fold(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Keep, for each feature and direction, only the tightest condition, in the order in which they first appear."""
-    tightest: dict[tuple[int, str], Condition] = {}
+def fold(conditions: Sequence[Condition | ColumnCondition]) -> tuple[Condition | ColumnCondition, ...]:
+    """Keep, for each feature or column and direction, only the tightest condition, in the order in which they first appear.
+
+    Where a column has to be one category, that it is not others goes without saying.
+    """
+    tightest: dict[tuple[Any, ...], Condition | ColumnCondition] = {}
     for condition in conditions:
-        slot = (condition.feature, condition.operator)
-        other = tightest.get(slot)
-        tighter = min if condition.operator == "<" else max
-        tightest[slot] = condition if other is None else tighter(other, condition, key=lambda c: c.threshold)
-    return tuple(tightest.values())
+        what, operator, bound = condition
+        if operator in ("=", "!="):
+            tightest[what, operator, bound] = condition
+            continue
+        other = tightest.get((what, operator[0]))
+        tighter = min if operator[0] == "<" else max
+        tightest[what, operator[0]] = condition if other is None else tighter(other, condition, key=lambda c: c[2])
+    one = {condition[0] for condition in tightest.values() if condition.operator == "="}
+    above = {condition[0] for condition in tightest.values() if condition.operator == ">"}
+    kept = [condition for condition in tightest.values() if condition.operator != "!=" or condition[0] not in one]
+    # A number above something is there.
+    return tuple(c._replace(operator="<") if c.operator == OR_MISSING and c[0] in above else c for c in kept)
 
 
-def rule_text(conditions: Sequence[Condition]) -> str:
-    """Write folded conditions as one rule; both bounds of a feature become one interval, no condition becomes "all images"."""
-    parts: dict[int, str] = {}
-    lower = {c.feature: c for c in conditions if c.operator == ">"}
-    upper = {c.feature: c for c in conditions if c.operator == "<"}
+def rule_text(conditions: Sequence[Condition | ColumnCondition]) -> str:
+    """Write folded conditions as one rule; both bounds of a feature or number become one interval, no condition becomes "all images"."""
+    parts: dict[Any, str] = {}
+    lower = {c[0]: c for c in conditions if c.operator == ">"}
+    upper = {c[0]: c for c in conditions if c.operator == "<"}
     for condition in conditions:
-        feature = condition.feature
-        if feature in lower and feature in upper:
-            low, high = threshold_text(lower[feature].threshold), threshold_text(upper[feature].threshold)
-            parts[feature] = f"{low} < feature[{feature}] < {high}"
+        what = condition[0]
+        if condition.operator in ("=", "!="):
+            parts[condition] = str(condition)
+        elif what in lower and what in upper:
+            low, high = (
+                c.value_text if isinstance(c, ColumnCondition) else threshold_text(c.threshold)
+                for c in (lower[what], upper[what])
+            )
+            parts[what] = f"{low} < {what if isinstance(what, str) else f'feature[{what}]'} < {high}"
         else:
-            parts[feature] = str(condition)
+            parts[what] = str(condition)
     return " and ".join(parts.values()) or "all images"
 
 
@@ -102,12 +128,12 @@ class Node:
     """
 
     number: int
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition | ColumnCondition, ...]
     n_images: int
     n_failures: int
     error_rate: float
     error_coverage: float
-    split: Condition | None = None
+    split: Condition | ColumnCondition | None = None
     below: Node | None = None
     above: Node | None = None
 
@@ -123,12 +149,19 @@ class Node:
     @property
     def features(self) -> tuple[int, ...]:
         """The features of the rule, the one split nearest to the leaf first."""
-        return tuple(dict.fromkeys(c.feature for c in reversed(self.conditions)))
+        return tuple(dict.fromkeys(c.feature for c in reversed(self.conditions) if isinstance(c, Condition)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the metadata in the rule, the one split nearest to the leaf first."""
+        return tuple(dict.fromkeys(c.column for c in reversed(self.conditions) if isinstance(c, ColumnCondition)))
 
     def contains(self, features: np.ndarray) -> np.ndarray:
-        """(n,) bool: which rows of features (n, D) fall into this node."""
+        """(n,) bool: which rows of features (n, D) fall into this node. Conditions on columns need the metadata as well:
+        `analyses.metadata_features.condition_holds`."""
         inside = np.ones(len(features), dtype=bool)
         for condition in self.conditions:
+            assert isinstance(condition, Condition), "a rule about metadata"
             inside &= condition.holds(features)
         return inside
 
@@ -166,12 +199,12 @@ class Node:
         inner = "split" in plain
         return cls(
             number=plain["number"],
-            conditions=tuple(Condition(*condition) for condition in plain["conditions"]),
+            conditions=tuple(map(condition_from, plain["conditions"])),
             n_images=plain["n_images"],
             n_failures=plain["n_failures"],
             error_rate=plain["error_rate"],
             error_coverage=plain["error_coverage"],
-            split=Condition(*plain["split"]) if inner else None,
+            split=condition_from(plain["split"]) if inner else None,
             below=cls.from_dict(plain["below"]) if inner else None,
             above=cls.from_dict(plain["above"]) if inner else None,
         )
@@ -214,7 +247,7 @@ class FailureTree:
             )
             if node.split is not None and node.below is not None and node.above is not None:
                 write(node.below, lead + "  ", str(node.split))
-                write(node.above, lead + "  ", str(node.split._replace(operator=">")))
+                write(node.above, lead + "  ", str(node.split.opposite()))
 
         write(self.root, "", "all images")
         return "\n".join(lines)

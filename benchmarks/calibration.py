@@ -207,7 +207,7 @@ class Truth(NamedTuple):
     @classmethod
     def of(cls, population: Population, rng: np.random.Generator, rules: list[list[Node]], parts: int = 1) -> Truth:
         """For each leaf, of the `rules` that were measured in it, each on one of `parts` equal parts of the images."""
-        used = {condition.feature for leaf in rules for rule in leaf for condition in rule.conditions}
+        used = {feature for leaf in rules for rule in leaf for feature in rule.features}
         features, probability = population.sample(rng, FRESH, columns=sorted(used))
         images, failures = np.zeros(len(rules)), np.zeros(len(rules))
         for i, leaf in enumerate(rules):

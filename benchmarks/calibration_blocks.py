@@ -31,7 +31,7 @@ PERMUTATIONS = 99
 
 def scenes(rng: np.random.Generator, kind: str, increase: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, D) features, (n,) bool failures, (n,) blocks of one group."""
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < N_IMAGES:
         sizes.append(SIZES[kind](rng))
     blocks = np.repeat(np.arange(len(sizes)), sizes)
@@ -75,7 +75,7 @@ def blocks_table(result: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "blocks of": kind,
-                "planted": f"+{100 * float(planted):.0f} points on 25 %" if planted else "nothing",
+                "planted": f"+{100 * float(str(planted)):.0f} points on 25 %" if planted else "nothing",
                 "checked by": way,
                 "groups": len(part),
                 "p ≤ 0.01": share(part["p"].to_numpy(dtype=float) <= 0.01),

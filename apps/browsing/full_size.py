@@ -110,7 +110,7 @@ def _values(run: Run, key: str, node: Node, position: int, features: list[int], 
 
 
 def _value(row: Any, node: Node, name: str) -> str:
-    rule = " and ".join(_asked(c) for c in node.conditions if c.feature == row.feature)
+    rule = " and ".join(_asked(c) for c in node.conditions if isinstance(c, Condition) and c.feature == row.feature)
     cells = [
         f"{row.value:.3f}",
         rule or "none",

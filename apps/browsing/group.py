@@ -19,6 +19,7 @@ from browsing.full_size import show_full_size
 from browsing.header import DEEPEST, USUAL_DEPTH
 from browsing.images import show_images
 from browsing.judgements import Opinions
+from browsing.metadata import show_columns
 from browsing.node import show_node, show_suggestions
 from browsing.run_place import Place, bound, go, here
 from browsing.tree import show_tree
@@ -74,6 +75,7 @@ def show_group(run: Run, opinions: Opinions, usual: Place) -> None:
     row = nodes.iloc[chosen]
     with right, st.container(border=True):
         show_node(run, key, evaluation, node, row)
+    show_columns(run, key, node)
     feature = show_features(run, key, analysis, node, opinions)
     show_suggestions(run, key, evaluation, node, opinions)
     order = show_images(run, key, node, feature)

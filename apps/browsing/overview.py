@@ -164,9 +164,10 @@ def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
     held_out = views.held_out_words(run, mode)
     if held_out is not None:
         sentence += f' <span class="bw-quiet">Held out: {held_out.error_rate}.</span>'
-    chips = opinions.chips(mode.group, mode.feature, node.rule)
+    has_feature = pd.notna(mode.feature)  # a rule may be about metadata alone
+    chips = opinions.chips(mode.group, mode.feature, node.rule) if has_feature else ""
     strips = ""
-    panel = found_panel(run, mode.group, mode.feature)
+    panel = found_panel(run, mode.group, mode.feature) if has_feature else None
     if panel is not None:
         strongest = "".join(
             figure(panel.path / image.image, alt=f"{image.label} image {image.name}, feature {mode.feature} is strong")

@@ -23,6 +23,7 @@ import pandas as pd
 from barlow_core.analyses import parquet
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import information_folder
+from barlow_core.analyses.metadata_features import encoded
 from barlow_core.analyses.one_group import analyse_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult
 from barlow_core.analyses.rows import gathered
@@ -43,6 +44,7 @@ def explain_run(
     groupings: Sequence[str] = ("label", "prediction"),
     keys: Sequence[str] = (),
     checks: Checks | None = None,
+    metadata_features: Sequence[str] = (),
     engine: str = "local",
     workers: int | None = None,
     progress: bool = False,
@@ -57,6 +59,7 @@ def explain_run(
         groupings: of `all_groups`: "label", "prediction", "union", "pair", "all", columns of the metadata and products of such.
         keys: further groups by name, such as "pair:cat+dog", or "mask:night" (see `Run.add_mask`).
         checks: how what is found is checked; see `Checks` for what None does.
+        metadata_features: columns of the metadata that rules may use beside the features (`metadata_features.encoded`).
         engine: "local" or "ray", see `engine.run_shards`.
         workers: processes; None for one a core.
         settings: see `Settings`.
@@ -74,8 +77,10 @@ def explain_run(
     groups = all_groups(benchmark, groupings)
     groups += [parse(benchmark, key) for key in dict.fromkeys(keys) if key not in {group.key for group in groups}]
     memory = information_folder(run, chosen, checks)
-    kept = [column_digest(benchmark, column) for column in checks.columns]
-    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept)
+    metadata = encoded(benchmark, metadata_features)
+    metadata_features = tuple(dict.fromkeys(candidate.column for candidate in metadata.candidates))
+    kept = [(column, column_digest(benchmark, column)) for column in (*checks.columns, *metadata_features)]
+    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept, metadata_features)
     key = digest(trees_key, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
     if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
@@ -96,6 +101,7 @@ def explain_run(
                     failure[group.indices],
                     None if searched is None else searched[group.indices],
                     None if blocks is None else blocks[group.indices],
+                    metadata.of(group.indices),
                     chosen,
                     checks,
                     memory / f"{group.stored_name}.npz",
@@ -111,14 +117,16 @@ def explain_run(
         _write_trees(run, _head(trees_key, chosen, checks, groups), results)
         write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
         write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
-        record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys))
+        record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys), metadata_features)
         by = dict.fromkeys(group.grouping for group in groups)
         run.record(
             "explain",
             key=key,
             settings=record.to_dict(),
             seconds=time.monotonic() - started,
-            columns=sorted({*checks.columns, *(column for grouping in by for column in columns_of(benchmark, grouping))}),
+            columns=sorted(
+                {*checks.columns, *metadata_features, *(column for grouping in by for column in columns_of(benchmark, grouping))}
+            ),
             masks=[group.name for group in groups if group.grouping == "mask"],
         )
         shutil.rmtree(run.path / "explain")

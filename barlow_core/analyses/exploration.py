@@ -13,6 +13,7 @@ import pandas as pd
 
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import InformationCache, information_folder
+from barlow_core.analyses.metadata_features import MetadataFeatures, encoded
 from barlow_core.analyses.record import ExplainRecord
 from barlow_core.analyses.rows import Rows, gathered
 from barlow_core.analyses.together import Parts
@@ -85,6 +86,7 @@ def explore(
 
     benchmark = run.benchmark
     failure, searched, blocks = benchmark.failure, checks.searched(benchmark), checks.blocks(benchmark)
+    metadata = encoded(benchmark, record.metadata_features)
     groups = [parse(benchmark, key) for key in run.groups()["group"]]
     memory = information_folder(run, own, checks)
     with run.lock(), gathered(run.features_path, groups, run.path / "explore", progress=progress) as source:
@@ -94,6 +96,7 @@ def explore(
                 failure[group.indices],
                 None if searched is None else searched[group.indices],
                 None if blocks is None else blocks[group.indices],
+                metadata.of(group.indices),
                 fits,
                 depths,
                 thresholds,
@@ -114,6 +117,7 @@ def _explore_group(
     failure: np.ndarray,
     searched: np.ndarray | None,
     blocks: np.ndarray | None,
+    metadata: MetadataFeatures,
     fits: Sequence[Settings],
     depths: Sequence[int],
     thresholds: Sequence[tuple[float, float]],
@@ -123,10 +127,13 @@ def _explore_group(
     """One row for each combination of settings: sums over the failure modes of one group."""
     features = rows.read()
     parts = Parts.of(features, searched, blocks, checks, seed=fits[0].seed)
-    within, outcome = features[parts.searched], failure[parts.searched]
+    outcome = failure[parts.searched]
+    cache = InformationCache(memory, features[parts.searched], outcome, fits[0])
+    features = metadata.beside(features)
+    within = features[parts.searched]
     if nothing_to_explain(within, outcome) is not None:
         return []
-    remember = InformationCache(memory, within, outcome, fits[0])
+    remember = metadata.of(parts.searched).information(cache, outcome, fits[0])
     information = remember(np.arange(len(outcome)))
     found = []
     for settings in fits:
@@ -134,7 +141,7 @@ def _explore_group(
         held_out = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
         for analysis, (delta, tau) in itertools.product(analyses, thresholds):
             found.append(_row(analysis, delta, tau, held_out))
-    remember.save()
+    cache.save()
     return found
 
 

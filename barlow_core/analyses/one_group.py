@@ -8,6 +8,7 @@ import numpy as np
 
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import InformationCache
+from barlow_core.analyses.metadata_features import MetadataFeatures
 from barlow_core.analyses.record import DuplicateCounts, GroupResult, HeldOutMeasures
 from barlow_core.analyses.rows import Rows
 from barlow_core.analyses.together import Parts
@@ -22,6 +23,7 @@ def analyse_group(
     failure: np.ndarray,
     searched: np.ndarray | None,
     blocks: np.ndarray | None,
+    metadata: MetadataFeatures,
     settings: Settings,
     checks: Checks,
     memory: Path,
@@ -33,6 +35,7 @@ def analyse_group(
         failure: (n,) bool, of the group's images.
         searched: (n,) bool, the images to search; None for all.
         blocks: (n,) int64, the same number for images that a column keeps together (`Checks.blocks`); None without.
+        metadata: columns of the metadata that rules may use, of the group's images.
         checks: resolved.
         memory: a file for mutual information (see `InformationCache`).
 
@@ -41,15 +44,19 @@ def analyse_group(
     """
     features = rows.read()
     parts = Parts.of(features, searched, blocks, checks, seed=settings.seed)
-    within, outcome = features[parts.searched], failure[parts.searched]
-    remember = InformationCache(memory, within, outcome, settings)
+    n_features, outcome = features.shape[1], failure[parts.searched]
+    cache = InformationCache(memory, features[parts.searched], outcome, settings)
+    remember = metadata.of(parts.searched).information(cache, outcome, settings)
+    features = metadata.beside(features)
+    within = features[parts.searched]
     depths = range(1, settings.depth + 1)
     explicable = nothing_to_explain(within, outcome) is None
     information = remember(np.arange(len(outcome))) if explicable else None
     analyses = explain_depths(within, outcome, settings, depths, information=information)
 
-    held_out = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
-    remember.save()
+    measured = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
+    held_out = metadata.named_held_out(measured, n_features)
+    cache.save()
     first = analyses[0]
     tests = stable = None
     if checks.permutations:
@@ -73,10 +80,11 @@ def analyse_group(
         grouping=group.grouping,
         class_name=group.name,
         reason=first.reason,
-        features=tuple((int(f), float(i)) for f, i in zip(first.features, first.information, strict=True)),
-        trees={analysis.settings.depth: analysis.tree for analysis in analyses},
+        features=tuple((int(f), float(i)) for f, i in zip(first.features, first.information, strict=True) if f < n_features),
+        columns=metadata.selected(first, n_features),
+        trees={analysis.settings.depth: metadata.named(analysis, n_features).tree for analysis in analyses},
         held_out=None if held_out is None else HeldOutMeasures.of(held_out, checks.confidence, seed=settings.seed),
         permutation_tests=tests,
-        stability=stable,
+        stability=None if stable is None else metadata.named_stability(stable, n_features),
         duplicates=None if parts.duplicates is None else DuplicateCounts.of(parts.duplicates),
     )

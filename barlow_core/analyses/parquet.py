@@ -116,7 +116,7 @@ def failure_modes_table(results: Sequence[GroupResult], settings: Settings, chec
                         "leaf": leaf.number,
                         "rule": leaf.rule,
                         "conditions": json.dumps(leaf.conditions),
-                        "feature": leaf.features[0],
+                        "feature": next(iter(leaf.features), None),
                         "features": list(leaf.features),
                         "n_images": leaf.n_images,
                         "n_failures": leaf.n_failures,
@@ -137,7 +137,9 @@ def failure_modes_table(results: Sequence[GroupResult], settings: Settings, chec
                 )
     hidden = ["_failures", "_images"]
     table = _with_intervals(pd.DataFrame(rows, columns=[*FAILURE_MODE_COLUMNS, *hidden]), checks.confidence)
-    return table[list(FAILURE_MODE_COLUMNS)].astype(FAILURE_MODE_COLUMNS)
+    # A rule about metadata alone has no feature; where every rule has one, the column is of plain integers.
+    types = FAILURE_MODE_COLUMNS | ({"feature": "Int64"} if table["feature"].isna().any() else {})
+    return table[list(FAILURE_MODE_COLUMNS)].astype(types)
 
 
 def _with_intervals(table: pd.DataFrame, confidence: float) -> pd.DataFrame:

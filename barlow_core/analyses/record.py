@@ -38,6 +38,7 @@ class ExplainRecord:
         settings: of the search; the deepest trees have `settings.depth` levels.
         checks: resolved, see `Checks.resolved`.
         groupings, keys: which groups were asked for, see `explain_run`.
+        metadata_features: columns of the metadata among the candidates of a rule.
     """
 
     key: str
@@ -45,6 +46,7 @@ class ExplainRecord:
     checks: Checks
     groupings: tuple[str, ...]
     keys: tuple[str, ...]
+    metadata_features: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, run: Run) -> ExplainRecord:
@@ -61,6 +63,7 @@ class ExplainRecord:
             checks=Checks(**_fields_of(Checks, plain["checks"])),
             groupings=tuple(plain["groupings"]),
             keys=tuple(plain["keys"]),
+            metadata_features=tuple(plain.get("metadata_features", ())),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class ExplainRecord:
         return asdict(self.settings) | {
             "groupings": list(self.groupings),
             "keys": list(self.keys),
+            "metadata_features": list(self.metadata_features),
             "checks": asdict(self.checks),
         }
 
@@ -183,6 +187,7 @@ class GroupResult:
         group: its key, such as "label:truck"; grouping, class_name: the parts of the key.
         reason: why there is nothing to explain; else None.
         features: (feature, mutual information with failure in nats) of the selected features, most informative first.
+        columns: (column, category or None for a column of numbers, information) of the selected columns of the metadata, likewise.
         trees: depth -> tree.
         held_out: None where nothing was to be measured.
         permutation_tests: one a depth; None where there was no test.
@@ -200,6 +205,7 @@ class GroupResult:
     permutation_tests: tuple[PermutationTest, ...] | None = None
     stability: Stability | None = None
     duplicates: DuplicateCounts | None = None
+    columns: tuple[tuple[str, str | None, float], ...] = ()
 
     @property
     def n_images(self) -> int:
@@ -261,6 +267,7 @@ class GroupResult:
             "permutation_test": _plain(self.permutation_tests),
             "stability": _plain(self.stability),
             "duplicates": _plain(self.duplicates),
+            "columns": [list(selected) for selected in self.columns],
         }
 
     @classmethod
@@ -281,6 +288,7 @@ class GroupResult:
             held_out=None if held_out is None else HeldOutMeasures.from_dict(held_out),
             permutation_tests=None if tests is None else tuple(PermutationTest(**test) for test in tests),
             stability=None if stable is None else _stability(stable),
+            columns=tuple((column, category, information) for column, category, information in plain.get("columns", ())),
             duplicates=DuplicateCounts(**plain["duplicates"]) if plain.get("duplicates") else None,
         )
 

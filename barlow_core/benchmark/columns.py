@@ -103,3 +103,15 @@ def column_digest(benchmark: Benchmark, name: str) -> str:
 def _number_text(value: Any) -> str:
     number = value.item() if hasattr(value, "item") else value
     return str(int(number)) if isinstance(number, float) and number.is_integer() and abs(number) < LARGEST_WHOLE else str(number)
+
+
+def comparable(benchmark: Benchmark, name: str) -> np.ndarray:
+    """A column as rules compare it: (N,) float64, NaN where there is no number; or (N,) str, "" where there is no value.
+
+    Raises:
+        BarlowError: as `column`.
+    """
+    values = column(benchmark, name)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values.map(str, na_action="ignore").fillna("").to_numpy(dtype=object)

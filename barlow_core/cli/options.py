@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from barlow_core.analyses.checks import HELD_OUT
-from barlow_core.cli.shared import Channels, NamedFile, missing_option, options
+from barlow_core.cli.shared import Channels, NamedFile, Names, missing_option, options
 from barlow_core.engine import ENGINES
 from barlow_core.groups import GROUPINGS
 from barlow_core.information import ESTIMATORS
@@ -122,6 +122,13 @@ explain_options = options(
         type=NamedFile(),
         help="One more group, called mask:NAME: the images that FILE names, one a line, or of which a column of true and false says "
         "so. May be given several times; the run keeps it.",
+    ),
+    click.option(
+        "--metadata-features",
+        type=Names(),
+        default="",
+        metavar="COLUMN[,COLUMN]",
+        help="Columns of the metadata that rules may use beside the features, such as camera,hour.",
     ),
     click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
     click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),

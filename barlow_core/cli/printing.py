@@ -253,7 +253,7 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
     def grow(branch: Tree, node: Node) -> None:
         if node.split is None or node.below is None or node.above is None:
             return
-        for child, split in ((node.below, node.split), (node.above, node.split._replace(operator=">"))):
+        for child, split in ((node.below, node.split), (node.above, node.split.opposite())):
             grow(branch.add(label(child, str(split).replace("[", r"\["))), child)
 
     root = Tree(label(analysis.tree.root, "all images"))

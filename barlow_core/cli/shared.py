@@ -90,6 +90,15 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r} is not {kind} with commas between them, such as 5,10,20.", param, ctx)
 
 
+class Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Channels(click.ParamType):
     """Three numbers with commas between them, one for each of red, green and blue."""
 

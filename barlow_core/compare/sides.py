@@ -8,9 +8,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from barlow_core.analyses.metadata_features import condition_holds
 from barlow_core.analyses.record import ExplainRecord, GroupResult, LeafMeasures, load_results
 from barlow_core.benchmark import Benchmark
 from barlow_core.compare.differences import CELLS
+from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import failure_modes
 from barlow_core.failure_tree import Node
@@ -70,15 +72,22 @@ class Side:
         return found if found is None or self.searched is None else found[self.searched[found]]
 
     def inside(self, modes: Sequence[Node], images: np.ndarray) -> list[np.ndarray]:
-        """(n,) bool for each rule: which of `images` it holds. Only the features of the rules are read."""
-        used = sorted({condition.feature for mode in modes for condition in mode.conditions})
+        """(n,) bool for each rule: which of `images` it holds. Only the features of the rules are read.
+
+        Raises:
+            BarlowError: a rule about a column of the metadata that this run does not have.
+        """
+        used = sorted({feature for mode in modes for feature in mode.features})
         values = np.asarray(self.features[self.order[images][:, None], np.array(used, dtype=np.int64)])
         column = {feature: i for i, feature in enumerate(used)}
         held = []
         for mode in modes:
             inside = np.ones(len(images), dtype=bool)
             for condition in mode.conditions:
-                inside &= condition._replace(feature=column[condition.feature]).holds(values)
+                if isinstance(condition, ColumnCondition):
+                    inside &= condition_holds(self.benchmark, self.features, condition, self.order[images])
+                else:
+                    inside &= condition._replace(feature=column[condition.feature]).holds(values)
             held.append(inside)
         return held
 

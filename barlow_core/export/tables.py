@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import found, strongest
-from barlow_core.failure_tree import Condition
+from barlow_core.failure_tree import Condition, condition_from
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write
 from barlow_core.views.feature_names import Names, name_of
@@ -98,9 +99,10 @@ def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None)
     modes = run.failure_modes()
     rows = []
     for row in modes.itertuples():
-        feature, group = int(row.feature), str(row.group)  # type: ignore[arg-type]
-        judgement = judgements.latest(feature, group, str(row.rule)) if judgements is not None else None
-        name = name_of(names, group, feature)
+        group, feature = str(row.group), None if pd.isna(row.feature) else int(row.feature)  # type: ignore[arg-type]
+        said_of = judgements is not None and feature is not None
+        judgement = judgements.latest(feature, group, str(row.rule)) if said_of else None  # type: ignore[union-attr, arg-type]
+        name = None if feature is None else name_of(names, group, feature)
         rows.append(
             {
                 "judgement_name": getattr(judgement, "name", None) or None,
@@ -120,15 +122,15 @@ def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None)
     return modes.join(said)
 
 
-def conditions_of(text: str) -> list[Condition]:
+def conditions_of(text: str) -> list[Condition | ColumnCondition]:
     """The conditions of a rule out of their JSON in failure_modes.parquet."""
-    return [Condition(*condition) for condition in json.loads(text)]
+    return [condition_from(condition) for condition in json.loads(text)]
 
 
 def _mode_images(run: Run, depth: int | None) -> pd.DataFrame:
     parts = []
     for chosen, _, node in found(run, strongest(run, depth=depth)):
-        feature = node.features[0]
+        feature = next(iter(node.features), None)
         table = images_of(run, chosen.group, node)
         parts.append(
             table.drop(columns=[column for column in table if str(column).startswith("feature[")]).assign(
@@ -137,7 +139,7 @@ def _mode_images(run: Run, depth: int | None) -> pd.DataFrame:
                 leaf=chosen.leaf,
                 rule=node.rule,
                 feature=feature,
-                activation=table[activation(feature)],
+                activation=float("nan") if feature is None else table[activation(feature)],
             )
         )
     lead = ["group", "depth", "leaf", "rule"]

@@ -81,7 +81,7 @@ def feature_requests(
 def _ranked_features(modes: pd.DataFrame) -> list[int]:
     modes = modes.sort_values("importance_value", ascending=False, kind="stable")
     others = (feature for features in modes["features"] for feature in features)
-    return list(dict.fromkeys([*modes["feature"], *others]))
+    return list(dict.fromkeys([*modes["feature"].dropna(), *others]))
 
 
 # --- one panel

@@ -6,6 +6,7 @@ memory, only the rows and columns that a question needs are read.
 """
 
 from barlow_core.views.benchmark import classes, confusion_pairs
+from barlow_core.views.columns import column_values
 from barlow_core.views.features import (
     Distribution,
     Similar,
@@ -48,6 +49,7 @@ from barlow_core.views.sentences import (
     SAME_RULE,
     GroupWords,
     HeldOutWords,
+    column_words,
     condition_words,
     duplicates_words,
     group_words,
@@ -74,6 +76,8 @@ __all__ = [
     "activation",
     "choices",
     "classes",
+    "column_values",
+    "column_words",
     "concentration",
     "condition_words",
     "confusion_pairs",

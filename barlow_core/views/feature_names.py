@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
-from barlow_core.failure_tree import threshold_text
+from barlow_core.failure_tree import condition_from, threshold_text
 from barlow_core.storage.files import atomic_write
 from barlow_core.wording import percent
 
@@ -70,15 +71,20 @@ def names_for(names: Mapping[tuple[str, int], FeatureName], group: str) -> dict[
     return found
 
 
-def rule_in_words(conditions: Sequence[tuple[int, str, float]], names: Mapping[int, FeatureName]) -> str:
+def rule_in_words(conditions: Sequence[tuple[int, str, float] | ColumnCondition], names: Mapping[int, FeatureName]) -> str:
     """A rule by the names of its features: "without dog collar and feature 12 above 0.8000".
 
     Args:
-        conditions: (feature, "<" or ">", threshold), all of which hold; `conditions` of failure_modes.parquet.
+        conditions: (feature, "<" or ">", threshold), or conditions on columns, all of which hold; `conditions` of
+            failure_modes.parquet.
         names: see `names_for`; a feature without a name goes by its number and threshold.
     """
     parts = []
-    for feature, operator, threshold in conditions:
+    for condition in conditions:
+        if isinstance(condition, ColumnCondition):
+            parts.append(str(condition))
+            continue
+        feature, operator, threshold = condition
         if feature in names:
             parts.append(f"{'with' if operator == '>' else 'without'} {_inline(names[feature].name)}")
         else:
@@ -98,8 +104,8 @@ def rules_in_words(failure_modes: pd.DataFrame, names: Mapping[tuple[str, int], 
         if str(group) not in by_group:
             by_group[str(group)] = names_for(names, str(group))
         known = by_group[str(group)]
-        conditions = [(int(feature), str(operator), float(threshold)) for feature, operator, threshold in json.loads(text)]
-        named = [known[feature] for feature, _, _ in conditions if feature in known]
+        conditions = [condition_from(condition) for condition in json.loads(text)]
+        named = [known[condition.feature] for condition in conditions if condition.feature in known]
         mark = " (simulated answers)" if any(name.simulated for name in named) else ""
         words.append(f"{rule_in_words(conditions, known)}{mark}" if named else None)
     return pd.Series(words, index=failure_modes.index, dtype=object)

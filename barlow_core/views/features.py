@@ -10,7 +10,7 @@ import pandas as pd
 
 from barlow_core.analyses import load_result, searched_group
 from barlow_core.errors import BarlowError
-from barlow_core.failure_tree import Node
+from barlow_core.failure_tree import Condition, Node
 from barlow_core.run import Run
 from barlow_core.views.images import images_at
 from barlow_core.wording import count
@@ -118,7 +118,13 @@ def distribution(run: Run, key: str, feature: int, *, node: Node | None = None, 
     n_failures = int(failure.sum())
     return Distribution(
         table=table,
-        thresholds=tuple(sorted(condition.threshold for condition in conditions if condition.feature == feature)),
+        thresholds=tuple(
+            sorted(
+                condition.threshold
+                for condition in conditions
+                if isinstance(condition, Condition) and condition.feature == feature
+            )
+        ),
         n_images=len(values),
         n_failures=n_failures,
         n_zero=int((values == 0).sum()),

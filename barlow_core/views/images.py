@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import searched_group
+from barlow_core.analyses.metadata_features import condition_holds
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
@@ -48,8 +49,7 @@ def inside(run: Run, positions: np.ndarray, node: Node) -> np.ndarray:
     features = run.features()
     holds = np.ones(len(positions), dtype=bool)
     for condition in node.conditions:
-        column = features[positions, condition.feature]
-        holds &= condition._replace(feature=0).holds(column[:, None])
+        holds &= condition_holds(run.benchmark, features, condition, positions)
     return positions[holds]
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord
+from barlow_core.analyses.metadata_features import condition_holds
 from barlow_core.analyses.parquet import HELD_OUT_LEAF, held_out_columns
 from barlow_core.analyses.record import LeafMeasures
 from barlow_core.analyses.together import parts_of
+from barlow_core.conditions import ColumnCondition
 from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.run import Run
 from barlow_core.statistics import HeldOutLeaf, wilson_interval
@@ -46,7 +48,7 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
                 "node": node.number,
                 "parent": parent,
                 "level": level,
-                "side": "" if split is None else "below" if split.operator == "<" else "above",
+                "side": "" if split is None else "above" if node.number - (parent or 0) > 1 else "below",
                 "split": "" if split is None else str(split),
                 "rule": rule_words(node.conditions),
                 "is_leaf": node.split is None,
@@ -66,12 +68,12 @@ def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
 
 
 def _walk(
-    node: Node, parent: int | None, level: int, split: Condition | None
-) -> list[tuple[Node, int | None, int, Condition | None]]:
+    node: Node, parent: int | None, level: int, split: Condition | ColumnCondition | None
+) -> list[tuple[Node, int | None, int, Condition | ColumnCondition | None]]:
     found = [(node, parent, level, split)]
     if node.split is not None and node.below is not None and node.above is not None:
         found += _walk(node.below, node.number, level + 1, node.split)
-        found += _walk(node.above, node.number, level + 1, node.split._replace(operator=">"))
+        found += _walk(node.above, node.number, level + 1, node.split.opposite())
     return found
 
 
@@ -83,13 +85,13 @@ def _counted(run: Run, key: str, tree: FailureTree, confidence: float) -> dict[i
     if not len(indices):
         return {}
     failure, features = run.benchmark.failure[indices], run.features()
-    used = {condition.feature for node in tree.root for condition in node.conditions}
-    columns = {feature: np.asarray(features[indices, feature]) for feature in used}
+    used = {condition for node in tree.root for condition in node.conditions}
+    follows = {condition: condition_holds(run.benchmark, features, condition, indices) for condition in used}
     found = {}
     for node in tree.root:
         holds = np.ones(len(indices), dtype=bool)
         for condition in node.conditions:
-            holds &= condition._replace(feature=0).holds(columns[condition.feature][:, None])
+            holds &= follows[condition]
         counted = HeldOutLeaf(
             node.number,
             int(holds.sum()),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from barlow_core.analyses import Checks, ExplainRecord
 from barlow_core.analyses.checks import DUPLICATES
+from barlow_core.conditions import OR_MISSING, ColumnCondition
 from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, threshold_text
 from barlow_core.groups import PRODUCT, parts
@@ -165,11 +166,12 @@ def grouping_words(grouping: str) -> str:
     return " and ".join(GROUPING_WORDS.get(part, unquote(part)) for part in grouping.split(PRODUCT))
 
 
-def condition_words(conditions: Sequence[Condition]) -> dict[int, str]:
+def condition_words(conditions: Sequence[Condition | ColumnCondition]) -> dict[int, str]:
     """What a rule asks of each of its features, in words: {12: "weak (below 0.3412)", 7: "between 0.5000 and 1.2034"}."""
     words: dict[int, str] = {}
-    bounds = {(c.feature, c.operator): threshold_text(c.threshold) for c in conditions}
-    for feature in dict.fromkeys(c.feature for c in conditions):
+    own = [c for c in conditions if isinstance(c, Condition)]
+    bounds = {(c.feature, c.operator): threshold_text(c.threshold) for c in own}
+    for feature in dict.fromkeys(c.feature for c in own):
         low, high = bounds.get((feature, ">")), bounds.get((feature, "<"))
         if low is not None and high is not None:
             words[feature] = f"between {low} and {high}"
@@ -178,10 +180,26 @@ def condition_words(conditions: Sequence[Condition]) -> dict[int, str]:
     return words
 
 
-def rule_words(conditions: Sequence[Condition]) -> str:
-    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034)"."""
-    words = condition_words(conditions)
-    return " and ".join(f"feature {feature} is {said}" for feature, said in words.items()) or "any image"
+def column_words(conditions: Sequence[Condition | ColumnCondition]) -> dict[str, str]:
+    """What a rule asks of each of its columns of the metadata, in words: {"camera": "phone", "hour": "below 7"}."""
+    own = [c for c in conditions if isinstance(c, ColumnCondition)]
+    said: dict[str, list[str]] = {}
+    for c in own:
+        if c.operator in ("=", "!="):
+            words = f"{'' if c.operator == '=' else 'not '}{c.value_text or 'missing'}"
+        else:
+            words = (
+                f"{'above' if c.operator == '>' else 'below'} {c.value_text}{' or missing' if c.operator == OR_MISSING else ''}"
+            )
+        said.setdefault(c.column, []).append(words)
+    return {column: " and ".join(words) for column, words in said.items()}
+
+
+def rule_words(conditions: Sequence[Condition | ColumnCondition]) -> str:
+    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034) and camera is phone"."""
+    features = [f"feature {feature} is {said}" for feature, said in condition_words(conditions).items()]
+    columns = [f"{column} is {said}" for column, said in column_words(conditions).items()]
+    return " and ".join([*features, *columns]) or "any image"
 
 
 def no_failure_mode(analysis: FailureAnalysis) -> str | None:

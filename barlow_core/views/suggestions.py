@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord, load_result, searched_group
+from barlow_core.analyses.metadata_features import condition_holds
+from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Condition, Node
 from barlow_core.groups import parse
@@ -143,17 +145,19 @@ def gap_images(
     within, values = (at.features()[rows[:, None], np.array(used)] for at, rows in ((run, own), (place, candidates)))
     inside, holds = np.ones(len(own), dtype=bool), np.ones(len(candidates), dtype=bool)
     for condition in node.conditions:
-        column = condition._replace(feature=used.index(condition.feature))
-        inside &= column.holds(within)
-        holds &= column.holds(values)
+        inside &= condition_holds(run.benchmark, run.features(), condition, own)
+        holds &= condition_holds(place.benchmark, place.features(), condition, candidates)
     centre = within[inside & failure if (inside & failure).any() else inside].mean(axis=0, dtype=np.float64)
     deviation = within.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
     distance = np.sqrt((((values - centre) / deviation) ** 2).sum(axis=1))
     violation = np.zeros(len(candidates))
     for condition in node.conditions:
-        at = used.index(condition.feature)
-        violation += _missed(condition, values[:, at]) / deviation[at]
+        if isinstance(condition, ColumnCondition):  # how far a category is missed has no measure: by one deviation
+            violation += ~condition_holds(place.benchmark, place.features(), condition, candidates)
+        else:
+            at = used.index(condition.feature)
+            violation += _missed(condition, values[:, at]) / deviation[at]
     # An image that misses by less than rounding can tell apart does not follow the rule all the same.
     violation[holds], violation[~holds] = 0.0, np.maximum(violation[~holds], np.finfo(np.float64).tiny)
     closest = np.lexsort((distance, violation))[:n]

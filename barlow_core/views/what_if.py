@@ -13,6 +13,7 @@ import numpy as np
 from barlow_core import failure_tree
 from barlow_core.analyses import Checks, ExplainRecord, GroupResult, load_result, searched_group
 from barlow_core.analyses.information_cache import information_cache
+from barlow_core.analyses.metadata_features import encoded
 from barlow_core.analyses.record import HeldOutMeasures, LeafMeasures
 from barlow_core.analyses.together import Parts
 from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
@@ -85,24 +86,38 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
     words = (
         f"A tree that was fitted now, on {count(len(group), 'image')}, with at least {count(chosen.min_leaf, 'image')} in a leaf"
     )
+    metadata = encoded(run.benchmark, ExplainRecord.of(run).metadata_features).of(group.indices)
+    n_features = stored.shape[1]
     fits_whole = len(group) * stored.shape[1] * 4 <= WHOLE_GROUP
-    if fits_whole and (checks.held_out == "cross-fit" or chosen.k > len(selected)):
+    if fits_whole and (checks.held_out == "cross-fit" or chosen.k > len(selected) + len(result.columns)):
         features = np.asarray(stored[group.indices], dtype=np.float32)
-        remember = information_cache(run, key, features, failure)
+        remember = metadata.information(information_cache(run, key, features, failure), failure, chosen)
         everything = np.arange(len(failure))
-        (analysis,) = explain_depths(features, failure, chosen, [chosen.depth], information=remember(everything))
+        searchable = metadata.beside(features)
+        (analysis,) = explain_depths(searchable, failure, chosen, [chosen.depth], information=remember(everything))
         leaves = None
         if checks.held_out == "cross-fit":
             blocks = checks.blocks(run.benchmark)
             own = None if blocks is None else blocks[group.indices]
             parts = Parts.of(features, None, own, checks, seed=chosen.seed)
-            again = parts.hold_out(features, failure, [analysis], checks, seed=chosen.seed, information=remember)
+            again = parts.hold_out(searchable, failure, [analysis], checks, seed=chosen.seed, information=remember)
+            again = metadata.named_held_out(again, n_features)
             if again is not None and again.trees:
                 measured = [LeafMeasures.from_dict(leaf.to_dict(checks.confidence)) for leaf in again.trees[0].leaves]
                 leaves = {leaf.leaf: leaf for leaf in measured}
-        return Evaluation(analysis, True, leaves, f"{words}; the run keeps another.")
-    selected, information = selected[: chosen.k], information[: chosen.k]
-    values = np.stack([np.asarray(stored[group.indices, feature], dtype=np.float32) for feature in selected], axis=1)
+        return Evaluation(metadata.named(analysis, n_features), True, leaves, f"{words}; the run keeps another.")
+    at = {(candidate.column, candidate.category): n_features + i for i, candidate in enumerate(metadata.candidates)}
+    selected = np.array([*selected, *(at[column, category] for column, category, _ in result.columns)], dtype=np.int64)
+    information = np.array([*information, *(nats for *_, nats in result.columns)])
+    best = np.argsort(-information, kind="stable")[: chosen.k]
+    selected, information = selected[best], information[best]
+    values = np.stack(
+        [
+            np.asarray(stored[group.indices, i] if i < n_features else metadata.values[:, i - n_features], dtype=np.float32)
+            for i in selected
+        ],
+        axis=1,
+    )
     tree = failure_tree.fit(
         values,
         failure,
@@ -115,7 +130,7 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
     if checks.held_out == "cross-fit":
         words += "; the group is too large to repeat the search in folds while you wait, so it has no held-out numbers"
     analysis = FailureAnalysis(tree, selected, information, replace(chosen, k=len(selected)), None)
-    return Evaluation(analysis, True, None, f"{words}; the run keeps another.")
+    return Evaluation(metadata.named(analysis, n_features), True, None, f"{words}; the run keeps another.")
 
 
 def _cross_fitted(held_out: HeldOutMeasures | None, depth: int) -> dict[int, LeafMeasures] | None:
