@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -21,9 +22,7 @@ def show_columns(run: Run, key: str, node: Node) -> None:
     """A table for each column of the rule: how many images have each value, and how many of them fail."""
     said = views.column_words(node.conditions)
     for column in node.columns:
-        table = of_node(
-            run, "column", key, node, (column,), lambda column=column: views.column_values(run, key, column, node=node)
-        )
+        table = of_node(run, "column", key, node, (column,), partial(views.column_values, run, key, column, node=node))
         rows = "".join(
             f"<tr><th scope=row>{_value(row)}</th><td>{row['n_images']:,}</td><td>{row['n_failures']:,}</td>"
             f"<td>{percent(row['error_rate'])}</td></tr>"
