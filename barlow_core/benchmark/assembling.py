@@ -54,7 +54,7 @@ def name_classes(
     Raises:
         BarlowError: the class names cannot be read, labels and predictions are of different kinds, or scores are not of the classes.
     """
-    sound = table[~problems.bad(len(table))]
+    sound = _sound(table, problems)
     sound = sound if len(sound) else table  # where no row is sound, a list of no names would only add to the complaints
     known = {what: sound[what] for what in ("label", "prediction") if what in sound}
     pattern = score_pattern(wishes.columns)
@@ -113,12 +113,7 @@ def assemble(
     rows = table["row"].to_numpy() if "row" in table else None
     paths = table["path"].to_numpy(dtype=object)
     problems.add(duplicates(table["path"], rows, problems.unit))
-    _encode(table, classes, problems, join=wishes.join_classes, declared=declared)
-    sound = ~problems.bad(len(table))
-    if sound.any():
-        labels = table.loc[sound, "label"].to_numpy(dtype=np.int64)
-        predictions = table.loc[sound, "prediction"].to_numpy(dtype=np.int64) if "prediction" in table else None
-        problems.notes += check_spelling(labels, predictions, classes[0], declared=declared, source=source)
+    encode_classes(table, classes, problems, source, join=wishes.join_classes, declared=declared)
 
     on_disk = np.flatnonzero(~(table["path"].duplicated() | table.index.isin(problems.without_file)))
     checked, reasons = check_images(images_dir, paths[on_disk], wishes.check, progress=wishes.progress)
@@ -131,18 +126,25 @@ def assemble(
         )
 
     skipped = problems.listed(paths, rows)
-    sound = ~problems.bad(len(table))
-    if len(skipped) and not (wishes.skip_bad and sound.any()):
-        raise problems.report(skipped, source, len(table), can_skip=bool(sound.any()))
-    return Assembled(table[sound].reset_index(drop=True), classes[0], skipped, tuple(problems.notes))
+    sound = _sound(table, problems)
+    if len(skipped) and not (wishes.skip_bad and len(sound)):
+        raise problems.report(skipped, source, len(table), can_skip=len(sound) > 0)
+    return Assembled(sound.reset_index(drop=True), classes[0], skipped, tuple(problems.notes))
 
 
-def _encode(table: pd.DataFrame, classes: Classes, problems: Problems, *, join: bool, declared: bool) -> None:
-    """Put indices in the place of labels and predictions, and say which kind they were."""
+def encode_classes(
+    table: pd.DataFrame, classes: Classes, problems: Problems, source: str, *, join: bool = False, declared: bool = False
+) -> None:
+    """Put indices in the place of labels and predictions, say which kind they were, and compare how they are written.
+
+    Raises:
+        BarlowError: most images are wrong only for how their classes are written.
+    """
     names, lookup = classes
     missing = problems.missing
     columns = [what for what in ("label", "prediction") if what in table]
-    texts = {value for what in columns if _is_text(table[what]) for value in table[what].dropna().unique()} - missing
+    values = {what: set(table[what].unique()) - {None, np.nan, pd.NA} for what in columns if _is_text(table[what])}
+    texts = set().union(*values.values()) - missing
     is_new = {} if not lookup else find_alike(texts, classes)
     if is_new and join:
         lookup = lookup | is_new
@@ -153,12 +155,10 @@ def _encode(table: pd.DataFrame, classes: Classes, problems: Problems, *, join: 
             "(join_classes=True)."
         )
     refused: set[str] = set()
-    kinds = [
-        f"{what}s are {'names' if _is_text(table[what]) and set(table[what]) & lookup.keys() else 'indices'}" for what in columns
-    ]
+    kinds = [f"{what}s are {'names' if values.get(what, set()) & lookup.keys() else 'indices'}" for what in columns]
     for what in columns:
         if _is_text(table[what]):
-            refused |= set(table[what].dropna().unique()) & (missing - NOTHING - lookup.keys())
+            refused |= values[what] & (missing - NOTHING - lookup.keys())
         table[what], reasons = encode(table[what], what, names, lookup, missing)
         problems.add(reasons)
     if refused:
@@ -172,6 +172,15 @@ def _encode(table: pd.DataFrame, classes: Classes, problems: Problems, *, join: 
         problems.notes.append(f"Classes are {count(len(names), 'name')}.")
     else:
         problems.notes.append(f"Classes are indices 0 to {len(names) - 1}.")
+    sound = _sound(table, problems)
+    if len(sound):
+        labels, *predictions = (sound[what].to_numpy(dtype=np.int64) for what in columns)
+        problems.notes += check_spelling(labels, next(iter(predictions), None), names, declared=declared, source=source)
+
+
+def _sound(table: pd.DataFrame, problems: Problems) -> pd.DataFrame:
+    """The rows without a problem; the table itself, and no copy, where there is none."""
+    return table[~problems.bad(len(table))] if problems.of_row else table
 
 
 def _is_text(column: pd.Series) -> bool:

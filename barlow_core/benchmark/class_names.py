@@ -21,6 +21,7 @@ ClassNames = Sequence[str] | str | Path
 Classes = tuple[list[str], dict[str, int]]
 
 MOST_UNNAMED_CLASSES = 100_000
+_CHUNK = 100_000
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 # The one way to write a whole number: 7, and neither 007 nor +7, which are names.
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
@@ -144,21 +145,26 @@ def encode(
         indices: (N,) int64, -1 where there is no such class.
         reasons: position -> why there is none.
     """
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    distinct = pd.Index(values.unique())
     texts = [str(value) for value in distinct]
     is_text = not pd.api.types.is_numeric_dtype(values.dtype)
     by_name = is_text and (any(t in lookup for t in texts) or not any(_NUMBER.fullmatch(t) for t in texts))
     missing = missing if is_text else MISSING
     form = _index_form(texts, is_text=is_text)
-    resolved = [lookup.get(text, -1) if by_name else _valid_index(text, len(names), form) for text in texts]
-    indices = np.array([*resolved, -1], dtype=np.int64)[codes]
+    resolved = np.array([lookup.get(t, -1) if by_name else _valid_index(t, len(names), form) for t in texts], dtype=np.int64)
     reasons = {
         code: _no_class(text, what, names, lookup, missing, by_name=by_name)
         for code, text in enumerate(texts)
         if resolved[code] < 0 and not (is_text and pd.isna(distinct[code]))
     }
-    bad = np.flatnonzero(np.isin(codes, list(reasons)))
-    return indices, {int(position): reasons[codes[position]] for position in bad}
+    indices = np.empty(len(values), dtype=np.int64)
+    bad: dict[int, str] = {}
+    for start in range(0, len(values), _CHUNK):
+        codes = distinct.get_indexer(pd.Index(values.iloc[start : start + _CHUNK]))
+        indices[start : start + _CHUNK] = resolved[codes]
+        if reasons:
+            bad |= {int(start + i): reasons[codes[i]] for i in np.flatnonzero(np.isin(codes, list(reasons)))}
+    return indices, bad
 
 
 def _no_class(
@@ -177,7 +183,7 @@ def _no_class(
 
 
 def _present(column: pd.Series, missing: frozenset[str]) -> list[str]:
-    return [text for text in map(str, column.dropna().unique()) if text not in missing]
+    return [text for text in map(str, pd.Series(column.unique()).dropna()) if text not in missing]
 
 
 def _index(text: str) -> int:

@@ -94,6 +94,8 @@ def _from_beside(paths: pd.Series, problems: Problems, images_dir: Path, beside:
     outer = os.path.relpath(beside, images_dir).replace(os.sep, "/")
     if not inner.startswith(".."):  # metadata.csv beside images/, with images/a.png in it
         at = np.flatnonzero(paths.str.startswith(f"{inner}/"))
+        if len(at) == 0:
+            return paths
         others = paths.iloc[at].str.slice(len(inner) + 1)
     elif not outer.startswith(".."):  # the table lies among the images
         at = np.flatnonzero(paths != "")
@@ -117,6 +119,8 @@ def _from_beside(paths: pd.Series, problems: Problems, images_dir: Path, beside:
 def _as_on_disk(paths: pd.Series, problems: Problems, images_dir: Path) -> pd.Series:
     """Names with letters beyond ASCII as the disk has them, where only their Unicode form is another one."""
     at = np.flatnonzero(paths.str.contains(_NOT_ASCII))
+    if len(at) == 0:
+        return paths
     folders: dict[Path, dict[str, list[str]]] = {}
     found = {}
     for i, path in zip(at, paths.iloc[at], strict=True):

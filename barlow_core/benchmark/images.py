@@ -21,6 +21,8 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import re
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -114,16 +116,19 @@ def check_images(
 
     bar = tqdm(total=len(names), desc="check images", unit="image", disable=not progress)
     threads = ThreadPoolExecutor()
-    try:
-        tasks = threads.map(work, range(0, len(names), _TASK))
-        for position, (digest, reason) in enumerate(itertools.chain.from_iterable(tasks)):
-            digests[position] = digest
-            if reason:
-                reasons[position] = reason
-            bar.update()
-    finally:
-        threads.shutdown(cancel_futures=True)  # An interrupted check stops at once, however many images are left.
-        bar.close()
+    with warnings.catch_warnings():
+        # Up to the limit of what is decoded, size is no problem; beyond it there is a reason, and no warning.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            tasks = threads.map(work, range(0, len(names), _TASK))
+            for position, (digest, reason) in enumerate(itertools.chain.from_iterable(tasks)):
+                digests[position] = digest
+                if reason:
+                    reasons[position] = reason
+                bar.update()
+        finally:
+            threads.shutdown(cancel_futures=True)  # An interrupted check stops at once, however many images are left.
+            bar.close()
     return digests, reasons
 
 
@@ -192,7 +197,7 @@ def _open(data: bytes) -> Image.Image:
     except Image.UnidentifiedImageError:
         raise _UnreadableError(f"is not an image (it begins with {data[:8]!r})") from None
     except Image.DecompressionBombError as error:
-        raise _UnreadableError(f"is too large to be decoded safely ({error})") from None
+        raise _too_large(error) from None
     except Exception as error:  # Damage makes Pillow's readers fail in any way.
         raise _UnreadableError(f"has a damaged header ({_words(error)})") from None
 
@@ -207,8 +212,17 @@ def _decode(data: bytes, *, draft: bool = False) -> Image.Image:
             return _to_rgb(image)
         except _UnreadableError:
             raise
+        except Image.DecompressionBombError as error:
+            raise _too_large(error) from None
         except Exception as error:  # As above.
             raise _UnreadableError(f"is truncated or damaged ({_words(error)})") from None
+
+
+def _too_large(error: Image.DecompressionBombError) -> _UnreadableError:
+    n_pixels, limit = (int(digits) for digits in re.findall(r"\d+", str(error))[:2])
+    return _UnreadableError(
+        f"is too large to be decoded safely: {n_pixels:,} pixels, where Pillow's limit is {limit:,}; make it smaller"
+    )
 
 
 def _words(error: Exception) -> str:

@@ -39,6 +39,7 @@ _USUAL = {
     "prediction": "y_pred pred preds predicted predicted_label predicted_class pred_label pred_class y_hat",
     "confidence": "conf score scores prob probability",
 }
+_CHUNK = 100_000
 _EXAMPLE = "filenames=image,labels=y_true"
 EXPECTED = "the columns Filenames, Labels and, once there are any, Predictions"
 
@@ -105,7 +106,7 @@ def read_metadata(
     for at in attributes:
         values = read.cells[at] if read.typed else read.text(at)
         _add_attribute(parts, read.header[at], at, values, read.typed, missing)
-    return pd.DataFrame(parts), problems
+    return pd.DataFrame(parts, copy=False), problems
 
 
 def missing_of(read: Table, missing: frozenset[str] | None) -> frozenset[str]:
@@ -134,15 +135,18 @@ def duplicates(paths: pd.Series, rows: np.ndarray | None, unit: str = "line") ->
 def typed(text: pd.Series, missing: frozenset[str] = MISSING) -> pd.Series:
     """Turn text into numbers where every value that is there is one; "007" is not (it would lose its zeros)."""
     empty = text.isin(missing)
-    present = text[~empty]
+    present = text[~empty] if empty.any() else text
     if present.empty or present.str.match(r"[+-]?0\d").any():
         return text.mask(empty)
-    try:
-        values = pd.to_numeric(present.astype(object))
-    except (ValueError, TypeError):
-        return text.mask(empty)
-    if values.dtype.kind not in "iuf":
-        return text.mask(empty)
+    pieces = []
+    for start in range(0, len(present), _CHUNK):  # pandas makes a Python object of each value on the way
+        try:
+            pieces.append(pd.to_numeric(present.iloc[start : start + _CHUNK].astype(object)))
+        except (ValueError, TypeError):
+            return text.mask(empty)
+        if pieces[-1].dtype.kind not in "iuf":
+            return text.mask(empty)
+    values = pd.concat(pieces)
     return values if not empty.any() else values.astype("float64").reindex(text.index)
 
 
@@ -222,7 +226,7 @@ def _are_confidences(read: Table, at: int, missing: frozenset[str]) -> bool:
 
 def _confidence(text: pd.Series, missing: frozenset[str], problems: Problems) -> pd.Series:
     empty = text.isin(missing)
-    present = text.where(~empty)
+    present = text.where(~empty) if empty.any() else text
     values = numbers(present)
     if has_decimal_commas(present):
         problems.notes.append("Confidence is written with decimal commas, and read so.")

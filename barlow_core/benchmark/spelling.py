@@ -98,7 +98,7 @@ def check_spelling(
     notes, of_group = [], np.arange(len(names))
     for group in groups:
         of_group[[index[name] for name in group]] = index[group[0]]
-    n_wrong = 0 if predictions is None else int(((labels != predictions) & (of_group[labels] == of_group[predictions])).sum())
+    n_wrong = 0 if predictions is None or not groups else _wrong_by_spelling(labels, predictions, of_group)
     if groups:
         told = [" and ".join(_counted(name, n_labels, n_predicted, index) for name in group) for group in groups]
         wrong = (
@@ -131,6 +131,12 @@ def check_spelling(
     if only_labels:
         notes.append(_one_sided("a label and never predicted", only_labels, n_labels, names))
     return notes
+
+
+def _wrong_by_spelling(labels: np.ndarray, predictions: np.ndarray, of_group: np.ndarray) -> int:
+    """How many predictions are another class than the label, and alike with it."""
+    wrong = labels != predictions
+    return int((of_group[labels[wrong]] == of_group[predictions[wrong]]).sum())
 
 
 def _one_sided(what: str, classes: list[int], n_images: np.ndarray, names: Sequence[str]) -> str:

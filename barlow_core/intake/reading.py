@@ -173,7 +173,7 @@ class _Pieces:
     frames: list[pd.DataFrame] = field(default_factory=list)
 
     def add(self, lines: np.ndarray, cells: list[list[str]]) -> None:
-        n_values = np.fromiter(map(len, cells), dtype=np.int64, count=len(cells))
+        n_values = np.fromiter(map(len, cells), dtype=np.int32, count=len(cells))
         keep = n_values > 0
         beyond = np.zeros(len(cells), dtype=bool)
         for position in np.flatnonzero(n_values != self.width):
@@ -202,11 +202,11 @@ class _Pieces:
         else:
             joined = pd.DataFrame({i: pd.Series(dtype="str") for i in range(self.width)}).assign(line=[], n_values=[])
         self.frames.clear()
-        n_values = joined.pop("n_values").to_numpy(dtype=np.int64)
+        n_values = joined.pop("n_values").to_numpy(dtype=np.int32)
         # Where only some rows have the empty value, it says that something is amiss.
         if self.longer and self.longer == len(joined):
             notes.append("Every row ends with one separator more than the header; the empty field behind it is left out.")
-            n_values = np.full(len(joined), self.width, dtype=np.int64)
+            n_values = np.full(len(joined), self.width, dtype=np.int32)
         if self.empty:
             verb = "is" if len(self.empty) == 1 else "are"
             notes.append(

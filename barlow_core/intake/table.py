@@ -45,7 +45,7 @@ class Table:
         header: (D,) names of the columns, trimmed; "" for a column without, and the same name twice where the file has it so.
         cells: N x D, columns 0 to D - 1: trimmed text, or, where `typed`, whatever the source has. The index is 0 to N - 1.
         lines: (N,) int64: the line of the file in which a row begins, from 1; its number where the source has no lines.
-        n_values: (N,) int64: how many values a row has; D, but for rows that do not fit the header.
+        n_values: (N,) int32: how many values a row has; D, but for rows that do not fit the header.
         typed: whether the source tells numbers from text (Parquet, JSON, a data frame); a CSV does not.
         unit: what `lines` counts: "line" or "row".
         notes: what was left out or read in another way than usual, as sentences.

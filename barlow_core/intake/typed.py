@@ -72,7 +72,7 @@ def from_frame(frame: pd.DataFrame, source: str = "the data frame", *, first: in
             columns += list(numbers.T)
     rows = np.arange(first, first + len(frame), dtype=np.int64)
     cells = pd.DataFrame(dict(enumerate(columns)), index=range(len(frame)))
-    return Table(source, tuple(names), cells, rows, np.full(len(frame), len(names)), typed=True, unit="row")
+    return Table(source, tuple(names), cells, rows, np.full(len(frame), len(names), dtype=np.int32), typed=True, unit="row")
 
 
 def read_json_lines(path: Path, dialect: Dialect, expected: str) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 # How spreadsheets and programs write that there is no value.
 MISSING = frozenset(["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>", "null", "NULL", "None"])
 # Of a source that can say itself that there is none.
 NOTHING = frozenset([""])
+_CHUNK = 100_000
 _DECIMAL_COMMA = r"[+-]?\d+(?:,\d+)?"
 
 
@@ -18,10 +20,18 @@ def parse_missing(text: str) -> frozenset[str]:
 
 def numbers(text: pd.Series) -> pd.Series:
     """Text as float64, NaN where it is no number. "0,5" counts where all of them can be read with a comma, and one has one."""
-    values = pd.Series(pd.to_numeric(text, errors="coerce"), dtype="float64")
+    values = _floats(text)
     if values.isna().any() and has_decimal_commas(text):
-        return pd.to_numeric(text.str.replace(",", "."), errors="coerce").astype("float64")
+        return _floats(text.str.replace(",", "."))
     return values
+
+
+def _floats(text: pd.Series) -> pd.Series:
+    """In pieces, since pandas makes a Python object of each value on the way."""
+    values = np.empty(len(text))
+    for start in range(0, len(text), _CHUNK):
+        values[start : start + _CHUNK] = pd.to_numeric(text.iloc[start : start + _CHUNK], errors="coerce")
+    return pd.Series(values, index=text.index)
 
 
 def has_decimal_commas(text: pd.Series) -> bool:
