@@ -1,4 +1,4 @@
-"""Every command and the notebook of the README are run, in order, in one folder with tiny data of the right shape."""
+"""Every command and notebook of the README, and of the pages that continue it, is run, in order, in one folder with tiny data of the right shape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from PIL import Image
 from torchvision.models import resnet50
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+# Those that continue the README; docs/running_a_study.md has a test of its own.
+CONTINUED = [ROOT / "docs" / name for name in ("researchers.md", "imagenet.md", "analysts.md")]
+TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in CONTINUED)])
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.splitlines()]
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
@@ -95,6 +99,27 @@ def test_notebook_works(folder: Path, code: str) -> None:
     assert len(code.strip().splitlines()) < 10
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_names_every_page_and_links_lead_somewhere() -> None:
+    linked = {}
+    for page in (ROOT / "README.md", *PAGES):
+        found = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        linked[page] = {(page.parent / link).resolve() for link in found if "://" not in link}
+        assert not [str(target) for target in linked[page] if not target.exists()], page
+    assert set(PAGES) <= linked[ROOT / "README.md"]
+
+
+def test_the_first_screen_says_what_it_is_for_and_shows_it() -> None:
+    first = README.splitlines()[:20]
+    assert any(line.startswith("**Find") for line in first)
+    assert any(line.startswith("![") for line in first)
+    assert {"make demo", "make test"} <= set(README.splitlines()[:30])
+
+
+def test_every_measure_is_explained() -> None:
+    vocabulary = README[README.index("## Vocabulary") :]
+    assert all(re.search(rf"^\| \*\*{name}\*\* \|", vocabulary, flags=re.MULTILINE) for name in ("BER", "ER", "EC", "IV", "ALER"))
 
 
 def test_every_verb_is_in_the_help_with_an_example() -> None:
