@@ -55,7 +55,7 @@ def main() -> None:
     except BarlowError as error:
         st.error(plain(str(error)))
     except OSError as error:
-        st.error(plain(f"A file of this study cannot be read: {error}. Bring it back, then reload."))
+        st.error(plain(f"A file of this study cannot be read: {error}. Restore it, then reload."))
 
 
 def show_study(start: Source, state: str, data: StudyData) -> None:
@@ -106,7 +106,9 @@ def show_header(data: StudyData, analysis: Analysis) -> None:
 
 def show_waiting(start: Source, data: StudyData) -> None:
     """A study that nobody has answered yet."""
-    st.info(f"Nobody has answered yet: {len(data.items):,} items wait. The results appear here by themselves as answers come in.")
+    st.info(
+        f"Nobody has answered yet: {len(data.items):,} items are waiting. Results appear here by themselves as answers come in."
+    )
     if not start.is_csv:
         st.code(
             f"barlow study serve {start.path}      # people answer in the browser\n"
@@ -119,7 +121,7 @@ def show_page(start: Source, analysis: Analysis) -> None:
     """The item, worker or section that is looked at."""
     place = here()
     if analysis.data.answers.empty and place.page != REPORT:
-        st.info("No answer is left with these filters. Take one away in the sidebar.")
+        st.info("No answers are left with these filters. Remove one in the sidebar.")
         return
     if place.item is not None:
         show_item(analysis, place.item)
@@ -140,7 +142,7 @@ def choose_models() -> None:
     """Models of workers are slower than everything else, and need an extra."""
     st.toggle(
         "Models of workers (Dawid and Skene, MACE)",
-        help="What each item's preference is when workers are weighted by how reliable a model takes them to be. "
+        help="Each item's preference when workers are weighted by how reliable a model estimates them to be. "
         "Needs crowd-kit: pip install 'barlow[crowd]'",
         **bound("models", here().models),
     )

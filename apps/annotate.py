@@ -35,7 +35,7 @@ def main() -> None:
     except BarlowError as error:
         print(error, file=sys.stderr)
         pages.show_trouble(
-            "The study is not available", "Something is not set up as it should be. The researchers need to see to it."
+            "The study is not available", "Something is not set up as it should be. The researchers need to fix it."
         )
         return
     try:

@@ -123,7 +123,7 @@ def walk(run: Run, visit: Visit, keys: list[str]) -> None:
             visit(f"a feature: {more}", partial(address, more=more))
         visit("an image in full size", partial(address, image=str(parse(run.benchmark, key).indices[0])))
     visit("notes", _notes)
-    visit("take away, with five failure modes", lambda page: address(page, page="take", kept=_five(run)))
+    visit("take away, with five failure modes", lambda page: address(page, page="export", kept=_five(run)))
 
 
 def _notes(page: AppTest) -> None:

@@ -50,7 +50,7 @@ def try_secret(store: StudyStore, secret: str, attempts: Attempts) -> str | None
     if store.admin_allowed(secret):
         return None
     attempts.wrong()
-    return "This is not the secret of this study."
+    return "That is not the secret of this study."
 
 
 def allowed_emails() -> set[str]:
@@ -72,7 +72,7 @@ def passes(store: StudyStore) -> bool:
         return _by_login()
     st.html('<h1 class="bw-h2">Admin page of a study</h1>')
     if not store.settings.has_admin_secret:
-        st.info("This study has no admin secret yet, so nobody can come in. Make one, then reload:")
+        st.info("This study has no admin secret yet, so nobody can log in. Make one, then reload:")
         st.code("barlow study admin STUDY --new-secret", language="bash")
         return False
     with st.form("door", border=False):

@@ -42,7 +42,7 @@ def show_progress(done: Progress) -> None:
     st.html(stats(facts))
     if done.answers_surplus:
         st.caption(
-            f"{count(done.answers_surplus, 'answer')} came when nobody was needed any more; they are paid, and wait for a free place."
+            f"{count(done.answers_surplus, 'answer')} came when no more were needed; they are paid, and are kept in case a place becomes free."
         )
 
 
@@ -74,7 +74,7 @@ def show_workers(store: StudyStore) -> None:
     )
     states = dict(zip(table["worker"], table["state"], strict=True))
     worker = st.selectbox(
-        "See what somebody wrote, block them, or let them in again",
+        "See what someone wrote, block them, or let them back in",
         list(states),
         index=None,
         placeholder="Choose a worker (type to search)",
@@ -106,7 +106,7 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
         st.caption("This worker has withdrawn; what they wrote is deleted.")
         return
     if state == "blocked":
-        st.button("Let in again", key="reopen", on_click=_act, args=(lambda: store.reopen(worker), f"{worker} may answer again."))
+        st.button("Let back in", key="reopen", on_click=_act, args=(lambda: store.reopen(worker), f"{worker} may answer again."))
         return
     field = f"reason {worker}"
     st.text_input("Reason for blocking (for the record)", key=field, max_chars=500)
@@ -124,11 +124,11 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
         st.button(
             "Block and ask again",
             key="discard",
-            help="Their answers do not count any more, and the tasks go to others. They are paid all the same.",
+            help="Their answers no longer count, and the tasks go to others. They are paid all the same.",
             on_click=_act,
             args=(lambda: block(True), f"{worker} is blocked. Their tasks go to others."),
         )
-    st.caption(plain(f"To delete everything that somebody wrote: barlow study withdraw {store.path.name} WORKER"))
+    st.caption(plain(f"To delete everything that someone wrote: barlow study withdraw {store.path.name} WORKER"))
 
 
 def show_reports(store: StudyStore) -> None:
@@ -206,7 +206,7 @@ def _back_up(store: StudyStore) -> None:
 
 def _check(store: StudyStore) -> None:
     problems = store.check()
-    st.session_state[SAID] = ("error", " ".join(problems)) if problems else ("success", "The file is as it should be.")
+    st.session_state[SAID] = ("error", " ".join(problems)) if problems else ("success", "The file is fine.")
 
 
 def show_what_was_said() -> None:

@@ -20,7 +20,7 @@ def show_coverage(analysis: Analysis) -> None:
     share = "no words yet" if found.share is None else f"{percent(found.share)} of {found.words:,} words have a vector"
     options = [name for name, chosen in zip(("spelling", "hyphens", "plurals"), here().wording_switches, strict=True) if chosen]
     rule = f"departs from the paper's rule: {', '.join(options)}" if options else "the paper's rule"
-    st.html(f'<p class="bw-words"><b>Words</b> {escape(analysis.vectors_text)} · {escape(share)} · {escape(rule)}</p>')
+    st.html(f'<p class="bw-words"><b>Word vectors</b> {escape(analysis.vectors_text)} · {escape(share)} · {escape(rule)}</p>')
     n = len(found.unknown)
     if not n:
         return

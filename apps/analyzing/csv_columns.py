@@ -15,8 +15,8 @@ from barlow_core.intake import TableError
 from study.analysis import StudyData
 from study.answers.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
 
-ASKED = "Which column is what?"
-ONE_ANSWER = "Every row is an answer of one worker to one item."
+ASKED = "What does each column hold?"
+ONE_ANSWER = "Each row is one worker's answer to one item."
 LISTED = 10  # problems, which leave the form below them in sight
 
 
@@ -47,7 +47,11 @@ def open_data(start: Source, state: str) -> StudyData | None:
         _ask(start, columns, usual, error)
     except TableError as error:
         # Whatever its columns stand for, this table must be put right first.
-        st.html(heading("This table cannot be read", f"{start.path.name}, line by line. The page opens it once it is put right."))
+        st.html(
+            heading(
+                "This table cannot be read", f"{start.path.name}, line by line. The page opens the table once it is corrected."
+            )
+        )
         _show_problem(error)
     except BarlowError as error:
         _ask(start, columns, usual, error)
@@ -73,7 +77,9 @@ def _ask(start: Source, columns: dict[str, str], usual: dict[str, str], problem:
     st.html(heading(ASKED, f"{start.path.name} has {len(found.columns):,} columns. {ONE_ANSWER}"))
     _show_problem(problem)
     _form(found, columns, usual)
-    st.html(f'<p class="bw-note">Or name them at the start: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>')
+    st.html(
+        f'<p class="bw-note">Or name them on the command line: <code>--columns {escape("item=HITId,worker=WorkerId")}</code></p>'
+    )
 
 
 def offer_columns(start: Source) -> None:

@@ -12,7 +12,10 @@ from barlow_core.errors import BarlowError
 from study.answers.exclusion import COUNTS, ExclusionRule, parse_rule, rule_text
 
 CONTROLS = {
-    "checks_passed": ("Checks passed, below", "Excludes by itself: fewer than this share of gold and attention checks passed."),
+    "checks_passed": (
+        "Share of checks passed, below",
+        "Excludes by itself: fewer than this share of gold and attention checks passed.",
+    ),
     "fast": ("Time, below", "A signal: median time on task below this share of the median worker's."),
     "same_rating": (
         "Same ratings, from",
@@ -22,9 +25,9 @@ CONTROLS = {
         "Copied, from",
         "A signal: at least this share of long descriptions copied from the worker's own about another item.",
     ),
-    "signals": ("Signals needed", "How many of the three signals it takes to exclude a worker."),
-    "min_answers": ("Answers needed", "The signals count only for workers with as many answers or more."),
-    "min_checks": ("Checks needed", "Checks count only for workers who met as many or more."),
+    "signals": ("Signals needed", "How many of the three signals exclude a worker."),
+    "min_answers": ("Answers needed", "The signals apply only to workers with at least this many answers."),
+    "min_checks": ("Checks needed", "Checks apply only to workers who had at least this many."),
 }
 
 
@@ -42,10 +45,10 @@ def text_of(rule: ExclusionRule) -> str | None:
 
 
 def choose_rule() -> None:
-    """Controls for the rule; everything that it strikes follows at once."""
+    """Controls for the rule; everything that it affects follows at once."""
     rule = rule_of(here())
     with st.expander("Change the rule", type="compact"):
-        st.caption("Shares from 0 to 1. An empty field: this signal is not used.")
+        st.caption("Shares are from 0 to 1. Leave a field empty to ignore that signal.")
         columns = st.columns(3)
         for number, (name, (label, meaning)) in enumerate(CONTROLS.items()):
             value = getattr(rule, name)

@@ -16,11 +16,11 @@ from study.answers.exclusion import rule_in_words
 
 GROUPINGS = {"label": "Label", "prediction": "Prediction"}
 TIERS = {"top": "Top error rates", "middle": "Middle", "bottom": "Bottom"}
-WHO = {"all": "Everybody", "people": "People", "simulated": "Simulated"}
-SHIPPED = "Google News, shipped"
+WHO = {"all": "Everyone", "people": "People", "simulated": "Simulated"}
+SHIPPED = "Google News (subset included with Barlow)"
 WORDS_HELP = (
-    "The paper's rule: lower case, split on punctuation, words that are no stop words and have a vector. "
-    "The options below depart from it, so agreement does not compare with the paper's any more."
+    "The paper's rule: lower case, split on punctuation, stop words and words without a vector left out. "
+    "With the options below, agreement can no longer be compared with the paper's."
 )
 
 
@@ -51,12 +51,12 @@ def show_filters(data: StudyData, vectors: tuple[str, ...]) -> None:
         if choices["has_checks"]:
             st.toggle(
                 "Only workers who passed all checks",
-                help="Leaves out everybody who failed a gold or attention check. Who met none stays.",
+                help="Leaves out everyone who failed a gold or attention check. Those who had none stay.",
                 **bound("checks", place.checks == "passed", change=lambda new: {"checks": "passed" if new else "all"}),
             )
         st.toggle(
             "Without excluded workers",
-            help=f"{rule_in_words(rule_of(place))} Workers are judged by all of their answers. The page on workers shows whom it strikes, what it changes, and how to change it.",
+            help=f"{rule_in_words(rule_of(place))} Workers are judged by all of their answers. The page on workers shows who is excluded, what that changes, and how to change the rule.",
             **bound("exclude", place.exclude),
         )
         if not place.filters.is_empty or place.exclude:
@@ -88,7 +88,7 @@ def _choose_days(place: Place, choices: dict[str, Any]) -> None:
             min_value=min(first, value or first),
             max_value=max(last, value or last),
             format="YYYY-MM-DD",
-            help="A day in UTC, included.",
+            help="Inclusive; days are in UTC.",
             **bound(field, value, change=partial(_ordered, field)),
         )
 
@@ -104,7 +104,7 @@ def _ordered(field: str, day: Any) -> dict[str, Any]:
 
 
 def _choose_words(place: Place, vectors: tuple[str, ...]) -> None:
-    st.html('<h2 class="bw-side">Words</h2>')
+    st.html('<h2 class="bw-side">Word vectors</h2>')
     st.selectbox(
         "Word vectors",
         ["", *vectors],

@@ -45,7 +45,9 @@ def show_items(analysis: Analysis) -> None:
     """All items as a table that sorts and searches; a ticked row opens."""
     table = analysis.item_table.reset_index()
     table["vote"] = table["vote"].astype(object).where(~table["tied"], "tie").fillna("—")
-    st.html(heading("All items", f"{analysis.n_text}. Sort by a column's head; search with the magnifying glass of the table."))
+    st.html(
+        heading("All items", f"{analysis.n_text}. Click a column heading to sort; use the table's magnifying glass to search.")
+    )
     number = st.column_config.NumberColumn
     formats: dict[str, Any] = {name: number(TABLE[name], format="%.2f") for name in ("ease", "confidence", "short", "long")}
     formats |= {name: number(TABLE[name], format="%.3f") for name in ("mutual_information", "activation", "salience")}
@@ -91,7 +93,7 @@ def show_item(analysis: Analysis, item: str) -> None:
     _show_pictures(analysis, item)
     st.html(f'<h3 class="bw-h3 bw-apart">What people said</h3>{answers_html(view.answers)}')
     _open_workers(view)
-    st.html(f'<h3 class="bw-h3 bw-apart">How much the descriptions agree</h3>{agreement_html(view)}')
+    st.html(f'<h3 class="bw-h3 bw-apart">Agreement of the descriptions</h3>{agreement_html(view)}')
 
 
 def show_worker(analysis: Analysis, worker: str) -> None:
@@ -104,7 +106,7 @@ def show_worker(analysis: Analysis, worker: str) -> None:
         return
     st.html(heading(f"Worker {view.worker}", view.lead) + facts(view.attributes))
     if view.answers.empty:
-        st.info("None of this worker's answers is among those that are looked at.")
+        st.info("The current filters leave none of this worker's answers.")
         return
     st.html('<h3 class="bw-h3 bw-apart">Their answers</h3>')
     shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in view.answers]
@@ -143,7 +145,7 @@ def _show_pictures(analysis: Analysis, item: str) -> None:
 def answers_html(answers: pd.DataFrame) -> str:
     """Every answer in full, exactly as it was typed."""
     if answers.empty:
-        return '<p class="bw-empty">No answer among those that are looked at. Take filters away to see more.</p>'
+        return '<p class="bw-empty">No answers here with the current filters. Remove filters to see more.</p>'
     names = ("Short", "Long", "Ease", "Confidence", "Most useful", "Seconds", "Worker")
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     rows = "".join(_answer_html(row, names) for row in answers.itertuples())

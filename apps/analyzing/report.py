@@ -1,4 +1,4 @@
-"""The whole of it to take away: a report, its files, the answers as they are kept."""
+"""Everything to download: a report, its files, the command that makes them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from study.answers.importing import guess_mapping, mapping_text
 
 def show_report(analysis: Analysis, start: Source) -> None:
     """Buttons that make the report of what the filters keep."""
-    st.html(heading("Report", f"All sections with their figures and tables, of what the filters keep: {analysis.n_text}."))
+    st.html(heading("Report", f"All sections with their figures and tables, for what the filters keep: {analysis.n_text}."))
     if analysis.data.answers.empty:
-        st.info("There is no answer to report on yet.")
+        st.info("There are no answers to report on yet.")
         return
     name = Path(analysis.study.name).stem
     cards = (
@@ -30,9 +30,9 @@ def show_report(analysis: Analysis, start: Source) -> None:
             "report.html",
             "text/html",
             _page,
-            "One page with everything inside it: opens in any browser, without a connection.",
+            "One self-contained page that opens in any browser, offline too.",
         ),
-        ("Report (PDF)", "report.pdf", "application/pdf", _print, "The same on paper, with all figures."),
+        ("Report (PDF)", "report.pdf", "application/pdf", _print, "The same as a document to print, with all figures."),
         (
             "Everything (ZIP)",
             "report.zip",
@@ -52,9 +52,9 @@ def show_report(analysis: Analysis, start: Source) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
-            st.html(f'<p class="bw-caption">{text} It takes some seconds to make.</p>')
+            st.html(f'<p class="bw-caption">{text} Takes a few seconds to make.</p>')
     st.html(
-        '<p class="bw-prose">The same study file and the same filters give the same files, to the byte. Without this page:</p>'
+        '<p class="bw-prose">The same study file and filters always give the same files, byte for byte. To make them without this page:</p>'
     )
     st.code(_command(analysis, start), language="bash", wrap_lines=True)
     digest = f"SHA-256 of what was analysed: <code>{analysis.data.digest}</code>"

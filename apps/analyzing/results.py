@@ -151,7 +151,7 @@ def rows_that_open(shown: Any, column: str | None, *, key: str, rows: int = MOST
             go(**{column: str(shown[column].iloc[ticked[0]])})
 
     st.dataframe(shown, on_select=open_ticked, selection_mode="single-row", **options)
-    st.html(f'<p class="bw-note">Tick a row to open the {column}.</p>')
+    st.html(f'<p class="bw-note">Select a row to open the {column}.</p>')
 
 
 MIME = {"PNG": "image/png", "SVG": "image/svg+xml", "CSV": "text/csv"}

@@ -108,7 +108,9 @@ def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> lis
         changes["page"] = OVERVIEW
     if place.vectors is not None and place.vectors not in vectors:
         changes["vectors"] = None
-        dropped.append("The address names word vectors that this page was not started with; those that ship are used.")
+        dropped.append(
+            "The address names word vectors that this page was not started with; those that come with Barlow are used instead."
+        )
     for field, name in LISTS.items():
         wanted = getattr(place, field)
         kept = tuple(value for value in wanted if value in choices[field])
@@ -118,19 +120,19 @@ def settle(choices: dict[str, Any], pages: list[str], vectors: list[str]) -> lis
             dropped.append(f"This study has no {name} called {', '.join(gone)}; that filter is left out.")
     if choices["first_day"] is None and (place.since or place.until):
         changes |= {"since": None, "until": None}
-        dropped.append("This study knows no times of its answers; the days are left out.")
+        dropped.append("The answers of this study have no times; the filter on days is left out.")
     if place.checks != "all" and not choices["has_checks"]:
         changes["checks"] = "all"
         dropped.append("This study has no gold or attention checks; that filter is left out.")
     if place.simulated != "all" and not choices["has_both"]:
         changes["simulated"] = "all"
-        dropped.append("The answers are all of one kind, people or simulated; that filter is left out.")
+        dropped.append("All answers are from people, or all are simulated; that filter is left out.")
     if place.rule is not None:
         try:
             parse_rule(place.rule)
         except BarlowError as error:
             changes["rule"] = None
-            dropped.append(f"{error} The usual rule is taken.")
+            dropped.append(f"{error} The default rule is used.")
     if changes:
         put(**changes)
     return dropped

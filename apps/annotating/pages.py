@@ -33,14 +33,12 @@ def show_consent(settings: StudySettings, agree: Callable[[], None], decline: Ca
 def show_instructions(settings: StudySettings, practice: int, start: Callable[[], None]) -> None:
     """How to answer, with worked examples."""
     examples = "".join(_example(example) for example in settings.examples)
-    ahead = (
-        f"<p>You begin with {count(practice, 'task')} for practice and see at once how it was meant. Practice is not paid.</p>"
-    )
+    ahead = f"<p>You begin with {count(practice, 'practice task')} and see right away what we were looking for. Practice is not paid.</p>"
     _text(
         f"<h1>How it works</h1>{''.join(paragraphs(text) for text in settings.instructions)}"
         f"{'<h2>An example</h2>' if len(settings.examples) == 1 else '<h2>Examples</h2>' if examples else ''}{examples}"
         f"{ahead if practice else ''}"
-        "<p>You can read this again at any time. What you type is kept as you go: you can stop and come back by the same link.</p>"
+        "<p>You can read this again at any time. What you type is saved as you go: you can stop and come back with the same link.</p>"
     )
     st.button("Start with practice" if practice else "Start", key="start", type="primary", on_click=start)
 
@@ -70,7 +68,9 @@ def show_end(settings: StudySettings, end: Completion, standing: Standing | None
     code = f'<p>Your completion code:</p><p class="bw-code-big"><code>{escape(end.code)}</code></p>' if end.code else ""
     way_out = end.action is not None or end.url is not None
     later = (
-        "<p>You can also come back later by the same link, on any device.</p>" if end.outcome == "stopped" and not way_out else ""
+        "<p>You can also come back later with the same link, on any device.</p>"
+        if end.outcome == "stopped" and not way_out
+        else ""
     )
     _text(f"<h1>{escape(end.title)}</h1>{paragraphs(end.text)}{earned}{code}{later}")
     if end.action is not None:
@@ -85,7 +85,7 @@ def show_end(settings: StudySettings, end: Completion, standing: Standing | None
     elif end.url is not None:
         st.html(f'<p class="bw-text"><a class="bw-button" href="{escape(end.url)}" target="_top">Finish and go back</a></p>')
     if go_on is not None:
-        st.button("Go on with the tasks", key="go on", on_click=go_on)
+        st.button("Continue with the tasks", key="go on", on_click=go_on)
     _text(_contact(settings))
 
 
@@ -98,7 +98,7 @@ def show_trouble(title: str, text: str, settings: StudySettings | None = None, a
 
 def show_preview_note() -> None:
     """That nothing is kept."""
-    st.html('<p class="bw-preview">Preview: everything works as for a worker, and nothing of it is kept.</p>')
+    st.html('<p class="bw-preview">Preview: everything works as it does for a worker, but nothing is saved.</p>')
 
 
 def show_notice(visit: Visit) -> None:

@@ -151,7 +151,7 @@ def feedback(visit: Visit) -> dict[str, Any]:
     text = "" if claimed is None else str(claimed.data.get("feedback") or "")
     passed = None if answer is None else answer.passed
     heading = {True: "Well done.", False: "Not quite what we expected.", None: "Thank you."}[passed]
-    return {"passed": passed, "heading": heading, "text": text or "This was for practice. Go on when you are ready."}
+    return {"passed": passed, "heading": heading, "text": text or "This was practice. Continue when you are ready."}
 
 
 def _has_earlier(visit: Visit) -> bool:

@@ -157,7 +157,7 @@ def cannot_save(error: NotSavedError) -> str:
         "damaged": "its file is damaged",
     }
     cause = what.get(error.reason, "something is wrong with its file")
-    return f"The study cannot save anything at the moment: {cause}. The researchers need to see to it."
+    return f"The study cannot save anything at the moment: {cause}. The researchers need to fix it."
 
 
 # --- messages of the form
@@ -176,7 +176,7 @@ def handle(visit: Visit, message: object) -> None:
     act = _ACTIONS.get(str(message.get("kind")))
     try:
         if act is None:
-            raise BarlowError("The page sent something that the study does not know. Load the page again, please.")
+            raise BarlowError("The page sent something unexpected. Please reload it.")
         receipt = {"ok": True, "text": ""} | (act(visit, message) or {})
     except InvalidAnswersError as error:
         receipt = {"ok": False, "text": "", "problems": error.problems}
@@ -202,16 +202,16 @@ def _refused(visit: Visit, message: Mapping[str, Any]) -> str:
     known = visit.store.worker(visit.worker)
     if known is None or known.state != "active":
         end(visit, "refused")
-        return "You cannot send answers to this study any more. What you sent before is paid."
+        return "You can no longer send answers to this study. What you sent before will be paid."
     if message.get("item") == visit.item:
         advance(visit)
-    return "This task is not open for you any more, or you have answered it before. Here is what comes next."
+    return "This task is no longer open for you, or you have already answered it. Here is the next one."
 
 
 def _item(message: Mapping[str, Any]) -> str:
     item = message.get("item")
     if not isinstance(item, str):
-        raise BarlowError("The page did not say which task it is about. Load the page again, please.")
+        raise BarlowError("Something went wrong with this page. Please reload it.")
     return item
 
 
@@ -221,7 +221,7 @@ def _submit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
     text = (
         ""
         if kept.as_sent
-        else "You had answered this task before, perhaps in another tab. That answer stands; you can go back and change it."
+        else "You have already answered this task, perhaps in another tab. That answer counts; you can go back and change it."
     )
     if item != visit.item or visit.mode != "answer":
         return {"text": text}
@@ -250,7 +250,7 @@ def _draft(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "ok": False,
             "gone": True,
-            "text": "This task has been answered already, perhaps in another tab. Here is what comes next.",
+            "text": "This task has already been answered, perhaps in another tab. Here is the next one.",
         }
     return {"ok": False, "gone": True}
 

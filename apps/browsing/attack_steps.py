@@ -14,8 +14,8 @@ from browsing.jobs import find, jobs, show_job, start
 STAGES = 5
 
 
-def show_stages(run: Run, key: str, feature: int, *, read_only: bool) -> None:
-    """The stages of the attack on the group's most activating image, or a button that makes them."""
+def show_attack_steps(run: Run, key: str, feature: int, *, read_only: bool) -> None:
+    """The attack on the group's most activating image, step by step, or a button that makes the pictures."""
     _, highest = of_group(run, views.extremes, key, feature, n=8)
     if highest.empty:
         st.info("This group has no image to attack.")
@@ -27,7 +27,7 @@ def show_stages(run: Run, key: str, feature: int, *, read_only: bool) -> None:
         show_job(
             find(run, place),
             lambda: start(run, place, lambda: jobs().stages(run, position, feature, stages=STAGES)),
-            label="Show the attack in stages",
+            label="Show the attack step by step",
             hint=plain(f"{name}, the image in which the feature is highest, changed step by step to raise it further."),
             key=place,
             read_only=read_only,
@@ -42,4 +42,4 @@ def show_stages(run: Run, key: str, feature: int, *, read_only: bool) -> None:
         for row in found.table.to_dict("records")
     )
     st.html(f'<div class="bw-few">{pictures}</div>')
-    st.caption(plain(f"{name}, changed to raise feature {feature}: how far it is, and the feature's value there."))
+    st.caption(plain(f"{name}, changed to raise feature {feature}. Below each: the step and the feature's value."))

@@ -17,11 +17,11 @@ def classes(table: pd.DataFrame) -> alt.LayerChart:
     order = list(table["class_name"])
     tooltip = [
         alt.Tooltip("class_name", title="Class"),
-        alt.Tooltip("error_rate", title="Wrong of those labelled so", format=".1%"),
+        alt.Tooltip("error_rate", title="Error rate of images labelled so", format=".1%"),
         alt.Tooltip("n_failures", title="Failures", format=","),
         alt.Tooltip("n_images", title="Images", format=","),
-        alt.Tooltip("wrong_share", title="Wrong of those predicted so", format=".1%"),
-        alt.Tooltip("taken_for", title="Most often taken for"),
+        alt.Tooltip("wrong_share", title="Error rate of images predicted so", format=".1%"),
+        alt.Tooltip("taken_for", title="Most often mistaken for"),
     ]
     base = alt.Chart(table).encode(
         y=alt.Y(

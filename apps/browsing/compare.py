@@ -58,7 +58,7 @@ def _what_is_common(found: Comparison) -> None:
     extractor = "the same extractor" if found.same_extractor else "two extractors"
     st.html(
         f'<p class="bw-lead">{escape(found.names[0])} and {escape(found.names[1])}: {said}, {outcome}, {extractor}; '
-        f"trees of depth {found.depth}. Every difference is second − first: below 0, the second fails less.</p>"
+        f"trees of depth {found.depth}. Differences are second − first: below 0, the second fails less.</p>"
     )
 
 
@@ -78,7 +78,7 @@ def _overall(found: Comparison) -> None:
 
 def _groups(found: Comparison, first: str, second: str) -> None:
     st.html(
-        f'<h3 class="bw-h3">Groups</h3><p class="bw-lead">{len(found.groups):,}, the largest rise of the error rate first. Tick a row to open the group.</p>'
+        f'<h3 class="bw-h3">Groups</h3><p class="bw-lead">{len(found.groups):,}, the largest rise of the error rate first. Select a row to open the group.</p>'
     )
     table = found.groups.sort_values("ber_difference", ascending=False, kind="stable", ignore_index=True)
 
@@ -135,8 +135,8 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
     table = found.failure_modes.reset_index(drop=True)
     st.html(
         f'<h3 class="bw-h3">Failure modes</h3><p class="bw-lead">{len(table):,}. '
-        "A rule fits the run that found it better than the other, by luck; held-out verdicts do not lean. "
-        "Tick a row to see its images in both runs.</p>"
+        "By chance, a rule fits the run in which it was found better than the other; held-out verdicts are free of that bias. "
+        "Select a row to see its images in both runs.</p>"
     )
     if table.empty:
         st.info("Neither run has a failure mode at this depth.")
@@ -171,8 +171,8 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
             "difference": points_("Difference"),
             "difference_low": points_("from"),
             "difference_high": points_("to"),
-            "overlap": percent_("Images shared"),
-            "match_rule": text("Nearest rule of the other"),
+            "overlap": percent_("Shared images"),
+            "match_rule": text("Closest rule in the other run"),
         },
         hide_index=True,
         placeholder="–",

@@ -28,14 +28,14 @@ FORMATS = ("csv", "parquet", "json")
 STRONGEST = 5  # failure modes that are offered to an empty basket
 
 
-def show_take(run: Run, opinions: Opinions, usual: Place) -> None:
+def show_downloads(run: Run, opinions: Opinions, usual: Place) -> None:
     """The page, from top to bottom.
 
     Args:
         usual: the place as it is by default in this run, which the link leaves out.
     """
     st.html(
-        '<h2 class="bw-h2">Take away</h2><p class="bw-lead">A report of the failure modes that you kept, every table, '
+        '<h2 class="bw-h2">Export</h2><p class="bw-lead">A report on the failure modes that you selected, every table, '
         "and a link to this page.</p>"
     )
     kept = _known(run)
@@ -56,7 +56,7 @@ def _known(run: Run) -> list[Kept]:
             continue
         kept.append(mark)
     if len(kept) < len(here().kept):
-        st.warning("Some of what was kept is not in this run (any more), and is left out.")
+        st.warning("Some of the selected failure modes are not in this run, or no longer; they are left out.")
     return kept
 
 
@@ -72,10 +72,10 @@ def _node(run: Run, mark: Kept) -> Node:
 
 def _basket(run: Run, kept: list[Kept]) -> None:
     if not kept:
-        st.info("Nothing is kept yet. Open a failure mode and press “Keep to take away”, or take the strongest ones:")
+        st.info("Nothing is selected yet. Open a failure mode and press “Add to export”, or start with the strongest ones:")
         best = of_run(run, export.strongest, depth=depth_of(run), top=STRONGEST)
         marks = tuple(Kept(chosen.group, chosen.depth, chosen.leaf) for chosen in best)
-        st.button(f"Keep the {len(marks)} strongest", on_click=go, kwargs={"kept": marks}, disabled=not marks)
+        st.button(f"Add the {len(marks)} strongest", on_click=go, kwargs={"kept": marks}, disabled=not marks)
         return
     for mark in kept:
         grouping, _, name = mark.key.partition(":")
@@ -89,7 +89,7 @@ def _basket(run: Run, kept: list[Kept]) -> None:
             with st.container(horizontal=True, width="content"):
                 place = {"grouping": grouping, "name": name, "depth": mark.depth, "node": mark.node, "leaf": mark.min_leaf}
                 st.button("Open", key=f"open {mark}", on_click=go, kwargs={"page": "group", **place})
-                st.button("Put back", key=f"drop {mark}", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)})
+                st.button("Remove", key=f"drop {mark}", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)})
 
 
 def _report(run: Run, kept: list[Kept], opinions: Opinions) -> None:
@@ -144,8 +144,8 @@ def _zip(folder: Path, files: list[Path]) -> bytes:
 
 def _images(run: Run, kept: list[Kept]) -> None:
     st.html(
-        '<h3 class="bw-h3">Images</h3><p class="bw-lead">The images of the failure modes that you kept: as a list of '
-        "paths, or the files in one folder each.</p>"
+        '<h3 class="bw-h3">Images</h3><p class="bw-lead">The images of the selected failure modes: as a list of '
+        "paths, or as files in one folder each.</p>"
     )
     with st.container(horizontal=True):
         st.download_button(
@@ -189,9 +189,9 @@ def images_zip(run: Run, kept: list[Kept]) -> bytes:
 
 def _link(usual: Place) -> None:
     st.html(
-        '<h3 class="bw-h3">Link</h3><p class="bw-lead">The address holds everything that you chose, here and on every page: '
-        "copy it from the address bar, or from here, to show somebody exactly this.</p>"
+        '<h3 class="bw-h3">Link</h3><p class="bw-lead">The address holds everything that you have chosen, on this page and all others: '
+        "copy it to show somebody exactly what you see.</p>"
     )
     query = urlencode(unparse(here(), usual), safe="/,:")
     st.code(f"{st.context.url or ''}{'?' if query else ''}{query}", language=None)
-    st.caption(plain("In Python: FiftyOne and Renumics Spotlight take barlow_core.export.images_frame(run)."))
+    st.caption(plain("In Python, barlow_core.export.images_frame(run) gives a table for FiftyOne and Renumics Spotlight."))

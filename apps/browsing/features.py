@@ -15,7 +15,7 @@ from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from browsing import charts
-from browsing.attack_steps import show_stages
+from browsing.attack_steps import show_attack_steps
 from browsing.data import of_group, of_node
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions, show_form
@@ -25,7 +25,7 @@ from browsing.run_place import bound, go, here
 MORE = {
     "values": "Values and threshold",
     "extremes": "Lowest and highest",
-    "stages": "Attack in stages",
+    "attack": "Attack, step by step",
     "similar": "Similar features",
 }
 SIMILAR = ("feature", "correlation", "selected")
@@ -42,7 +42,7 @@ def show_features(run: Run, key: str, analysis: FailureAnalysis, node: Node, opi
     if feature not in offered:
         offered.append(feature)
     asked = views.condition_words(node.conditions).get(feature)
-    lead = f"In this rule it is {asked}." if asked else "It has no part in this rule."
+    lead = f"In this rule it is {asked}." if asked else "It is not part of this rule."
     title = f'<h2 class="bw-h2">Feature {feature} <span class="bw-lead">{escape(lead)}</span></h2>'
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="feature"):
         st.html(f"{title}{opinions.chips(key, feature, node.rule)}", width="content")
@@ -84,7 +84,7 @@ def _panel(run: Run, key: str, feature: int, read_only: bool) -> None:
         find(run, name),
         lambda: start(run, name, lambda: jobs().panel(run, key, feature, **like_visualize(run))),
         label="Make this panel",
-        hint=f"The pictures of feature {feature} are not made yet.",
+        hint=f"The pictures of feature {feature} have not been made yet.",
         key=name,
         read_only=read_only,
     )
@@ -104,8 +104,8 @@ def _more(run: Run, key: str, analysis: FailureAnalysis, node: Node, feature: in
         _values(run, key, node, feature)
     elif place.more == "extremes":
         _extremes(run, key, feature)
-    elif place.more == "stages":
-        show_stages(run, key, feature, read_only=opinions.read_only)
+    elif place.more == "attack":
+        show_attack_steps(run, key, feature, read_only=opinions.read_only)
     else:
         _similar(run, key, feature, opinions)
 
@@ -149,7 +149,7 @@ def _similar(run: Run, key: str, feature: int, opinions: Opinions) -> None:
     names = opinions.names(key, set(found.table["feature"]))
     for other, correlation, selected in zip(*(found.table[name] for name in SIMILAR), strict=True):
         said = f" · {names[other]}" if other in names else ""
-        chosen = " · among those searched" if selected else ""
+        chosen = " · among the selected features" if selected else ""
         st.button(
             plain(f"feature {other}: correlation {correlation:+.2f}{said}{chosen}"),
             key=f"similar {other}",

@@ -63,7 +63,7 @@ def _steps(order: list[int], position: int) -> None:
         return
     at = order.index(position)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("← Before", key="image before", disabled=at == 0, on_click=go, kwargs={"image": order[at - 1]})
+        st.button("← Previous", key="image before", disabled=at == 0, on_click=go, kwargs={"image": order[at - 1]})
         st.html(f'<p class="bw-lead">{at + 1:,} of {len(order):,}</p>', width="content")
         st.button(
             "Next →",

@@ -130,7 +130,7 @@ def _settings(run: Run) -> dict[str, Any]:
             "Depth",
             range(1, max(own.depth, DEEPEST - 1) + 1),
             wrap=True,
-            help="Conditions in a rule, at most. More describe the failures more closely, and are harder to read. "
+            help="Conditions per rule, at most. More describe the failures more closely, and are harder to read. "
             f"Trees deeper than {own.depth} are fitted when you choose them.",
             **bound("depth", depth, change=lambda value: {"depth": value or here().depth}),
         )
@@ -159,10 +159,10 @@ def _settings(run: Run) -> dict[str, Any]:
             min_value=1,
             step=1,
             width=190,
-            help="Larger leaves are found again on new images more often. The tree is fitted again for it.",
+            help="Rules of larger leaves hold more often on new images. Changing this fits the tree again.",
             **bound("leaf", int(leaf), change=lambda value: {"leaf": None if value == own.min_leaf else int(value)}),
         )
         usual = (min(USUAL_DEPTH, own.depth), own.delta, own.tau, own.min_leaf)
         if (depth, delta, tau, leaf) != usual:
-            st.button("As the run has it", on_click=go, kwargs=dict.fromkeys(SETTINGS), type="tertiary")
+            st.button("Reset to the run's settings", on_click=go, kwargs=dict.fromkeys(SETTINGS), type="tertiary")
     return {"depth": depth, "delta": delta, "tau": tau, "min_leaf": leaf}

@@ -19,7 +19,7 @@ from browsing.started import Started
 
 USUAL_DEPTH = 1  # One condition a rule: what a person reads first.
 DEEPEST = 6
-TITLES = {"benchmark": "Benchmark", "group": "Group", "compare": "Compare", "notes": "Notes", "take": "Take away"}
+TITLES = {"benchmark": "Benchmark", "group": "Group", "compare": "Compare", "notes": "Notes", "export": "Export"}
 
 
 def show_header(first: DeltaGenerator, started: Started, name: str, run: Run) -> bool:
@@ -45,9 +45,9 @@ def show_header(first: DeltaGenerator, started: Started, name: str, run: Run) ->
     if pending is not None:
         state, commands = pending
         if state == "stale":
-            st.warning("This run is out of date: its data or an earlier step changed. Bring it up to date, then reload:")
+            st.warning("This run is out of date: its data or an earlier step has changed. Update it, then reload:")
         else:
-            st.info("This run has no failure modes yet. Find them, then reload:")
+            st.info("This run has no failure modes yet. Run this, then reload:")
         st.code("\n".join(commands), language="bash")
         return False
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="ways"):
@@ -63,7 +63,7 @@ def _choose_run(started: Started, name: str) -> None:
         label_visibility="collapsed",
         width=260,
         **bound("run", name),
-        help="The runs that this app was started with.",
+        help="The runs with which this app was started.",
     )
 
 
@@ -79,7 +79,7 @@ def _choose_page() -> None:
     place = here()
     kept = f" ({len(place.kept)})" if place.kept else ""
     pages = [page for page in PAGES if page != "group" or place.name is not None]
-    titles = TITLES | {"take": f"{TITLES['take']}{kept}", "group": f"Group: {plain(str(place.name))}"}
+    titles = TITLES | {"export": f"{TITLES['export']}{kept}", "group": f"Group: {plain(str(place.name))}"}
     st.segmented_control(
         "Page",
         pages,

@@ -55,7 +55,7 @@ def show_images(run: Run, key: str, node: Node, feature: int | None) -> list[int
     found = views.sort_images(found, by, descending=descending)
     page = views.image_page(run, found, page=place.part, size=SIZE)
     if not page.n_images:
-        st.info("No image fits these filters. Show all images, or take a filter back.")
+        st.info("No image matches these filters. Show all images, or remove a filter.")
         return []
     cells = "".join(_cell(row, feature) for row in page.rows.to_dict("records"))
     pressable(
@@ -143,7 +143,7 @@ def _take(run: Run, key: str, found: pd.DataFrame) -> None:
         )
         if len(found) <= MOST:
             st.download_button(
-                f"These {len(found):,} as files (zip)",
+                f"Files of these {len(found):,} (zip)",
                 partial(taken, run, positions, "zip"),
                 file_name=f"{name}.zip",
                 mime="application/zip",
@@ -151,7 +151,7 @@ def _take(run: Run, key: str, found: pd.DataFrame) -> None:
                 key="take zip",
             )
         else:
-            st.caption(f"More than {MOST:,} images go into a folder: barlow export {run.path} --out FOLDER")
+            st.caption(f"For more than {MOST:,} images use: barlow export {run.path} --out FOLDER")
 
 
 def taken(run: Run, positions: np.ndarray, how: str) -> bytes:
@@ -162,6 +162,6 @@ def taken(run: Run, positions: np.ndarray, how: str) -> bytes:
 
 def _pages(page: views.ImagePage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="pages"):
-        st.button("← Before", key="before", disabled=page.page <= 1, on_click=go, kwargs={"part": page.page - 1})
+        st.button("← Previous", key="before", disabled=page.page <= 1, on_click=go, kwargs={"part": page.page - 1})
         st.html(f'<p class="bw-lead">{page.first:,} to {page.last:,} of {page.n_images:,}</p>', width="content")
         st.button("Next →", key="after", disabled=page.page >= page.n_pages, on_click=go, kwargs={"part": page.page + 1})

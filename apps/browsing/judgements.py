@@ -58,14 +58,14 @@ class Opinions:
         latest = self.judgements.latest(feature, key, rule)
         if latest is not None:
             words = kept.judgement_words(latest)
-            old = "" if latest.current else " · made about other features than today's"
+            old = "" if latest.current else " · made about the features of an earlier extraction"
             kind = f" bw-{latest.verdict}" if latest.verdict else ""
             chips.append(f'<span class="bw-chip{kind}">{escape(words)}{old}</span>')
         found = self.crowd.names.get((key, feature))
         if found is not None:
             simulated = " · simulated answers" if found.simulated else ""
             chips.append(
-                f'<span class="bw-chip bw-crowd">The crowd says “{escape(found.name)}”, {_agree(found)}{simulated}</span>'
+                f'<span class="bw-chip bw-crowd">Named “{escape(found.name)}” by people, {_agree(found)}{simulated}</span>'
             )
         return f'<div class="bw-chips">{"".join(chips)}</div>' if chips else ""
 
@@ -120,12 +120,12 @@ def _form(run: Run, key: str, feature: int, node: Node, opinions: Opinions) -> N
             default=mine.verdict if mine else None,
             key=f"verdict {place}",
             help="Necessary: the class cannot be told without it, such as a dog's face. "
-            "Spurious: it only goes along with the class, such as grass.",
+            "Spurious: it merely occurs together with the class, such as grass.",
         )
         left, right = st.columns(2)
         name = left.text_input("Name", value=mine.name if mine else "", placeholder="what it shows", key=f"name {place}")
         action = right.selectbox(
-            "What to do", ACTIONS, index=ACTIONS.index(mine.action) if mine and mine.action else None, placeholder="nothing yet"
+            "What to do", ACTIONS, index=ACTIONS.index(mine.action) if mine and mine.action else None, placeholder="no action"
         )
         scopes = [scope for scope in SCOPES if scope != "rule" or feature in node.features]
         comment = st.text_area("Comment", value=mine.comment if mine else "", height=68)
@@ -169,11 +169,11 @@ def _take_back(opinions: Opinions, author: str) -> None:
     stay()
     undone = opinions.judgements.undo(author=author)
     if undone is not None:
-        st.toast(plain(f"Taken back: {kept.judgement_words(undone)}"))
+        st.toast(plain(f"Undone: {kept.judgement_words(undone)}"))
 
 
 def _bring_back(opinions: Opinions, author: str) -> None:
     stay()
     again = opinions.judgements.redo(author=author)
     if again is not None:
-        st.toast(plain(f"Recorded again: {kept.judgement_words(again)}"))
+        st.toast(plain(f"Redone: {kept.judgement_words(again)}"))

@@ -75,7 +75,7 @@ def _held_out(row: pd.Series, name: str, say: object) -> str:
 def _checks(run: Run, key: str, evaluation: Evaluation, node: Node) -> str:
     """What the checks of the run say, where this is a failure mode that they were made for."""
     if evaluation.refitted:
-        return '<p class="bw-quiet">Fitted now with other settings than the run has: not tested for luck.</p>'
+        return '<p class="bw-quiet">Fitted just now, with settings that differ from those of the run: not tested for chance.</p>'
     try:
         mode = views.failure_mode(run, key, depth=evaluation.analysis.settings.depth, leaf=node.number)
     except KeyError:
@@ -100,11 +100,9 @@ def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
     mark = Kept(key, settings.depth, node.number, None if settings.min_leaf == own else settings.min_leaf)
     kept = here().kept
     if mark in kept:
-        st.button(
-            "✓ Kept to take away; put it back", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)}, key="keep"
-        )
+        st.button("✓ In the export; remove", on_click=go, kwargs={"kept": tuple(k for k in kept if k != mark)}, key="keep")
     else:
-        st.button("Keep to take away", on_click=go, kwargs={"kept": (*kept, mark)}, key="keep")
+        st.button("Add to export", on_click=go, kwargs={"kept": (*kept, mark)}, key="keep")
 
 
 def show_suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:

@@ -16,13 +16,13 @@ def show_notes(run: Run, opinions: Opinions) -> None:
     table = opinions.judgements.table()
     st.html(
         f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{count(len(table), "judgement")}, the newest first. '
-        "Tick a row to go where it was said.</p>"
+        "Select a row to go to where it was recorded.</p>"
     )
     if opinions.crowd.problem is not None:
         st.warning(plain(f"The names that people gave cannot be read: {opinions.crowd.problem}"))
     show_undo(opinions)
     if table.empty:
-        st.info("Nobody has recorded anything yet. Open a group, look at a feature, and say what you think of it.")
+        st.info("Nothing is recorded yet. Open a group, look at a feature, and record what you think of it.")
     else:
         table = table.sort_values("number", ascending=False, ignore_index=True)
 
@@ -46,7 +46,7 @@ def show_notes(run: Run, opinions: Opinions) -> None:
                 "verdict": "Verdict",
                 "action": "To do",
                 "comment": "Comment",
-                "current": st.column_config.CheckboxColumn("Today's features"),
+                "current": st.column_config.CheckboxColumn("Current features"),
             },
             hide_index=True,
             placeholder="–",
@@ -62,7 +62,7 @@ def show_notes(run: Run, opinions: Opinions) -> None:
 def _history(opinions: Opinions) -> None:
     history = opinions.judgements.history()
     if history["undone"].any():
-        with st.expander("Everything that was recorded, with what was taken back"):
+        with st.expander("Everything that was recorded, including what was undone"):
             st.dataframe(history, hide_index=True, alt="History of judgements")
 
 
@@ -71,10 +71,10 @@ def _crowd(opinions: Opinions) -> None:
     if not names:
         return
     st.html(
-        '<h2 class="bw-h2">What the crowd calls features</h2><p class="bw-lead">Out of the study of this run, and what analysts put beside it.</p>'
+        '<h2 class="bw-h2">Names given by people</h2><p class="bw-lead">From the study of this run, and from names.csv files that analysts added.</p>'
     )
     if any(name.simulated for name in names.values()):
-        st.warning("Some of these names are out of simulated answers: nobody gave them.")
+        st.warning("Some of these names come from simulated answers: no person gave them.")
     st.dataframe(
         [
             {

@@ -1,4 +1,4 @@
-"""The benchmark at a glance: error rates, where failure modes concentrate, all groups, what is taken for what."""
+"""The benchmark at a glance: error rates, where failure modes concentrate, all groups, which classes are confused."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from browsing.run_place import bound, go, here
 
 GROUPINGS_HELP = (
     "By label: what the classifier misses in a class. By prediction: what it wrongly takes for the class. "
-    "All images: what fails across classes. By a column of the metadata: what fails among the images that it says the same of. "
-    "Rules are searched in each group by itself."
+    "All images: what fails across classes. By a column of the metadata: what fails among images with the same value. "
+    "Each group is searched by itself."
 )
 CARDS, ROW, SEED = 4, 6, 0  # failure modes on the overview; failing images of each; of their order
 BARS, PAIRS = 25, 200  # classes in the chart; confused pairs in the table
@@ -63,7 +63,7 @@ def _controls(run: Run) -> None:
         )
         depths = of_run(run, views.depths)
         st.segmented_control(
-            "Conditions in a rule, at most",
+            "Conditions per rule, at most",
             depths,
             wrap=True,
             help="The depth of the tree. More conditions describe the failures more closely, and are harder to read.",
@@ -90,8 +90,8 @@ def _classes(run: Run) -> None:
     table = of_run(run, views.classes)
     more = f", the {BARS} worst of {len(table):,}" if len(table) > BARS else ""
     st.html(
-        f'<h2 class="bw-h2">Classes by error</h2><p class="bw-lead">Wrong of those labelled so{more}. '
-        "The line marks the share of wrong ones among those predicted so.</p>"
+        f'<h2 class="bw-h2">Classes by error</h2><p class="bw-lead">Wrong predictions, as a share of the images of each class{more}. '
+        "The line marks the share of the predictions of that class that are wrong.</p>"
     )
     worst = table.head(BARS)
     st.altair_chart(
@@ -108,7 +108,7 @@ def _modes(modes: pd.DataFrame) -> None:
     )
     if modes.empty:
         st.info(
-            "No leaf of any tree of this depth passes. Try more conditions in a rule, or open a group and lower its thresholds."
+            "No leaf of these trees is a failure mode. Allow more conditions in a rule, or open a group and lower its thresholds."
         )
         return
 
@@ -145,7 +145,9 @@ def _strongest(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) ->
         return
     order = f"The {CARDS} of highest importance value." if len(modes) > CARDS else "Highest importance value first."
     held_out = (
-        " Held out: measured on images that had no part in finding the rule." if modes["held_out_n_images"].notna().any() else ""
+        " Held out: measured on images that played no part in finding the rule."
+        if modes["held_out_n_images"].notna().any()
+        else ""
     )
     st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{order}{held_out}</p>')
     for _, mode in modes.head(CARDS).iterrows():
@@ -153,7 +155,7 @@ def _strongest(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) ->
 
 
 def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
-    """One failure mode as a sentence, beside what its feature shows and whom it strikes."""
+    """One failure mode as a sentence, beside what its feature shows and which images fail."""
     node = runs.analysis(run, mode.group, depth).tree.node(mode.leaf)
     title = views.group_words(mode.grouping, mode.class_name).title
     sentence = (
@@ -203,17 +205,17 @@ def _groups(table: pd.DataFrame) -> None:
     place = here()
     st.html('<h2 class="bw-h2">All groups</h2>')
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Search", placeholder="words of a class or a rule", width=320, **bound("find", place.find))
+        st.text_input("Search", placeholder="class or rule", width=320, **bound("find", place.find))
         st.toggle(
             "Only those with failure modes",
             **bound("only", place.only == "modes", change=lambda value: {"only": "modes" if value else "all"}),
         )
     found = views.find_groups(table, place.find, grouping=place.grouping, with_modes=place.only == "modes")
     st.html(
-        f'<p class="bw-lead">{count(len(found), "group")}, worst first. Tick a row to open the group; click a heading to sort.</p>'
+        f'<p class="bw-lead">{count(len(found), "group")}, worst first. Select a row to open the group; click a heading to sort.</p>'
     )
     if found.empty:
-        st.info("No group fits. Search for fewer words, or for those of another grouping.")
+        st.info("No group matches. Use fewer words, or choose another grouping.")
         return
 
     def open_ticked() -> None:
@@ -262,14 +264,14 @@ def _groups(table: pd.DataFrame) -> None:
 
 
 def _pairs(run: Run) -> None:
-    """What is taken for what, most frequent first; a ticked row opens the images."""
+    """Confused classes, most frequent first; a ticked row opens the images."""
     pairs = of_run(run, views.confusion_pairs)
     st.html(
-        f'<h2 class="bw-h2">What is taken for what</h2><p class="bw-lead">{len(pairs):,} kinds of confusion'
-        f"{f', the {PAIRS} most frequent' if len(pairs) > PAIRS else ''}. Tick a row to see its images.</p>"
+        f'<h2 class="bw-h2">Most frequent confusions</h2><p class="bw-lead">{len(pairs):,} kinds of confusion'
+        f"{f', the {PAIRS} most frequent' if len(pairs) > PAIRS else ''}. Select a row to see its images.</p>"
     )
     if pairs.empty:
-        st.info("Every prediction is right: there is no confusion to show.")
+        st.info("Every prediction is right, so there are no confusions.")
         return
     pairs = in_percent(pairs.head(PAIRS), ("share_of_label", "share_of_failures"))
 

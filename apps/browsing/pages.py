@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from barlow_core.errors import BarlowError
 from browsing.compare import show_compare
-from browsing.downloads import show_take
+from browsing.downloads import show_downloads
 from browsing.group import show_group
 from browsing.header import settle, show_header
 from browsing.judgements import opinions
@@ -34,13 +34,13 @@ def show(first: DeltaGenerator) -> None:
         st.error(plain(str(error)))
     except OSError as error:
         first.empty()
-        st.error(plain(f"A file of this run cannot be read: {error}. Bring it back, or make the run again."))
+        st.error(plain(f"A file of this run cannot be read: {error}. Restore it, or make the run again."))
     except (ArrowInvalid, JSONDecodeError) as error:
         first.empty()
         st.error(
             plain(
-                f"A file of this run cannot be read, it is cut off or damaged: {error}. Where a command is writing the run, "
-                "wait until it has ended and reload; else make the run again."
+                f"A file of this run cannot be read because it is incomplete or damaged: {error}. If a command is writing the run, "
+                "wait until it has finished and reload; otherwise make the run again."
             )
         )
 
@@ -60,8 +60,8 @@ def _show(first: DeltaGenerator) -> None:
         show_compare(chosen, name, run)
     elif page == "notes":
         show_notes(run, said)
-    elif page == "take":
-        show_take(run, said, usual)
+    elif page == "export":
+        show_downloads(run, said, usual)
     else:
         show_overview(run, said)
     write_url(usual)

@@ -7,11 +7,11 @@ from urllib.parse import quote, unquote
 
 from shared.address import Address, last
 
-PAGES = ("benchmark", "group", "compare", "notes", "take")
+PAGES = ("benchmark", "group", "compare", "notes", "export")
 SHOWN = ("failures", "successes", "all")
 SORTS = ("any", "highest", "lowest", "sure", "unsure")
 ONLY = ("all", "modes")
-MORE = ("values", "extremes", "stages", "similar")
+MORE = ("values", "extremes", "attack", "similar")
 
 
 class Kept(NamedTuple):

@@ -59,7 +59,7 @@ def _other(found: Comparison, mode: pd.Series, other: Run, own: pd.DataFrame) ->
         node = runs.analysis(other, mode["group"], int(mode["depth"])).tree.node(int(mode["match_leaf"]))
         failures = views.node_failures(other, mode["group"], node, n=SHOWN, seed=SEED)
         st.html(
-            f'<p class="bw-quiet">Its nearest failure mode shares {percent(mode["overlap"])} of the images: '
+            f'<p class="bw-quiet">The closest failure mode shares {percent(mode["overlap"])} of the images: '
             f'<code>{escape(node.rule)}</code></p><div class="bw-few">{_pictures(failures)}</div>'
         )
     else:

@@ -32,7 +32,9 @@ def tree_html(nodes: pd.DataFrame, chosen: int, names: Mapping[int, str], *, tit
     held_out = nodes["held_out_error_rate"].notna().any()
     numbers = "".join(f'<span class="bw-number">{term(name)}</span>' for name in ("ER", "EC", "Failures"))
     lines = "".join(_line(row, chosen, ber, names) for row in nodes.itertuples())
-    below = '<p class="bw-quiet">Small: held out, on images that had no part in finding the rules.</p>' if held_out else ""
+    below = (
+        '<p class="bw-quiet">Small figures: held out, on images that played no part in finding the rules.</p>' if held_out else ""
+    )
     return (
         f'<div class="bw-tree"><div class="bw-node bw-head"><span>Images</span><span></span>{numbers}</div>'
         f'<div role="tree" aria-label="{escape(title)}" data-keys="tree">{lines}</div>{below}</div>'

@@ -17,21 +17,21 @@ from barlow_core.panels.thumbnails import BrowserImage, for_browser
 TERMS = {
     "ER": "Error rate: the share of these images that the classifier gets wrong.",
     "BER": "Base error rate: the share of all images of this group that the classifier gets wrong.",
-    "EC": "Error coverage: of all failures of this group, the share that lies in here.",
+    "EC": "Error coverage: of all failures of this group, the share that lies here.",
     "IV": "Importance value, ER × EC: high where images often fail and many of the group's failures are.",
     "ALER": "Average leaf error rate: the error rate of the leaf in which a failure of this group lies, on average over "
     "the failures. The more it exceeds BER, the better the tree separates failures from successes.",
     "Increase": "How much more often these images fail than the group as a whole: ER − BER, in percentage points.",
-    "Held-out ER": "Error rate on images that had no part in finding the rule, with its confidence interval.",
-    "Held-out increase": "ER − BER on images that had no part in finding the rule, with its confidence interval. Where the "
+    "Held-out ER": "Error rate on images that played no part in finding the rule, with its confidence interval.",
+    "Held-out increase": "ER − BER on images that played no part in finding the rule, with its confidence interval. Where the "
     "interval holds 0, the rule may not hold on new images.",
-    "Held-out EC": "Error coverage on images that had no part in finding the rule.",
-    "Held-out failures": "Wrongly classified images, of all held-out images to which the rule applies.",
+    "Held-out EC": "Error coverage on images that played no part in finding the rule.",
+    "Held-out failures": "Misclassified images, out of all held-out images to which the rule applies.",
     "Luck": "p: how often the same search does as well when the group's failures are shuffled over its images. "
-    "q: the same, corrected for the number of groups; among failure modes with q below 0.1, one in ten is luck at most.",
-    "Stability": "How often the feature, or one that goes along with it, was chosen again in random halves of the group.",
+    "q: the same, corrected for the number of groups; among failure modes with q below 0.1, at most one in ten is expected to be due to chance.",
+    "Stability": "How often the feature, or one correlated with it, was chosen again in random halves of the group.",
     "Failures inside": "Of all failures in these groups, the share that lies in a failure mode.",
-    "Failures": "Wrongly classified images, of all images here.",
+    "Failures": "Misclassified images, out of all images here.",
 }
 
 

@@ -13,9 +13,9 @@ def panel_html(panel: Panel) -> str:
     low, high = panel.range
     where = "this group" if panel.source == "group" else "the whole benchmark"
     sections = [
-        ("A", "Most activating images", f"of {where}. The feature goes from {low:.3f} to {high:.3f} there."),
-        ("B", "Where it is seen", "Yellow where the feature responds most, violet where least."),
-        ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to raise the feature."),
+        ("A", "Most activating images", f"of {where}. There the feature ranges from {low:.3f} to {high:.3f}."),
+        ("B", "Where the feature responds", "Yellow where the feature responds most, violet where least."),
+        ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to increase the feature."),
     ]
     cells = []
     for letter, title, note in sections:

@@ -1,4 +1,4 @@
-"""The benchmark at a glance: which classes are missed, which are seen where they are not, what is taken for what."""
+"""The benchmark at a glance: which classes are missed, which are seen where they are not, which are confused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def classes(run: Run) -> pd.DataFrame:
 
 
 def confusion_pairs(run: Run) -> pd.DataFrame:
-    """What is taken for what, in each direction, over all images of the benchmark; the most frequent first.
+    """Which class is mistaken for which, in each direction, over all images of the benchmark; the most frequent first.
 
     Returns:
         label, prediction (class names), n_failures, share_of_label (of the images of that label), share_of_failures (of all
@@ -87,7 +87,7 @@ def _confusions(benchmark: Benchmark) -> pd.DataFrame:
 
 def _predictions(benchmark: Benchmark) -> np.ndarray:
     if benchmark.predictions is None:
-        raise BarlowError("These images have no predictions yet, so nothing is taken for anything. Run: barlow predict RUN")
+        raise BarlowError("These images have no predictions yet, so there are no confusions. Run: barlow predict RUN")
     return benchmark.predictions
 
 

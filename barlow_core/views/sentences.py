@@ -145,7 +145,7 @@ def group_words(grouping: str, name: str) -> GroupWords:
         )
     if grouping == "pair":
         pair = " and ".join(name.split("+", 1))
-        return GroupWords(f"Images of {pair}", f"{pair} taken for each other.")
+        return GroupWords(f"Images of {pair}", f"{pair} mistaken for each other.")
     if grouping == "all":
         return GroupWords("All images", "All wrong predictions of the benchmark.")
     if grouping == "mask":

@@ -206,7 +206,7 @@ def _gain(evaluation: Evaluation, row: pd.Series, key: str) -> Suggestion | None
         return None
     left = (analysis.n_failures - row["n_failures"]) / analysis.n_images
     text = (
-        f"{percent(row['error_coverage'])} of the group's failures are here. If all of them were right, its error rate would be "
+        f"{percent(row['error_coverage'])} of the group's failures are here. If all of them were classified correctly, its error rate would be "
         f"{percent(left)} instead of {percent(analysis.ber)}."
     )
     return Suggestion("gain", text, f"{count(analysis.n_images, 'searched image')} of {key}")
@@ -225,7 +225,7 @@ def _confusion(key: str, failures: pd.DataFrame, here: str) -> Suggestion | None
         if len(counts) > TOP
         else ""
     )
-    lead = "These failures are labelled" if of_prediction else "These failures are called"
+    lead = "These failures are labelled" if of_prediction else "These failures are predicted as"
     return Suggestion("confusion", f"{lead} {named}{others}.", here)
 
 

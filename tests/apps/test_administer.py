@@ -63,7 +63,7 @@ def test_without_the_secret_there_is_nothing_to_see(store: StudyStore, open_page
     page = open_page(store.path)
     for wrong in ("", "wrong", SECRET.upper(), store.settings.admin_hash):
         enter(page, wrong)
-        assert "This is not the secret of this study." in text(page)
+        assert "That is not the secret of this study." in text(page)
         assert not page.dataframe
         assert "answers" not in text(page)
         assert "&lt;img" not in text(page), "not even its title"
@@ -98,7 +98,7 @@ def test_block_and_let_in_again(store: StudyStore, open_page: Open) -> None:
 def test_backup_and_check(store: StudyStore, open_page: Open) -> None:
     page = enter(open_page(store.path))
     page.button(key="check").click().run()
-    assert "The file is as it should be." in text(page)
+    assert "The file is fine." in text(page)
     page.button(key="backup").click().run()
     (copy,) = (store.path.parent / "study.sqlite.backups").glob("*.sqlite")
     assert copy.name in text(page).replace("\\", "")
@@ -134,7 +134,7 @@ def test_guessing_is_slowed_down(store: StudyStore) -> None:
     now = [0.0]
     attempts = Attempts(clock=lambda: now[0])
     for guess in range(10):
-        assert try_secret(store, f"guess {guess}", attempts) == "This is not the secret of this study."
+        assert try_secret(store, f"guess {guess}", attempts) == "That is not the secret of this study."
     assert try_secret(store, SECRET, attempts) == "Too many wrong secrets. Try again in 60 seconds."
     now[0] = 61.0
     assert try_secret(store, SECRET, attempts) is None

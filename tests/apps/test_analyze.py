@@ -167,7 +167,7 @@ def test_days_and_platforms(study: Path, open_page: Open) -> None:
 
 def test_a_filter_that_keeps_nothing_says_so(study: Path, open_page: Open) -> None:
     page = open_page(study, since="2031-01-01")
-    assert "No answer is left with these filters" in page.info[0].value
+    assert "No answers are left with these filters" in page.info[0].value
     assert not page.exception
 
 
@@ -313,7 +313,7 @@ def test_a_table_of_answers_from_elsewhere(study: Path, open_page: Open, tmp_pat
 def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> None:
     strange = table_of_elsewhere(tmp_path / "strange.csv", study, item="q7", worker="q8", ease="q9")
     page = open_page(strange)
-    assert heading(page) == "Which column is what?"
+    assert heading(page) == "What does each column hold?"
     for ours, theirs in (("item", "q7"), ("worker", "q8"), ("ease", "q9")):
         page.selectbox(key=f"column {ours}").select(theirs)
     (button,) = [button for button in page.button if button.label == "Open"]
@@ -330,7 +330,7 @@ def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> 
 def test_columns_of_an_open_table_can_be_changed(study: Path, open_page: Open, tmp_path: Path) -> None:
     table = table_of_elsewhere(tmp_path / "swapped.csv", study, ease="confidence", confidence="ease")
     page = open_page(table, page="likert")
-    (button,) = [button for button in page.button if button.label == "Which column is what?"]
+    (button,) = [button for button in page.button if button.label == "What does each column hold?"]
     button.click().run()
     assert page.selectbox(key="column ease").value == "ease"
     for ours, theirs in (("ease", "confidence"), ("confidence", "ease")):

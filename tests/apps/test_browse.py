@@ -41,7 +41,7 @@ def test_held_out_numbers_are_told_from_the_others(make_explained: Callable[...,
     mode = run.failure_modes().query("group == 'label:truck' and depth == 1").iloc[0]
     rate = f"{100 * mode['held_out_error_rate']:.1f}"
     overview = html(open_page(run)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "Held out: measured on images that had no part in finding the rule." in overview
+    assert "Held out: measured on images that played no part in finding the rule." in overview
     assert f"Held out: {rate} %" in overview
     group = html(open_page(run, class_="truck")).replace("\N{NO-BREAK SPACE}", " ")
     for said in ("<th>Held out</th>", f"{rate} % (", "Cross-fitted in 5 parts", "p 0.1, q ", "Stability"):
@@ -106,7 +106,7 @@ def test_groups_are_searched_and_filtered(explained_run: Run, open_page: Opener)
     assert page.dataframe[0].value["class_name"].tolist() == ["dog"]
     assert address(page) == {"find": "DOG"}
     page.text_input(key="choose find").set_value("unicorn").run()
-    assert "No group fits" in page.info[0].value
+    assert "No group matches" in page.info[0].value
     page = open_page(explained_run, only="modes", grouping="prediction")
     found = page.dataframe[0].value
     assert 0 < len(found) < 3
@@ -130,7 +130,7 @@ def test_the_overview_of_a_perfect_classifier(
     page = open_page(run, class_="dog")
     assert "the classifier never fails here" in page.info[0].value
     assert "0 of 40" in html(page)
-    assert "No image fits these filters" in page.info[1].value
+    assert "No image matches these filters" in page.info[1].value
 
 
 def test_several_runs_are_told_apart(explained_run: Run, open_page: Opener, tmp_path: Path) -> None:

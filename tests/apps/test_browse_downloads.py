@@ -1,4 +1,4 @@
-"""The pages that compare, note and take away, without a browser."""
+"""The pages that compare, note and export, without a browser."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_failure_mode_goes_into_the_basket_and_out(explained_run: Run, open_pa
     page = open_page(explained_run, class_="truck")
     page.button(key="keep").click().run()
     assert address(page)["kept"] == str(TRUCK)
-    page = move(page, **address(page), page="take")
+    page = move(page, **address(page), page="export")
     assert "Images labelled truck" in html(page)
     page.button(key=f"open {TRUCK}").click().run()
     assert address(page)["class"] == "truck"
@@ -46,15 +46,15 @@ def test_a_failure_mode_goes_into_the_basket_and_out(explained_run: Run, open_pa
 
 
 def test_an_empty_basket_offers_the_strongest(explained_run: Run, open_page: Opener) -> None:
-    page = open_page(explained_run, page="take")
-    (offer,) = [button for button in page.button if button.label.startswith("Keep the")]
+    page = open_page(explained_run, page="export")
+    (offer,) = [button for button in page.button if button.label.startswith("Add the")]
     offer.click().run()
     best = export.strongest(explained_run, depth=1, top=5)
     assert address(page)["kept"] == ",".join(f"{chosen.group}/{chosen.depth}/{chosen.leaf}" for chosen in best)
 
 
 def test_a_basket_of_another_run_is_left_out(explained_run: Run, open_page: Opener) -> None:
-    page = open_page(explained_run, page="take", kept="label:unicorn/1/1,label:truck/1/77")
+    page = open_page(explained_run, page="export", kept="label:unicorn/1/1,label:truck/1/77")
     assert "not in this run" in page.warning[0].value
 
 
@@ -138,7 +138,7 @@ def test_names_of_the_crowd_stand_beside_the_feature(explained_run: Run, open_pa
             }
             store.submit(worker, claimed.id, answer, token=claimed.token)
     text = html(open_page(explained_run, class_="truck"))
-    assert "wheel" in text.split("The crowd says")[1][:40]
+    assert "wheel" in text.split("Named")[1][:40]
     assert "2 of 3 agree" in text
     notes = open_page(explained_run, page="notes")
     assert notes.dataframe[0].value["Feature"].tolist() == [PLANTED]
@@ -190,7 +190,7 @@ def test_two_searches_of_one_model_side_by_side(make_explained: Callable[..., Ru
     explain_run(second, workers=1, min_leaf=4)
     text = html(open_page(first, second, page="compare"))
     assert "the same images, the same failures, the same extractor" in text
-    assert "nearest failure mode shares" in text or "No failure mode here shares images" in text
+    assert "closest failure mode shares" in text or "No failure mode here shares images" in text
 
 
 def test_runs_that_cannot_be_compared_say_why(explained_run: Run, open_page: Opener, tmp_path: Path) -> None:

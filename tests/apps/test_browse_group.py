@@ -107,7 +107,7 @@ def test_thresholds_move_and_the_page_answers(explained_run: Run, open_page: Ope
     assert "No leaf of this tree fails more than 90 points" in page.info[0].value
     assert "feature[7] &lt; 0.4936" in html(page), "the tree stays"
     assert address(page)["delta"] == "0.9"
-    (back,) = [button for button in page.button if button.label == "As the run has it"]
+    (back,) = [button for button in page.button if button.label == "Reset to the run's settings"]
     back.click().run()
     assert "failure mode 1" in html(page)
     assert address(page) == {"class": "truck"}
@@ -120,7 +120,7 @@ def test_a_larger_leaf_fits_the_tree_again(explained_run: Run, open_page: Opener
     leaf = evaluation.analysis.leaves[0]
     assert leaf.n_images >= 12
     assert leaf.rule.replace("<", "&lt;").replace(">", "&gt;") in html(page)
-    assert "not tested for luck" in html(page)
+    assert "not tested for chance" in html(page)
 
 
 def test_pairs_and_unions(make_explained: Callable[..., Run], open_page: Opener) -> None:
@@ -161,7 +161,7 @@ def test_a_missing_image_is_a_tile_with_its_name(planted_folder: Path, tmp_path:
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [("values", "searched images"), ("extremes", "Highest"), ("stages", "changed step by step"), ("similar", "correlation")],
+    [("values", "searched images"), ("extremes", "Highest"), ("attack", "changed step by step"), ("similar", "correlation")],
 )
 def test_more_about_a_feature(explained_run: Run, open_page: Opener, more: str, said: str) -> None:
     page = open_page(explained_run, class_="truck", more=more)
@@ -172,7 +172,7 @@ def test_more_about_a_feature(explained_run: Run, open_page: Opener, more: str, 
         other = best.label.split(":")[0].replace("\\", "").removeprefix("feature ")
         best.click().run()
         assert f"Feature {other}" in html(page)
-        assert "It has no part in this rule" in html(page)
+        assert "It is not part of this rule" in html(page)
 
 
 def test_one_image_in_full_size(explained_run: Run, open_page: Opener) -> None:

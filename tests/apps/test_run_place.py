@@ -13,12 +13,12 @@ USUAL = Place(run="first", grouping="label")
     [
         USUAL,
         USUAL._replace(page="group", name="truck"),
-        USUAL._replace(page="take", name="truck", kept=(Kept("label:truck", 1, 2), Kept("pair:a/b,c+d e", 3, 0))),
+        USUAL._replace(page="export", name="truck", kept=(Kept("label:truck", 1, 2), Kept("pair:a/b,c+d e", 3, 0))),
         USUAL._replace(
             page="group", name="a & b=c/ü", grouping="prediction", depth=2, delta=0.05, tau=0.0, leaf=3, node=0, feature=0
         ),
         USUAL._replace(page="group", name="cat", show="all", label="dog", predicted="cat", sort="sure", part=3, image=0),
-        USUAL._replace(page="compare", run="second", other="first", find="two words", only="modes", more="stages"),
+        USUAL._replace(page="compare", run="second", other="first", find="two words", only="modes", more="attack"),
     ],
 )
 def test_a_link_means_the_place_that_wrote_it(place: Place) -> None:

@@ -316,7 +316,7 @@ def test_back_to_an_earlier_answer_skip_report_and_stop(store: StudyStore, at_wo
     worker.button("Stop for now").click()
     worker.page.get_by_role("dialog").get_by_role("button", name="Stop for now").click()
     expect(worker.page.get_by_text("1 answer sent, $0.50 earned")).to_be_visible()
-    worker.button("Go on with the tasks").click()
+    worker.button("Continue with the tasks").click()
     expect(worker.short).to_have_value("third")
 
 
@@ -394,7 +394,7 @@ def test_the_admin_page_is_elsewhere_and_asks_for_the_secret(url: str, admin_por
     admin = visit(f"http://localhost:{admin_port}").page
     admin.get_by_role("textbox", name="Secret").fill("a guess")
     admin.get_by_role("button", name="Enter").click()
-    expect(admin.get_by_text("This is not the secret of this study.")).to_be_visible()
+    expect(admin.get_by_text("That is not the secret of this study.")).to_be_visible()
     expect(admin.get_by_text("answers")).to_have_count(0)
     admin.get_by_role("textbox", name="Secret").fill(SECRET)
     admin.get_by_role("button", name="Enter").click()

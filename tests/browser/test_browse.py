@@ -85,7 +85,7 @@ def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, 
     settled(page, "1-benchmark")
     heading(page, "Classes by error")
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
-    heading(page, "What is taken for what")
+    heading(page, "Most frequent confusions")
     images = page.locator("figure img").all()
     assert len(images) >= 6
     assert all(image.get_attribute("alt") for image in images)
@@ -94,7 +94,7 @@ def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, 
     search = page.get_by_role("textbox", name="Search")
     search.fill("nothing is called so")
     search.press("Enter")
-    expect(page.get_by_text("No group fits")).to_be_visible()
+    expect(page.get_by_text("No group matches")).to_be_visible()
     expect(page).to_have_url(re.compile(r"find=nothing"))
     page.get_by_role("button", name=f"Open {struck}").first.click()
     heading(page, f"Images labelled {struck}")
@@ -132,7 +132,7 @@ def test_task_2_a_tree_is_walked_by_keyboard_and_the_way_back_leads_back(url: st
     page.get_by_role("spinbutton", name="δ (ER over BER)").fill("0.9")
     page.keyboard.press("Enter")
     expect(page.get_by_text("No leaf of this tree fails more than 90 points")).to_be_visible()
-    page.get_by_role("button", name="As the run has it").click()
+    page.get_by_role("button", name="Reset to the run's settings").click()
     expect(page.get_by_text("No leaf of this tree")).to_have_count(0)
 
 
@@ -149,8 +149,8 @@ def test_task_3_images_and_features_of_a_node(url: str, struck: str, open_page: 
     columns = len(boxes) // 3
     lefts = [round(box["x"]) for box in boxes if box]
     assert lefts[:columns] == lefts[columns : 2 * columns] == lefts[2 * columns :], "a column is one image"
-    page.get_by_text("Attack in stages").click()
-    page.get_by_role("button", name="Show the attack in stages").click()
+    page.get_by_text("Attack, step by step").click()
+    page.get_by_role("button", name="Show the attack step by step").click()
     expect(page.locator("figcaption", has_text="step 0")).to_be_visible(timeout=PATIENCE)
 
     page.get_by_role("radio", name=re.compile("^All ")).or_(page.get_by_role("button", name=re.compile("^All "))).first.click()
@@ -204,9 +204,9 @@ def test_task_5_two_models_side_by_side(url: str, open_page: Open) -> None:
 
 def test_task_6_results_are_taken_away(url: str, struck: str, open_page: Open, tmp_path: Path) -> None:
     page = open_page(f"{url}/?class={quote(struck)}")
-    page.get_by_role("button", name="Keep to take away").click()
-    page.get_by_text("Take away (1)").click()
-    heading(page, "Take away")
+    page.get_by_role("button", name="Add to export").click()
+    page.get_by_text("Export (1)").click()
+    heading(page, "Export")
     settled(page, "6-take")
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (HTML)").click()
@@ -230,7 +230,7 @@ def test_phone_needs_no_sideways_scrolling(url: str, struck: str, open_page: Ope
     wide = "[document.documentElement, document.querySelector('.stMain')].every(e => e.scrollWidth <= e.clientWidth)"
     page = open_page(url, viewport=PHONE, theme=theme)
     mark = f"label:{quote(struck)}/1/1"
-    for place in ("", f"?class={quote(struck)}&depth=3", "?page=compare", "?page=notes", f"?page=take&kept={mark}"):
+    for place in ("", f"?class={quote(struck)}&depth=3", "?page=compare", "?page=notes", f"?page=export&kept={mark}"):
         page.goto(f"{url}/{place}")
         page.locator(".bw-h2").first.wait_for()
         settled(page, f"phone-{theme}-{re.sub('[^a-z]+', '-', place) or 'benchmark'}")

@@ -101,7 +101,7 @@ class Form {
     if (mode === "preview") return [box("", make("p", { text: "This is a preview. Accept the task on the page around it to take part." }))];
     if (mode === "edit") return [box("", make("p", { text: "You sent this before. Change what you like; what is not saved here stays as it was." }))];
     const found = [];
-    if (practice) found.push(box("", make("p", { text: "This one is for practice: afterwards you see how it was meant." })));
+    if (practice) found.push(box("", make("p", { text: "This one is for practice: afterwards you will see what we were looking for." })));
     if (notice) found.push(box("strong", ...paragraphs(notice)));
     return found;
   }
@@ -262,12 +262,12 @@ class Form {
   }
 
   askToSkip() {
-    const text = "You do not get this task again, and it is not paid. Somebody else will answer it.";
+    const text = "You will not get this task again, and it is not paid. Someone else will answer it.";
     this.open(confirmDialog("Skip this task?", text, "Skip it", () => { this.drafts.drop(this.view); this.go("skip"); }));
   }
 
   askToStop() {
-    const text = "Everything that you sent is saved. What you have typed here is kept as a draft, and you can come back later by the same link, on any device.";
+    const text = "Everything that you sent is saved. What you have typed here is kept as a draft, and you can come back later with the same link, on any device.";
     this.open(confirmDialog("Stop for now?", text, "Stop for now", () => this.go("stop")));
   }
 

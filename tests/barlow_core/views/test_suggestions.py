@@ -62,9 +62,9 @@ def said(run: Run, **options: object) -> dict[str, str]:
 def test_facts_by_hand(run: Run) -> None:
     found = {kind: text.replace("\N{NO-BREAK SPACE}", " ") for kind, text in said(run).items()}
     assert found["gain"] == (
-        "100.0 % of the group's failures are here. If all of them were right, its error rate would be 0.0 % instead of 50.0 %."
+        "100.0 % of the group's failures are here. If all of them were classified correctly, its error rate would be 0.0 % instead of 50.0 %."
     )
-    assert found["confusion"] == "These failures are called dog (3), truck (1)."
+    assert found["confusion"] == "These failures are predicted as dog (3), truck (1)."
     assert found["confidence"] == "The median confidence of these failures is 0.73. 1 of 4 failures have less than 0.5."
     assert found["labels"].startswith("In 2 failures the classifier disagrees with the label with a confidence of 0.95 or more")
     assert found["gap"] == (
