@@ -450,7 +450,7 @@ def test_the_rule_of_exclusion_can_be_changed(study: Path, open_page: Open) -> N
     assert kept(open_page(study, rule="-,-,1,-,5,1,2", exclude="1")) == kept(page), "the address says it all"
     strange = open_page(study, rule="nonsense")
     assert kept(strange).startswith("240 answers")
-    assert "The usual rule is taken." in warnings(strange)
+    assert "The default rule is used." in warnings(strange)
     assert address(strange) == {}
 
 

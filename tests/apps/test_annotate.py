@@ -141,7 +141,7 @@ def test_a_preview_keeps_nothing(store: StudyStore, open_page: Open) -> None:
 
 def test_a_researchers_preview_keeps_nothing(store: StudyStore, open_page: Open) -> None:
     page = to_the_tasks(open_page(store, "--preview"))
-    assert "nothing of it is kept" in html(page)
+    assert "nothing is saved" in html(page)
     data = form(page)
     assert (data["title"], data["mode"], len(data["sections"])) == ("Practice", "answer", 3)
     at = page.session_state["visit"]

@@ -116,7 +116,7 @@ def test_two_tabs_keep_the_first_answer(store: StudyStore) -> None:
     send(one, "submit", answers=ANSWERS)
     receipt = send(three, "submit", answers=ANSWERS | {"short": "other words"})
     assert receipt["ok"]
-    assert "That answer stands" in receipt["text"]
+    assert "That answer counts" in receipt["text"]
     assert three.item == one.item
     assert store.answers().set_index("item")["short"].to_dict() == {first: "striped fur", second: "striped fur"}
 
@@ -246,7 +246,7 @@ def test_a_worker_who_is_blocked_meanwhile(store: StudyStore) -> None:
     store.block("guest")
     receipt = send(at, "submit", answers=ANSWERS)
     assert not receipt["ok"]
-    assert "You cannot send answers to this study any more" in receipt["text"]
+    assert "You can no longer send answers to this study" in receipt["text"]
     assert (at.page, at.outcome) == ("end", "refused")
     assert len(store.answers()) == 0
 

@@ -288,7 +288,7 @@ def test_two_tabs_send_one_answer(store: StudyStore, at_work: Visit) -> None:
     worker.at("Task 2")
     second.send_button.click()
     second.at("Task 2")
-    expect(second.page.get_by_text("You had answered this task before")).to_be_visible()
+    expect(second.page.get_by_text("You have already answered this task")).to_be_visible()
     assert sent(store, person(worker)) == [ANSWERS]
 
 

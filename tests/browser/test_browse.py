@@ -192,7 +192,7 @@ def test_task_4_what_one_thinks_is_kept(url: str, struck: str, open_page: Open) 
     heading(page, "Notes about features")
     settled(page, "4-notes")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("Nobody has recorded anything yet")).to_be_visible()
+    expect(page.get_by_text("Nothing is recorded yet")).to_be_visible()
 
 
 def test_task_5_two_models_side_by_side(url: str, open_page: Open) -> None:
