@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 import click
 
@@ -32,10 +31,10 @@ _COMMANDS = {
 
 class _Lazy(BarlowGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, module in _COMMANDS.items() if importlib.util.find_spec(f"study.cli.{module}")]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
+        if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"study.cli.{_COMMANDS[name]}")
         command = getattr(module, {"set": "set_command"}.get(name, name))

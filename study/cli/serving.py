@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import click
 
@@ -156,7 +156,7 @@ def say_links(study: Path, url: str) -> None:
     say_advice()
 
 
-def _public(url: str | None):  # type: ignore[no-untyped-def]
+def _public(url: str | None) -> SplitResult | None:
     if url is None:
         return None
     parts = urlsplit(url)

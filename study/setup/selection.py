@@ -25,8 +25,6 @@ from study.questionnaire import PAPER, Question, Questionnaire, shown
 GROUPINGS = ("label", "prediction")
 TIERS = ("top", "middle", "bottom")
 PER_TIER, TOP = 20, 10
-# Columns of a list of items that mean something; every other one is kept as data of the item.
-LIST_COLUMNS = ("group", "grouping", "class_name", "feature", "id", "kind", "expected", "feedback", "notice", "answers_per_item")
 FEEDBACK = (
     "There is no single right answer to this one. Look at section B once more: do your words name what the bright regions of all the "
     "pictures have in common? Somebody who cannot see them should know what to look for.",

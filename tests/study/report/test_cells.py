@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from study.report.cells import as_numbers, is_number
+from study.report.cells import as_numbers, is_number, number_columns, printable
 
 
 def test_columns_of_numbers() -> None:
@@ -40,3 +41,10 @@ def test_columns_that_are_no_numbers(cells: list[str]) -> None:
 def test_what_is_set_to_the_right() -> None:
     assert all(map(is_number, ["3", "< 0.001", "—", "12.5\xa0%", "−2"]))
     assert not any(map(is_number, ["47 of 90", "", "yes", "nan", "007", "inf"]))
+
+
+def test_columns_to_the_right_and_columns_that_say_nothing() -> None:
+    shown = pd.DataFrame({"item": ["a", "7"], "n": ["1,200", "—"], "p": ["< 0.001", "0.020"], "note": ["", "—"]})
+    assert number_columns(shown) == {"n", "p"}
+    assert printable(shown).columns.tolist() == ["item", "n", "p"]
+    assert printable(shown.head(0)).columns.tolist() == shown.columns.tolist(), "of no rows nothing can be said"
