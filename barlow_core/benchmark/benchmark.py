@@ -251,14 +251,11 @@ class Benchmark:
         Raises:
             BarlowError: as in `from_csv`; it is several splits or a stream, or has no column of images, or several.
         """
-        frame, names = hugging_face.write_dataset(dataset, images_dir, columns, progress=progress)
-        given = None if columns is None else {what: name for what, name in hugging_face.said(columns).items() if name in frame}
-        wishes = Wishes(given, None, False, skip_bad, check, progress)
+        frame, names, said = hugging_face.write_dataset(dataset, images_dir, columns, progress=progress)
+        wishes = Wishes(columns=said, skip_bad=skip_bad, check=check, progress=progress)
         classes = names if class_names is None else class_names
-        if predictions is None:
-            return cls._from_metadata(images_dir, frame, "the dataset", classes, wishes)
-        labelled = cls._from_metadata(images_dir, frame, "the dataset", classes, wishes)
-        return labelled.with_predictions(predictions)
+        found = cls._from_metadata(images_dir, frame, "the dataset", classes, wishes)
+        return found if predictions is None else found.with_predictions(predictions)
 
     @classmethod
     def from_fiftyone(
@@ -288,7 +285,7 @@ class Benchmark:
             BarlowError: as in `from_csv`; or there is no such field, or a file lies outside `images_dir`.
         """
         folder, frame = fiftyone_fields.read_dataset(dataset, images_dir, label_field, prediction_field)
-        wishes = Wishes(None, None, join_classes, skip_bad, check, progress)
+        wishes = Wishes(join_classes=join_classes, skip_bad=skip_bad, check=check, progress=progress)
         return cls._from_metadata(folder, frame, "the dataset", class_names, wishes)
 
     @classmethod

@@ -32,14 +32,9 @@ class _Images:
         return image, 0
 
 
-def said(columns: Columns) -> dict[str, str]:
-    """Which column is what, as a person says it."""
-    return parse_columns(columns, _EXAMPLE)
-
-
 def write_dataset(
     dataset: Any, images_dir: str | Path, columns: Columns | None = None, *, progress: bool = False
-) -> tuple[pd.DataFrame, list[str] | None]:
+) -> tuple[pd.DataFrame, list[str] | None, dict[str, str]]:
     """Write the images of a dataset as PNG files, once.
 
     Args:
@@ -48,6 +43,7 @@ def write_dataset(
     Returns:
         frame: the other columns, and Filenames.
         class_names: of the labels, where they are a `ClassLabel`; else None.
+        columns: which of the other columns is what, as far as it was said.
 
     Raises:
         BarlowError: it is several splits or a stream, or has no column of images, or several.
@@ -62,8 +58,9 @@ def write_dataset(
         raise BarlowError(
             f"{type(dataset).__name__} has no features or no length. Expected a datasets.Dataset of images, not a stream of them."
         )
-    given = {plain(what): column for what, column in (said(columns) if columns else {}).items()}
-    image = _image_column(features, given.get("filenames") or given.get("filename"))
+    said = parse_columns(columns, _EXAMPLE) if columns else {}
+    given = {plain(what).removesuffix("s"): column for what, column in said.items()}
+    image = _image_column(features, given.get("filename"))
     table, problems = write_images(_Images(dataset, image), images_dir, progress=progress)
     if problems.of_row:
         reasons = next(iter(problems.of_row.values()))
@@ -72,7 +69,8 @@ def write_dataset(
         )
     frame = dataset.remove_columns([image]).to_pandas().reset_index(drop=True)
     frame.insert(0, COLUMNS["path"], table["path"])
-    return frame, _class_names(features, given.get("labels") or given.get("label"))
+    others = {what: column for what, column in said.items() if plain(what).removesuffix("s") != "filename"}
+    return frame, _class_names(features, given.get("label")), others
 
 
 def _image_column(features: Mapping[str, Any], named: str | None) -> str:

@@ -148,7 +148,6 @@ def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 # Of every table that people bring: images here, answers in `barlow study analyze`.
-TABLES_HELP = "Tables that are read, and what to do with others: docs/bringing_your_data.md"
 missing_option = click.option(
     "--missing",
     metavar="TEXTS",

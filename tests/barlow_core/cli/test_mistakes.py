@@ -119,3 +119,33 @@ def test_flags_of_no_bytes_count_for_nothing(planted_benchmark: Benchmark, tmp_p
     whole = np.array(extract(run, robust))
     (run.path / "features.done.npy").write_bytes(b"")
     np.testing.assert_array_equal(extract(run, robust), whole)
+
+
+def test_options_of_a_table_without_a_table(planted_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree" / "cat").mkdir(parents=True)
+    shutil.copy(planted_folder / "images" / "000.png", tmp_path / "tree" / "cat")
+    message = refused("import", tmp_path / "tree", "--missing", "", "--run", tmp_path / "run")
+    assert "--columns and --missing are about a table, and there is none" in message
+
+
+def test_what_an_import_read_in_another_way_is_said(planted_folder: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(planted_folder / "metadata.csv")
+    table = pd.DataFrame({"image": rows["Filenames"], "truth": rows["Labels"], "kind": rows["Predictions"].str.upper()})
+    table.to_csv(tmp_path / "m.csv", sep=";", index=False, encoding="utf-16")
+    command = ["import", planted_folder / "images", "--metadata", tmp_path / "m.csv", "--run", tmp_path / "run"]
+    message = refused(*command, "--columns", "predictions=kind")
+    assert "'CAT' (0 labels, " in message
+    result = CliRunner().invoke(cli, [*map(str, command), "--columns", "predictions=kind", "--join-classes", "--quiet"])
+    assert result.exit_code == 0, result.output
+    for said in (
+        "m.csv: UTF-16, semicolons between columns.",
+        "Filenames from 'image', Labels from 'truth'",
+        "Joined: 'CAT' into 'cat'",
+    ):
+        assert said in result.stderr
+    assert Run(tmp_path / "run").benchmark.class_names == ["cat", "dog", "truck"]
+
+
+@pytest.mark.parametrize("command", [["import"], ["study", "analyze"]])
+def test_help_names_the_page_of_tables(command: list[str]) -> None:
+    assert "docs/bringing_your_data.md" in " ".join(CliRunner().invoke(cli, [*command, "--help"]).output.split())

@@ -315,3 +315,31 @@ def test_columns_that_may_be_what_is_missing_are_named(tmp_path: Path) -> None:
     assert any(note.startswith("The table has no 'ease'") for note in found)
     mapping = {"item": "HITId", "worker": "WorkerId", "ease": "Answer.q3_ease", "short": "short"}
     assert not any("Not used" in note for note in import_answers(file, mapping).notes), "every column is taken"
+
+
+def test_missing_values_are_those_that_are_said(tmp_path: Path) -> None:
+    """As for a benchmark: NA is usually none, and may be a word that somebody wrote."""
+    path = write(tmp_path / "x.csv", "item,worker,ease,short,class\na,w,NA,NA,NA\nb,w,-,nan,NA\n")
+    assert problems_of(tmp_path, path.read_text()) == ("line 3, column 'ease': '-'; expected a whole number from 1 to 5",)
+    with pytest.raises(AnswersError, match="line 2, column 'ease': 'NA'"):
+        import_answers(path, missing=[])
+    answers = import_answers(path, missing=["-", "NA"]).answers
+    assert answers["ease"].isna().all()
+    assert answers["short"].tolist()[1] == "nan"
+    assert answers["class_name"].isna().all()
+
+
+def test_answers_as_parquet_and_json_lines_and_numbers_with_commas(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item": ["a", "b"], "worker": ["w", "w"], "ease": [4, 5], "seconds": [1.5, None]})
+    frame.to_parquet(tmp_path / "x.parquet")
+    frame.to_json(tmp_path / "x.jsonl", orient="records", lines=True)
+    for name in ("x.parquet", "x.jsonl"):
+        answers = import_answers(tmp_path / name).answers
+        assert answers["ease"].tolist() == [4, 5]
+        assert answers["seconds"].isna().tolist() == [False, True]
+    frame.assign(ease=[4, 9]).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(AnswersError, match="row 2, column 'ease': '9'; expected a whole number from 1 to 5"):
+        import_answers(tmp_path / "x.parquet")
+    data = import_answers(write(tmp_path / "x.csv", "item;worker;ease;seconds\na;w;4;1,5\nb;w;5;\n"))
+    assert data.answers["seconds"].tolist()[0] == 1.5
+    assert any("'seconds' are written with decimal commas" in note for note in data.notes)
