@@ -20,9 +20,7 @@ NO_ITEMS = "no item has a value"
 ONE_VALUE = "one item only on a side: nothing to resample, so no interval"
 ONE_OF_BOTH = "one item and one worker: nothing to resample, so no interval"
 ALL_THE_SAME = "all answers are the same: nothing to resample, so no interval"
-ALL_OR_NONE = (
-    "all answers are the same: the interval is Clopper and Pearson's for {n} independent answers, as many as there are {what}"
-)
+ALL_OR_NONE = "at 0 or 1 the interval is Clopper and Pearson's for as many independent answers as there are {what} ({n})"
 SOMETIMES_UNDEFINED = "defined in {share:.0%} of the resamples only; the interval is from those"
 RARELY_DEFINED = "defined in fewer than half of the resamples, so no interval"
 

@@ -1,7 +1,7 @@
 """What people said of a feature by numbers: ease and confidence (questions 3 and 4, Figure 9a), and preferences (question 5, Figure 9b).
 
-All functions take a table of answers (`study.answers.table`). Intervals are two-way bootstraps over items and workers
-(`study.statistics.uncertainty`) and take `confidence`, `replicates` and `seed` as options. `by` names columns that split the table,
+All functions take a table of answers (`study.answers.table`). Intervals of shares and means are two-way bootstraps over items and workers
+(`study.statistics.uncertainty`) and take `confidence`, `replicates` and `seed` as options; B against C has a test of its own. `by` names columns that split the table,
 such as ["grouping", "tier"]; every part is treated by itself, and rows without a value there are a part of their own.
 """
 
@@ -13,21 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from scipy.signal import fftconvolve
-from scipy.stats import binom, binomtest
 
 from barlow_core.errors import BarlowError
 from study.answers.table import DESCRIPTIONS, LEVELS, PREFERENCES, RATINGS, check_choice, checked
-from study.statistics import estimates, uncertainty
-from study.statistics.estimates import Estimate
-
-# Products of two distributions up to this many terms are summed directly, larger ones by Fourier transform, whose rounding errors
-# leave nothing of smaller probabilities than the second number.
-_DIRECT = 1 << 28
-_TRANSFORM_FLOOR = 1e-10
-
-
-ONE_CLUSTER = "one item or one worker only, so no test: the votes of an item, and of a worker, swap sides together"
+from study.statistics import two_way_score, uncertainty
+from study.statistics.estimates import CONFIDENCE, Estimate
 
 
 @dataclass(frozen=True)
@@ -52,17 +42,15 @@ class ItemsAbove:
 class HeatmapAgainstAttack:
     """Do people prefer heatmaps (B) or feature attacks (C)?
 
-    Answers "both" and "none" take no side. The three tests ask whether B and C are equally likely; which one fits depends on what
-    may vary: `p_items` takes items as independent of each other, `p_workers` workers. `p`, the larger of these, is the one to quote.
+    Answers "both" and "none" take no side. Interval and p are of one test, so that the interval leaves out 0 exactly where p is below
+    1 - confidence.
 
     Attributes:
         n_b, n_c: answers for each.
-        difference: share of B minus share of C among all answers, with its two-way interval.
+        difference: share of B minus share of C among all answers, with the interval of `study.statistics.two_way_score`.
         items_b, items_c, items_tied: items with more votes for B, for C, as many for both (items without either included).
-        p_items: sign-flip permutation test of n_b - n_c, exact: the votes of an item swap sides together.
-        p_workers: the same, with the votes of a worker swapping together.
-        p_sign: exact sign test of items_b against items_c.
-        p: max(p_items, p_workers).
+        degrees_of_freedom: of Student's t: one less than the items or the workers that took a side, whichever are fewer.
+        p: that the shares of B and C are the same, with other items and other workers.
         reason: why there is no p; else None.
     """
 
@@ -72,9 +60,7 @@ class HeatmapAgainstAttack:
     items_b: int
     items_c: int
     items_tied: int
-    p_items: float | None
-    p_workers: float | None
-    p_sign: float | None
+    degrees_of_freedom: int | None
     p: float | None
     reason: str | None
 
@@ -224,53 +210,29 @@ def vote_shares(answers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({f"{name}_share": "Float64" for name in ("most", "most_or_tied", "majority")})
 
 
-def heatmap_against_attack(answers: pd.DataFrame, **bootstrap: Any) -> HeatmapAgainstAttack:
-    """Whether more people find the heatmaps (B) useful or the feature attacks (C)."""
+def heatmap_against_attack(answers: pd.DataFrame, *, confidence: float = CONFIDENCE, **_: Any) -> HeatmapAgainstAttack:
+    """Whether more people find the heatmaps (B) useful or the feature attacks (C).
+
+    Other settings of a bootstrap are taken and not used.
+    """
     table = _preferring(answers)
     side = table["useful"].map({"B": 1, "C": -1}).fillna(0).to_numpy(dtype=np.int64)
     n_b, n_c = int((side == 1).sum()), int((side == -1).sum())
-    difference = uncertainty.mean(side, table["item"], table["worker"], **bootstrap)
-    by_item, by_worker = (
-        np.bincount(codes, weights=side, minlength=len(labels)).astype(np.int64)
-        for codes, labels in (pd.factorize(table["item"]), pd.factorize(table["worker"]))
-    )
+    found = two_way_score.mean_against_zero(side, table["item"], table["worker"], confidence=confidence)
+    codes, items = pd.factorize(table["item"])
+    by_item = np.bincount(codes, weights=side, minlength=len(items))
     items_b, items_c = int((by_item > 0).sum()), int((by_item < 0).sum())
-    tied = len(by_item) - items_b - items_c
-    if n_b + n_c == 0:
-        reason = "nobody chose B or C alone" if len(table) else estimates.NOBODY
-        return HeatmapAgainstAttack(0, 0, difference, 0, 0, tied, None, None, None, None, reason)
-    if min(len(by_item), len(by_worker)) < 2:
-        return HeatmapAgainstAttack(n_b, n_c, difference, items_b, items_c, tied, None, None, None, None, ONE_CLUSTER)
-    p_items, p_workers = sign_flip_p(by_item), sign_flip_p(by_worker)
-    p_sign = float(binomtest(items_b, items_b + items_c).pvalue) if items_b + items_c else 1.0
     return HeatmapAgainstAttack(
-        n_b, n_c, difference, items_b, items_c, tied, p_items, p_workers, p_sign, max(p_items, p_workers), None
+        n_b=n_b,
+        n_c=n_c,
+        difference=found.estimate,
+        items_b=items_b,
+        items_c=items_c,
+        items_tied=len(items) - items_b - items_c,
+        degrees_of_freedom=found.degrees_of_freedom,
+        p=found.p,
+        reason=found.reason,
     )
-
-
-def sign_flip_p(differences: np.ndarray) -> float:
-    """Two-sided sign-flip permutation test that differences are symmetric around 0: P(|sum of +-d| >= |sum of d|), exact.
-
-    The sum of m differences of the same size k is k (2 Binomial(m, 1/2) - m), so the distribution over all 2^n signs is a product of
-    as many binomial ones as there are sizes, and needs no sampling. With tens of thousands of differences, what is below 1e-10
-    comes out as 1e-10.
-
-    Args:
-        differences: (n,) integers.
-    """
-    sizes, times = np.unique(np.abs(differences[differences != 0]), return_counts=True)
-    # In units of the sum's possible values, which are 2 apart: the share of signs whose positive part is t.
-    positive, floor = np.ones(1), 0.0
-    for size, m in zip(sizes.tolist(), times.tolist(), strict=True):
-        spread = np.zeros(size * m + 1)
-        spread[::size] = binom.pmf(np.arange(m + 1), m, 0.5)
-        if len(positive) * len(spread) <= _DIRECT:
-            positive = np.convolve(positive, spread)
-        else:
-            positive, floor = fftconvolve(positive, spread).clip(min=0), _TRANSFORM_FLOOR
-    total = int(np.abs(differences).sum())
-    sums = 2 * np.arange(total + 1) - total
-    return float(np.clip(positive[np.abs(sums) >= abs(int(differences.sum()))].sum(), floor, 1.0))
 
 
 # --- parts of the table

@@ -60,7 +60,7 @@ def make(analysis: Analysis) -> Section:
             ),
             Number(
                 "Words with a vector",
-                share(found.share),
+                share(found.share, found.words),
                 "",
                 f"{found.known:,} of {count(found.words, 'word')}",
                 "Occurrences of words that are no stop words, in all descriptions. The others are dropped.",
@@ -112,7 +112,7 @@ def _text(analysis: Analysis) -> tuple[str, ...]:
     measured = "Agreement of descriptions, measured as the mean pairwise cosine of averaged word vectors"
     first = (
         f"{measured}{': ' + parts if parts else f', is not defined: {_undefined_reason(analysis)}'}. The vectors ({analysis.vectors_text}) know "
-        f"{share(found.share)} of {count(found.words, 'word that is no stop word', 'words that are no stop words')}"
+        f"{share(found.share, found.words)} of {count(found.words, 'word that is no stop word', 'words that are no stop words')}"
         f"{'' if found.known == found.words else '; the others are left out'}."
     )
     if not parts:
@@ -147,7 +147,10 @@ def _notes(analysis: Analysis) -> tuple[str, ...]:
 def _extra(analysis: Analysis) -> list[tuple[str, str]]:
     found = analysis.coverage
     return [
-        ("Vectors", f"{markdown(analysis.vectors_text)}; {found.known:,} of {found.words:,} words known ({share(found.share)})"),
+        (
+            "Vectors",
+            f"{markdown(analysis.vectors_text)}; {found.known:,} of {found.words:,} words known ({share(found.share, found.words)})",
+        ),
         ("Wording", wording_text(analysis)),
     ]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from study.analysis import Analysis
 from study.report.elements import SHOWN, Figure, Table
 from study.report.style import label
-from study.report.wording import MISSING, decimal, is_missing, p_value, share
+from study.report.wording import MISSING, decimal, is_missing, p_value, share, share_digits
 
 
 def figure(analysis: Analysis, *, content: Any, reason: str | None = None, **given: Any) -> Figure:
@@ -34,16 +34,19 @@ def records_of(data: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in data.to_dict("records")]
 
 
-def as_text(data: pd.DataFrame, **kinds: str) -> pd.DataFrame:
+def as_text(data: pd.DataFrame, *, share_of: str | None = None, **kinds: str) -> pd.DataFrame:
     """The first `SHOWN` rows of a table as people read them: numbers with two decimals, missing values as dashes.
 
     Args:
+        share_of: the column with the number that shares are of.
         kinds: for columns: "share", "p", "whole", "fine" (four decimals), "label" (the name of a column or value); others by their type.
     """
     made = {}
+    whole = data[share_of].head(SHOWN).tolist() if share_of else [None] * min(len(data), SHOWN)
     for column in data.columns:
         kind = kinds.get(str(column))
-        made[str(column)] = [_cell(value, kind) for value in data[column].head(SHOWN)]
+        cells = zip(data[column].head(SHOWN), whole, strict=True)
+        made[str(column)] = [share(value, n) if kind == "share" else _cell(value, kind) for value, n in cells]
     return pd.DataFrame(made, columns=[str(column) for column in data.columns], dtype=object)
 
 
@@ -60,12 +63,13 @@ def attributes_to_show(data: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return shown
 
 
-def merged(data: pd.DataFrame, value: str, low: str, high: str, *, as_share: bool = False, digits: int = 2) -> list[str]:
-    """A value and its interval as one column: "43.2 % [40.9, 45.4]"."""
-    factor, places = (100, 1) if as_share else (1, digits)
+def merged(data: pd.DataFrame, value: str, low: str, high: str, *, share_of: str | None = None, digits: int = 2) -> list[str]:
+    """A value and its interval as one column: "43.2 % [40.9, 45.4]"; shares where `share_of` names the column of what they are of."""
     made = []
     for row in records_of(data):
-        text = share(row[value]) if as_share else decimal(row[value], digits)
+        n = row[share_of] if share_of else None
+        factor, places = (100, share_digits(n)) if share_of else (1, digits)
+        text = share(row[value], n) if share_of else decimal(row[value], digits)
         if not is_missing(row[low]) and not is_missing(row[high]):
             text += f" [{decimal(float(row[low]) * factor, places)}, {decimal(float(row[high]) * factor, places)}]"
         made.append(text)
@@ -77,8 +81,6 @@ def _cell(value: Any, kind: str | None) -> str:
         return "; ".join(f"{one[0]} ({one[1]})" if isinstance(one, tuple) else str(one) for one in value)
     if is_missing(value) or value is pd.NaT:
         return MISSING
-    if kind == "share":
-        return share(value)
     if kind == "p":
         return p_value(value)
     if kind == "fine":

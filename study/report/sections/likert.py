@@ -46,7 +46,7 @@ def make(analysis: Analysis) -> Section:
         lead = sentence(f"{listed(parts)} above {threshold}; no answer rates both ease and confidence")
     if both.n_items:
         lead = (
-            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value)}) {'was' if both.count == 1 else 'were'} described with ease and with "
+            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value, both.n_items)}) {'was' if both.count == 1 else 'were'} described with ease and with "
             f"confidence: averages above {threshold} in both, of answers that rate both."
         )
     return Section(
@@ -69,7 +69,7 @@ def make(analysis: Analysis) -> Section:
 def _above_of(analysis: Analysis, question: str) -> str:
     """ "6 of 10 features (60.0 %) have an average ease", to go on with "above 3"."""
     one = analysis.above[question,]
-    return f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value)}) {'has' if one.count == 1 else 'have'} an average {question}"
+    return f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value, one.n_items)}) {'has' if one.count == 1 else 'have'} an average {question}"
 
 
 def _mean(analysis: Analysis, question: str) -> Estimate:
@@ -94,13 +94,13 @@ def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
         f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on average, on a "
         f"scale from 1 to 5 ({_n_of(means)}).",
         f"Of answers that rate both, the average was above {threshold} in both for {both.count:,} of {count(both.n_items, 'feature')}: "
-        f"{with_interval(both.share, as_share=True)}.",
+        f"{with_interval(both.share, as_share=True, n=both.n_items)}.",
     ]
     for question in RATINGS:
         one = analysis.above[question,]
         parts.append(
             f"In {question}, whatever the other, it was above {threshold} for {one.count:,} of {count(one.n_items, 'feature')} "
-            f"({inline(one.share, as_share=True)})."
+            f"({inline(one.share, as_share=True, n=one.n_items)})."
         )
     return (" ".join(parts),)
 
@@ -128,8 +128,8 @@ def _numbers(analysis: Analysis, means: dict[str, Estimate]) -> tuple[Number, ..
         numbers.append(
             Number(
                 name,
-                share(above.share.value),
-                interval(above.share.low, above.share.high, above.share.confidence, as_share=True),
+                share(above.share.value, above.n_items),
+                interval(above.share.low, above.share.high, above.share.confidence, as_share=True, n=above.n_items),
                 f"{above.count:,} of {count(above.n_items, 'feature')}",
                 f"Features whose average {' and '.join(kind)} is above {analysis.options.threshold:g}.",
             )
@@ -228,8 +228,9 @@ def _levels_text(analysis: Analysis) -> str:
         if rows["n"].max() > 0:
             high = float(rows.loc[rows["level"] > 3, "share"].sum())
             low = float(rows.loc[rows["level"] < 3, "share"].sum())
+            n = int(rows["n"].max())
             sentences.append(
-                f"{share(high)} of {count(int(rows['n'].max()), 'rating')} of {question} are above the middle of the scale, {share(low)} below it."
+                f"{share(high, n)} of {count(n, 'rating')} of {question} {'is' if n == 1 else 'are'} above the middle of the scale, {share(low, n)} below it."
             )
     return " ".join(sentences)
 
@@ -289,7 +290,7 @@ def _above(analysis: Analysis) -> Table:
             {
                 "average above the threshold in": rows["average above the threshold in"],
                 "features": [f"{row.items:,} of {row.of:,}" for row in rows_of(rows)],
-                "share [interval]": merged(rows, "share", "low", "high", as_share=True),
+                "share [interval]": merged(rows, "share", "low", "high", share_of="of"),
                 "note": [MISSING if is_missing(reason) else str(reason) for reason in rows["reason"]],
             }
         ),

@@ -42,7 +42,7 @@ def make(analysis: Analysis) -> Section:
             ),
             Number(
                 "Supported names",
-                share(shared / len(named) if len(named) else None),
+                share(shared / len(named) if len(named) else None, len(named)),
                 n=f"{shared:,} of {count(len(named), 'name')}",
                 help="At least one other description shares a word with the name.",
             ),

@@ -96,7 +96,7 @@ def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
         numbers.append(
             Number(
                 "Complete",
-                share(found.complete / found.n_wanting),
+                share(found.complete / found.n_wanting, found.n_wanting),
                 n=f"{found.complete:,} of {count(found.n_wanting, 'item')}",
                 help="Items with all wanted answers, of the whole study, whatever is filtered.",
             )
@@ -235,7 +235,7 @@ def _tables(analysis: Analysis, found: Overview) -> tuple[Table, ...]:
             id="answers_per_item",
             title="Answers per item",
             caption="How many items have how many answers.",
-            shown=as_text(sizes, share="share"),
+            shown=as_text(sizes.assign(listed=found.n_listed), share_of="listed", share="share").drop(columns="listed"),
         ),
         table(
             analysis,

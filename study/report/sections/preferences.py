@@ -14,9 +14,9 @@ from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, merged, rows_of, table
 from study.report.style import CHOICE_COLOURS, label, scale
 from study.report.wording import (
+    MISSING,
     TWO_WAY,
     because,
-    decimal,
     how,
     interval,
     level,
@@ -24,18 +24,21 @@ from study.report.wording import (
     nothing,
     p_text,
     p_value,
+    points,
     sentence,
     share,
 )
 from study.statistics.examples import MOST_VOTES
+from study.statistics.likert import HeatmapAgainstAttack
 from study.statistics.uncertainty import item_share
 
 TITLE = "Heatmaps or feature attacks"
 WHAT = "a choice in question 5"
 PACKAGES = ("numpy", "scipy", "pandas")
 TEST = (
-    "sign-flip permutation test of the number of answers for B minus that for C, exact: under the null hypothesis the votes of an item (or of a "
-    "worker) swap sides together; the larger of the two p-values is quoted"
+    "score test that the mean of B = 1, C = −1, both and none = 0 is 0, with the variance of two-way clusters (items and workers; Cameron, Gelbach and "
+    "Miller 2011) at the mean that is tested, the one-way variances where they are larger, and Student's t with one degree of freedom less "
+    "than the items or workers that took a side; the interval is every difference that the test does not reject"
 )
 
 
@@ -50,7 +53,7 @@ def make(analysis: Analysis) -> Section:
         numbers=_numbers(analysis, rows),
         figures=(_shares(analysis, rows), _by_part(analysis), _votes(analysis)),
         tables=(_table(analysis), _vote_table(analysis), _test_table(analysis), *_examples(analysis)),
-        notes=tuple(dict.fromkeys(f"Preferences: {because(analysis, reason, WHAT)}." for reason in rows["reason"].dropna())),
+        notes=_notes(analysis, rows),
         banner=analysis.banner,
     )
 
@@ -60,12 +63,28 @@ def _all(analysis: Analysis) -> pd.DataFrame:
     return rows[rows["part"] == "all"].set_index("choice")
 
 
+def _notes(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
+    """What limits the intervals of which choices: a choice that nobody made says nothing of the others."""
+    given = rows[rows["reason"].notna()]
+    notes = []
+    for reason in given["reason"].unique():
+        choices = [str(choice) for choice in given.index[given["reason"] == reason]]
+        of = "" if len(choices) == len(rows) else f" of {listed(choices)}"
+        notes.append(f"Share{'s' if len(choices) > 1 else ''}{of or ' of preferences'}: {because(analysis, reason, WHAT)}.")
+    difference = analysis.heatmap_against_attack.difference
+    if rows["n"].max() and difference.reason and difference.value is not None:
+        notes.append(f"B against C: {difference.reason}.")
+    return tuple(notes)
+
+
 def _lead(analysis: Analysis, rows: pd.DataFrame) -> str:
-    if not rows["n"].max():
+    n = int(rows["n"].max())
+    if not n:
         return sentence(_nobody(analysis))
+    said = {choice: share(rows.at[choice, "share"], n) for choice in PREFERENCES}
     return (
-        f"Of {count(int(rows['n'].max()), 'answer')} to question 5, {share(rows.at['B', 'share'])} call the heatmaps most useful, {share(rows.at['C', 'share'])} the feature attacks, "
-        f"{share(rows.at['both', 'share'])} both, {share(rows.at['none', 'share'])} none."
+        f"Of {count(n, 'answer')} to question 5, {said['B']} {'calls' if n == 1 else 'call'} the heatmaps most useful, {said['C']} the feature attacks, "
+        f"{said['both']} both, {said['none']} none."
     )
 
 
@@ -75,54 +94,69 @@ def _nobody(analysis: Analysis) -> str:
 
 
 def _ci(row: Any) -> str:
-    ends = interval(row["low"], row["high"], row["confidence"], as_share=True)
-    return f"{share(row['share'])} ({ends})" if ends else share(row["share"])
+    n = int(row["n"])
+    ends = interval(row["low"], row["high"], row["confidence"], as_share=True, n=n)
+    return f"{share(row['share'], n)} ({ends})" if ends else share(row["share"], n)
 
 
 def _text(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
     if not rows["n"].max():
         return ()
     none: Any = analysis.vote_shares.set_index("choice").loc["none"]
-    test = analysis.heatmap_against_attack
     first = (
         f"Asked which section was most useful, {_ci(rows.loc['B'])} of {count(int(rows['n'].max()), 'answer')} named the heatmaps (B), {_ci(rows.loc['C'])} the feature "
         f"attack (C), {_ci(rows.loc['both'])} both, and {_ci(rows.loc['none'])} none."
     )
     second = (
         f"More answers chose none than any other for {int(none['most']):,} of {count(int(none['n_items']), 'feature')} ({_vote_share(analysis)}), "
-        f"and with ties counted for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'])})."
+        f"and with ties counted for {int(none['most_or_tied']):,} ({share(none['most_or_tied_share'], int(none['n_items']))})."
     )
-    third = (test.reason and because(analysis, test.reason, WHAT)) or (
-        f"heatmaps were preferred to feature attacks by {test.n_b:,} to {test.n_c:,} answers"
-        if test.n_b > test.n_c
-        else f"feature attacks were preferred to heatmaps by {test.n_c:,} to {test.n_b:,} answers"
-        if test.n_c > test.n_b
-        else f"as many answers preferred heatmaps as feature attacks ({test.n_b:,})"
+    return (first, second, f"Heatmaps against feature attacks: {against(analysis)}.")
+
+
+def against(analysis: Analysis) -> str:
+    """What the test of B against C says, as the end of a sentence."""
+    test = analysis.heatmap_against_attack
+    if test.n_b == test.n_c == 0:
+        return because(analysis, test.reason, WHAT)
+    counts = f"heatmaps were preferred to feature attacks by {test.n_b:,} to {count(test.n_c, 'answer')}"
+    if test.n_b < test.n_c:
+        counts = f"feature attacks were preferred to heatmaps by {test.n_c:,} to {count(test.n_b, 'answer')}"
+    elif test.n_b == test.n_c:
+        counts = f"as many answers preferred heatmaps as feature attacks ({test.n_b:,})"
+    if test.p is None:
+        return f"{counts}; {because(analysis, test.reason, WHAT)}"
+    return f"{counts}, {difference_text(test)}"
+
+
+def difference_text(test: HeatmapAgainstAttack) -> str:
+    """The difference of the shares of B and C with its interval and p, which cannot contradict each other: both are of one test."""
+    difference = test.difference
+    n = difference.n
+    ends = interval(difference.low, difference.high, difference.confidence, as_share=True, n=n)
+    return (
+        f"a difference of {points(difference.value, n)}{f' ({ends})' if ends else ''}; score test with items and workers as two-way clusters, "
+        f"t({test.degrees_of_freedom}), {p_text(test.p)}"
     )
-    if test.p is not None:
-        difference = test.difference
-        ends = interval(difference.low, difference.high, difference.confidence, as_share=True)
-        third += f", a difference of {decimal(100 * (difference.value or 0.0), 1)} percentage points{f' ({ends})' if ends else ''}; exact sign-flip permutation test, {p_text(test.p)}"
-    return (first, second, f"Heatmaps against feature attacks: {third}.")
 
 
 def _vote_interval(analysis: Analysis) -> str:
     """Of the share of features that vote None alone, by Wilson."""
     estimate = item_share((analysis.votes["vote"] == "none").to_numpy(dtype=bool), confidence=analysis.options.confidence)
-    return interval(estimate.low, estimate.high, estimate.confidence, as_share=True)
+    return interval(estimate.low, estimate.high, estimate.confidence, as_share=True, n=estimate.n_items)
 
 
 def _vote_share(analysis: Analysis) -> str:
     none: Any = analysis.vote_shares.set_index("choice").loc["none"]
-    return ", ".join(part for part in (share(none["most_share"]), _vote_interval(analysis)) if part)
+    return ", ".join(part for part in (share(none["most_share"], int(none["n_items"])), _vote_interval(analysis)) if part)
 
 
 def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
     numbers = [
         Number(
             label(choice),
-            share(row["share"]),
-            interval(row["low"], row["high"], row["confidence"], as_share=True),
+            share(row["share"], int(row["n"])),
+            interval(row["low"], row["high"], row["confidence"], as_share=True, n=int(row["n"])),
             f"{int(row['count']):,} of {count(int(row['n']), 'answer')}",
             "Share of answers to question 5.",
         )
@@ -132,7 +166,7 @@ def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
     numbers.append(
         Number(
             "Features that vote None",
-            share(none["most_share"]),
+            share(none["most_share"], int(none["n_items"])),
             _vote_interval(analysis),
             f"{int(none['most']):,} of {count(int(none['n_items']), 'feature')}",
             f"More answers chose none than any other; with ties {int(none['most_or_tied']):,}, with more than half of the answers {int(none['majority']):,}.",
@@ -145,8 +179,8 @@ def _numbers(analysis: Analysis, rows: pd.DataFrame) -> tuple[Number, ...]:
                 "B against C",
                 p_text(test.p),
                 "",
-                f"{test.n_b:,} to {test.n_c:,} answers",
-                "Exact sign-flip permutation test, clustered by items and by workers.",
+                f"{test.n_b:,} to {count(test.n_c, 'answer')}",
+                "Score test with items and workers as two-way clusters.",
             )
         )
     return tuple(numbers)
@@ -260,7 +294,7 @@ def _table(analysis: Analysis) -> Table:
             {
                 "answers": rows["value_of"].map(label),
                 "choice": rows["choice"].map(label),
-                "share [interval]": merged(rows, "share", "low", "high", as_share=True),
+                "share [interval]": merged(rows, "share", "low", "high", share_of="n"),
                 "count": [f"{row.count_:,} of {row.n:,}" for row in rows_of(rows.rename(columns={"count": "count_"}))],
                 "items": [f"{n:,}" for n in rows["n_items"]],
                 "workers": [f"{n:,}" for n in rows["n_workers"]],
@@ -271,7 +305,9 @@ def _table(analysis: Analysis) -> Table:
 
 def _vote_table(analysis: Analysis) -> Table:
     rows = analysis.vote_shares
-    shown = as_text(rows, choice="label", **{f"{name}_share": "share" for name in ("most", "most_or_tied", "majority")})
+    shown = as_text(
+        rows, share_of="n_items", choice="label", **{f"{name}_share": "share" for name in ("most", "most_or_tied", "majority")}
+    )
     return table(
         analysis,
         rows,
@@ -296,7 +332,7 @@ def _vote_table(analysis: Analysis) -> Table:
 def _test_table(analysis: Analysis) -> Table:
     test = analysis.heatmap_against_attack
     difference = test.difference
-    ends = interval(difference.low, difference.high, difference.confidence, as_share=True)
+    ends = interval(difference.low, difference.high, difference.confidence, as_share=True, n=difference.n)
     row = {
         "answers B": test.n_b,
         "answers C": test.n_c,
@@ -306,21 +342,17 @@ def _test_table(analysis: Analysis) -> Table:
         "items B": test.items_b,
         "items C": test.items_c,
         "items tied": test.items_tied,
-        "p by items": test.p_items,
-        "p by workers": test.p_workers,
-        "p sign test of items": test.p_sign,
+        "degrees of freedom": test.degrees_of_freedom,
         "p": test.p,
     }
     rows = pd.DataFrame([row])
     shown = [
         ("Answers for B", f"{test.n_b:,}"),
         ("Answers for C", f"{test.n_c:,}"),
-        ("Share of B minus share of C", f"{share(difference.value).replace('-', '−')}{f' ({ends})' if ends else ''}"),
+        ("Share of B minus share of C", f"{share(difference.value, difference.n)}{f' ({ends})' if ends else ''}"),
         ("Items with more votes for B, for C, as many", f"{test.items_b:,}, {test.items_c:,}, {test.items_tied:,}"),
-        ("p, the votes of an item swapping together", p_value(test.p_items)),
-        ("p, the votes of a worker swapping together", p_value(test.p_workers)),
-        ("p, sign test of items", p_value(test.p_sign)),
-        ("p to quote, the larger of the first two", p_value(test.p)),
+        ("p, items and workers as two-way clusters", p_value(test.p)),
+        ("Degrees of freedom", MISSING if test.degrees_of_freedom is None else f"{test.degrees_of_freedom:,}"),
     ]
     return table(
         analysis,
@@ -328,7 +360,9 @@ def _test_table(analysis: Analysis) -> Table:
         id="heatmap_against_attack",
         title="Heatmap against feature attack",
         caption="Answers for both or none take no side.",
-        computed=how(analysis, TEST, intervals=TWO_WAY, packages=PACKAGES),
+        computed=how(
+            analysis, TEST, extra=[("Interval", f"{level(analysis.options.confidence)}, from the same test")], packages=PACKAGES
+        ),
         shown=pd.DataFrame(shown, columns=["measure", "value"]),
         reason=test.reason and because(analysis, test.reason, WHAT),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from barlow_core.wording import count
@@ -51,7 +53,7 @@ def make(analysis: Analysis) -> Section:
             Number("Excluded by the rule", f"{out:,}", n=f"of {count(workers, 'worker')}", help=applied),
             Number(
                 "Their answers",
-                share(lost / len(answers) if len(answers) else None),
+                share(lost / len(answers) if len(answers) else None, len(answers)),
                 n=f"{lost:,} of {count(len(answers), 'answer')}",
                 help=applied,
             ),
@@ -202,13 +204,19 @@ def _how(analysis: Analysis) -> str:
 
 def _effect_table(analysis: Analysis) -> Table:
     rows = analysis.effect_of_exclusions.reset_index()
+    sizes = {"share of answers": len(analysis.filtered.answers), "share of items": analysis.filtered.n_items}
+
+    def cell(measure: str, value: object) -> str:
+        n = next((size for name, size in sizes.items() if measure.startswith(name)), None)
+        return _cell(measure, value, n)
+
     shown = pd.DataFrame(
         [
             [
                 _measure(row["measure"]),
-                *(_cell(row["measure"], row[name]) for name in ("all", "kept", "change")),
-                _ends(row, "all"),
-                _ends(row, "kept"),
+                *(cell(row["measure"], row[name]) for name in ("all", "kept", "change")),
+                _ends(row, "all", cell),
+                _ends(row, "kept", cell),
             ]
             for row in records_of(rows)
         ],
@@ -247,19 +255,17 @@ def _short(name: object) -> str:
     return text
 
 
-def _cell(measure: str, value: object) -> str:
+def _cell(measure: str, value: object, n: int | None) -> str:
     if measure.startswith("share"):
-        return share(value).replace("-", "−")
+        return share(value, n)
     if measure.startswith("mean") or measure.startswith("alpha"):
         return decimal(value, 3)
     return decimal(value, 0)
 
 
-def _ends(row: dict[str, object], side: str) -> str:
+def _ends(row: dict[str, object], side: str, cell: Callable[[str, object], str]) -> str:
     low, high = row[f"{side}_low"], row[f"{side}_high"]
-    return (
-        "" if is_missing(low) or is_missing(high) else f"{_cell(str(row['measure']), low)} to {_cell(str(row['measure']), high)}"
-    )
+    return "" if is_missing(low) or is_missing(high) else f"{cell(str(row['measure']), low)} to {cell(str(row['measure']), high)}"
 
 
 def _worker_table(analysis: Analysis) -> Table:
