@@ -2,6 +2,12 @@
 
 Alpha is 1 - D_o / D_e, observed over expected disagreement: 1 for perfect agreement, 0 for what chance would give, below 0 for less than
 that. It copes with items that have different numbers of answers; an item with one answer says nothing and is left out.
+
+The interval is made on the scale of Fisher's transformation for intraclass correlations, log((1 + (k - 1) alpha) / (1 - alpha)) with k answers an item on
+average, which keeps it within what alpha can be, with Student's t for one less than the items. The standard error is the jackknife's (one item
+left out after the other), or that which alpha has if answers do not depend on items (Mantel 1967, Cancer Research 27, 209-220), whichever is larger:
+items that happen to disagree alike would otherwise make random answers read as worse than chance. docs/study_calibration.md shows how
+often it holds the truth, and percentiles of resampled items beside it.
 """
 
 from __future__ import annotations
@@ -13,10 +19,10 @@ from typing import Any, Literal
 import krippendorff
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from study.answers.table import LEVELS, PREFERENCES, check_choice, checked
 from study.statistics.estimates import CONFIDENCE, NOBODY, check_settings
-from study.statistics.resampling import REPLICATES
 
 # Questions 3 and 4 are levels in an order, without a distance between them; question 5 is a choice.
 Measurement = Literal["ordinal", "nominal"]
@@ -25,10 +31,13 @@ MEASUREMENT: dict[str, Measurement] = {"ease": "ordinal", "confidence": "ordinal
 NO_PAIRS = "no item has two answers"
 ALL_THE_SAME = "all answers that can be paired are the same, so there is no disagreement to expect"
 ONE_ITEM = "one item with two answers or more only: what chance would give is read off the same answers, so alpha says nothing"
-ALL_ALIKE = "all items have the same kinds of answers, so no interval"
-SOMETIMES_UNDEFINED = "defined in {share:.0%} of the resamples only; the interval is from those"
-# Below this share of resamples in which alpha is defined there is no interval.
-_ENOUGH = 0.5
+PERFECT = "everybody agrees about every item, so no interval"
+OPPOSED = "answers about the same item are as different as they can be, so no interval"
+ALL_BUT_ONE = "but for one item all answers are the same, so no interval"
+# docs/study_calibration.md: of two and three items an interval says next to nothing, of five to nine it can be too short.
+FEWEST_ITEMS, FEW_ITEMS = 5, 10
+TOO_FEW = f"fewer than {FEWEST_ITEMS} items with two answers or more, so no interval"
+FEW = f"fewer than {FEW_ITEMS} items with two answers or more: the interval can be too short"
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Alpha:
         question: "ease", "confidence" or "useful".
         measurement: "ordinal" or "nominal".
         value: at most 1; None when it is undefined.
-        low, high: percentile interval over resampled items; None when it is undefined.
+        low, high: interval over items, from -1 / (k - 1) to 1 for k answers an item; None when it is undefined.
         n: answers to the question.
         n_paired: those of them about items with two answers or more, which are all that alpha looks at.
         n_items: such items.
@@ -64,12 +73,10 @@ class Alpha:
         return asdict(self)
 
 
-def alpha(
-    answers: pd.DataFrame, question: str, *, confidence: float = CONFIDENCE, replicates: int = REPLICATES, seed: int = 0
-) -> Alpha:
+def alpha(answers: pd.DataFrame, question: str, *, confidence: float = CONFIDENCE, **_: Any) -> Alpha:
     """Krippendorff's alpha of a question, by the `krippendorff` package; ordinal for ease and confidence, nominal for `useful`.
 
-    The interval resamples items and keeps the workers: it is about other items and the same workers.
+    The interval is about other items and the same workers. Other settings of a bootstrap are taken and not used.
 
     Args:
         answers: a table of answers (`study.answers.table`).
@@ -79,33 +86,31 @@ def alpha(
         BarlowError: see `study.answers.table.checked`; or another question.
     """
     check_choice(question, list(MEASUREMENT), "The question")
-    check_settings(confidence, replicates)
+    check_settings(confidence, 1)
     table = checked(answers, [question])
     table = table[table[question].notna()]
     counts, paired, workers = _counts(table, question)
     measurement = MEASUREMENT[question]
     size = {"n": len(table), "n_paired": int(counts.sum()), "n_items": len(counts), "n_workers": workers}
+
+    def found(value: float | None, low: float | None, high: float | None, reason: str | None) -> Alpha:
+        return Alpha(question, measurement, value, low, high, **size, confidence=confidence, reason=reason)
+
     if not paired:
-        reason = NO_PAIRS if len(table) else NOBODY
-        return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=reason)
+        return found(None, None, None, NO_PAIRS if len(table) else NOBODY)
     if np.count_nonzero(counts.sum(axis=0)) < 2:
-        return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=ALL_THE_SAME)
+        return found(None, None, None, ALL_THE_SAME)
     if len(counts) == 1:
-        return Alpha(question, measurement, None, None, None, **size, confidence=confidence, reason=ONE_ITEM)
+        return found(None, None, None, ONE_ITEM)
     # Alpha knows an item by how often each answer was given, and items with the same counts by how many there are.
     patterns, times = np.unique(counts, axis=0, return_counts=True)
     value = float(krippendorff.alpha(value_counts=np.repeat(patterns, times, axis=0), level_of_measurement=measurement))
-    if len(patterns) == 1:
-        return Alpha(question, measurement, value, None, None, **size, confidence=confidence, reason=ALL_ALIKE)
-    drawn = np.random.default_rng(seed).multinomial(len(counts), times / len(counts), size=replicates)
-    alphas = alphas_of_counts(patterns, drawn, measurement)
-    defined = ~np.isnan(alphas)
-    if defined.mean() < _ENOUGH:
-        reason = f"defined in {defined.mean():.0%} of the resamples only, so no interval"
-        return Alpha(question, measurement, value, None, None, **size, confidence=confidence, reason=reason)
-    low, high = np.quantile(alphas[defined], [(1 - confidence) / 2, (1 + confidence) / 2])
-    note = None if defined.mean() >= 0.95 else SOMETIMES_UNDEFINED.format(share=defined.mean())
-    return Alpha(question, measurement, value, float(low), float(high), **size, confidence=confidence, reason=note)
+    if len(counts) < FEWEST_ITEMS:
+        return found(value, None, None, TOO_FEW)
+    ends = _interval(value, patterns, times, measurement, confidence)
+    if isinstance(ends, str):
+        return found(value, None, None, ends)
+    return found(value, *ends, FEW if len(counts) < FEW_ITEMS else None)
 
 
 def alphas(answers: pd.DataFrame, questions: Collection[str] = tuple(MEASUREMENT), **bootstrap: Any) -> pd.DataFrame:
@@ -134,17 +139,73 @@ def alphas_of_counts(patterns: np.ndarray, times: np.ndarray, measurement: Measu
     observed = (times @ pairs.reshape(len(pairs), -1)).reshape(-1, n_values, n_values)
     of_value = times @ counts
     expected = of_value[:, :, None] * of_value[:, None, :]
-    if measurement == "nominal":
-        distance = np.broadcast_to(1.0 - np.eye(n_values), observed.shape)
-    else:
-        # Between ranks: the values from one to the other, and half of those at both ends.
-        rank = np.cumsum(of_value, axis=1) - of_value / 2
-        distance = (rank[:, :, None] - rank[:, None, :]) ** 2
+    distance = _distances(of_value, measurement)
     disagreement, chance = (observed * distance).sum(axis=(1, 2)), (expected * distance).sum(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         result = 1 - (of_value.sum(axis=1) - 1) * disagreement / chance
     result[chance == 0] = np.nan
     return result
+
+
+def _interval(
+    value: float, patterns: np.ndarray, times: np.ndarray, measurement: Measurement, confidence: float
+) -> tuple[float, float] | str:
+    """The ends of the interval, or why there are none.
+
+    Args:
+        patterns, times: (P, V) and (P,) the kinds of item, and how many are of each.
+    """
+    n_items = int(times.sum())
+    per_item = float(times @ patterns.sum(axis=1)) / n_items
+    below, above = 1 + (per_item - 1) * value, 1 - value
+    if above <= 1e-12:
+        return PERFECT
+    if below <= 1e-12:
+        return OPPOSED
+    without_one = alphas_of_counts(patterns, times - np.eye(len(times), dtype=times.dtype), measurement)
+    if np.isnan(without_one).any():
+        return ALL_BUT_ONE
+    jackknife = np.sqrt((n_items - 1) / n_items * (times @ (without_one - times @ without_one / n_items) ** 2))
+    # From alpha's scale to that of the transformation by its slope, which is `per_item` at an alpha of 0.
+    slope = (per_item - 1) / below + 1 / above
+    error = max(slope * jackknife, per_item * sd_without_agreement(patterns, times, measurement))
+    half = t.ppf((1 + confidence) / 2, n_items - 1) * error
+    low, high = (1 - per_item / (below / above * np.exp(side) + per_item - 1) for side in (-half, half))
+    return float(low), float(high)
+
+
+def sd_without_agreement(patterns: np.ndarray, times: np.ndarray, measurement: Measurement) -> float:
+    """Alpha's standard deviation over all ways of handing the same answers out to the items anew, in closed form.
+
+    Alpha is then 1 minus a multiple of a sum, over all pairs of answers, of a weight (1 / (m - 1) for two of the m answers of an item) times
+    the distance of the two; Mantel (1967) gives the variance of such a sum under permutations.
+
+    Args:
+        patterns, times: as in `_interval`; at least four answers.
+    """
+    of_value = times @ patterns
+    n = float(of_value.sum())
+    sizes = patterns.sum(axis=1)
+    distance = _distances(of_value[None], measurement)[0]
+    to_others = distance @ of_value
+    all_distances = float(of_value @ to_others)
+    # Mantel's sums over pairs: of squares, and of squared sums of all pairs of one answer. Weights of one answer sum to 1.
+    squares = np.array([times @ (sizes / (sizes - 1)), of_value @ distance**2 @ of_value])
+    rows = np.array([n, of_value @ to_others**2])
+    totals = np.array([n, all_distances]) ** 2
+    shared, rest = rows - squares, totals + 2 * squares - 4 * rows
+    second = 2 * squares.prod() + 4 * shared.prod() / (n - 2) + rest.prod() / ((n - 2) * (n - 3)) - totals.prod() / (n * (n - 1))
+    return float((n - 1) / all_distances * np.sqrt(max(second, 0.0) / (n * (n - 1))))
+
+
+def _distances(of_value: np.ndarray, measurement: Measurement) -> np.ndarray:
+    """(B, V, V) between values, of (B, V) how often each was given."""
+    n_values = of_value.shape[1]
+    if measurement == "nominal":
+        return np.broadcast_to(1.0 - np.eye(n_values), (len(of_value), n_values, n_values))
+    # Between ranks: the values from one to the other, and half of those at both ends.
+    rank = np.cumsum(of_value, axis=1) - of_value / 2
+    return np.asarray((rank[:, :, None] - rank[:, None, :]) ** 2, dtype=np.float64)
 
 
 def _counts(table: pd.DataFrame, question: str) -> tuple[np.ndarray, bool, int]:

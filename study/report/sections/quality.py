@@ -196,7 +196,7 @@ def _how(analysis: Analysis) -> str:
         analysis,
         "every headline number computed twice, with all workers and without the excluded ones",
         n=f"{count(len(analysis.filtered.answers), 'answer')} with everybody",
-        intervals=f"{TWO_WAY} for shares and means, of agreement with pairs of descriptions; items resampled for alphas; Wilson for votes",
+        intervals=f"{TWO_WAY} for shares and means, of agreement with pairs of descriptions; alphas over items (jackknife); Wilson for votes",
         extra=[("Rule", rule)],
         packages=PACKAGES,
     )

@@ -14,12 +14,15 @@ from study.report.wording import MISSING, because, decimal, how, interval, is_mi
 
 TITLE = "Reliability of answers"
 WHAT = {"ease": "a rating of ease", "confidence": "a rating of confidence", "useful": "a choice in question 5"}
-PACKAGES = ("krippendorff", "numpy", "pandas")
+PACKAGES = ("krippendorff", "numpy", "scipy", "pandas")
 FORMULA = (
     "Krippendorff's alpha, 1 − observed / expected disagreement; ordinal distances for ease and confidence, nominal for preferences; items with one "
     "answer say nothing and are left out"
 )
-OVER_ITEMS = "bootstrap over items with the same workers; percentiles"
+OVER_ITEMS = (
+    "about other items with the same workers: Fisher's transformation for intraclass correlations with Student's t, its standard error the jackknife's "
+    "over items or, if larger, that without agreement (permutations, in closed form)"
+)
 
 
 def make(analysis: Analysis) -> Section:
@@ -82,13 +85,18 @@ def _text(analysis: Analysis) -> tuple[str, ...]:
                 f"α = {decimal(row.value)} for {label(row.question).lower()} ({', '.join(filter(None, (str(row.measurement), ends)))})"
             )
     texts = (
-        [f"Agreement between workers, as Krippendorff's alpha: {listed(parts)}; intervals resample items and keep the workers."]
+        [
+            f"Agreement between workers, as Krippendorff's alpha: {listed(parts)}; intervals are about other items and the same workers."
+        ]
         if parts
         else []
     )
     latent = analysis.latent
     if latent is not None and latent.same:
-        same = [f"{share(value)} ({name})" for name, value in zip(("Dawid and Skene", "MACE"), latent.same.values(), strict=True)]
+        n = int(analysis.votes["vote"].notna().sum())
+        same = [
+            f"{share(value, n)} ({name})" for name, value in zip(("Dawid and Skene", "MACE"), latent.same.values(), strict=True)
+        ]
         texts.append(
             f"Models of workers choose the majority vote of question 5 for {listed(same)} of the items that have one ({latent.versions})."
         )
@@ -114,7 +122,9 @@ def _figure(analysis: Analysis) -> Figure:
         id="alpha",
         title="Agreement between workers",
         caption=f"Krippendorff's alpha with {level(analysis.options.confidence)} intervals. 0 is what chance would give, 1 is perfect agreement.",
-        computed=how(analysis, FORMULA, intervals=OVER_ITEMS, packages=PACKAGES),
+        computed=how(
+            analysis, FORMULA, extra=[("Interval", f"{level(analysis.options.confidence)}, {OVER_ITEMS}")], packages=PACKAGES
+        ),
         text=" ".join(_text(analysis)[:1]),
         data=drawn,
         content=None if reason else charts.intervals(drawn, x_title="Krippendorff's alpha", reference=0.0),
@@ -130,7 +140,9 @@ def _table(analysis: Analysis) -> Table:
         id="alphas",
         title="Krippendorff's alpha",
         caption="Answers: those about items with two answers or more, which are all that alpha looks at, of all.",
-        computed=how(analysis, FORMULA, intervals=OVER_ITEMS, packages=PACKAGES),
+        computed=how(
+            analysis, FORMULA, extra=[("Interval", f"{level(analysis.options.confidence)}, {OVER_ITEMS}")], packages=PACKAGES
+        ),
         shown=pd.DataFrame(
             {
                 "question": rows["question"].map(label),

@@ -6,9 +6,10 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from barlow_core.errors import BarlowError
-from study.statistics.reliability import alpha, alphas, alphas_of_counts
+from study.statistics.reliability import FEW, TOO_FEW, alpha, alphas, alphas_of_counts, sd_without_agreement
 
 # Krippendorff (2011), "Computing Krippendorff's alpha-reliability", example C: four observers, twelve units, values 1 to 5.
 PUBLISHED = """
@@ -78,22 +79,54 @@ def random_answers(n_items: int = 200, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"item": item, "worker": np.tile(np.arange(4), n_items), "ease": ease})
 
 
-def test_the_interval_is_that_of_resampling_items() -> None:
-    answers = random_answers()
-    found = alpha(answers, "ease", replicates=3000)
-    counts = pd.crosstab(answers["item"], answers["ease"]).to_numpy()
-    rng = np.random.default_rng(1)
-    # Plainly: draw items, compute alpha of them.
-    drawn = [
-        krippendorff.alpha(
-            value_counts=counts[rng.integers(200, size=200)], value_domain=range(counts.shape[1]), level_of_measurement="ordinal"
-        )
-        for _ in range(600)
-    ]
-    np.testing.assert_allclose([found.low, found.high], np.quantile(drawn, [0.025, 0.975]), atol=0.02)
-    assert found == alpha(answers, "ease", replicates=3000)
-    narrower = alpha(answers, "ease", replicates=3000, confidence=0.5)
+def counts_of(answers: pd.DataFrame) -> np.ndarray:
+    return pd.crosstab(answers["item"], answers["ease"]).to_numpy()
+
+
+def package(counts: np.ndarray, measurement: str = "ordinal") -> float:
+    return float(krippendorff.alpha(value_counts=counts, value_domain=range(counts.shape[1]), level_of_measurement=measurement))  # type: ignore[arg-type]
+
+
+def test_the_interval_is_the_jackknifes_on_fishers_scale() -> None:
+    answers = random_answers(30)
+    found, counts = alpha(answers, "ease"), counts_of(answers)
+    # Plainly: leave out one item after the other, compute alpha of the rest.
+    rest = np.array([package(np.delete(counts, item, axis=0)) for item in range(30)])
+    value = package(counts)
+    slope = 3 / (1 + 3 * value) + 1 / (1 - value)
+    half = t.ppf(0.975, 29) * slope * np.sqrt(29 / 30 * ((rest - rest.mean()) ** 2).sum())
+    z = np.log((1 + 3 * np.array([value, found.low, found.high])) / (1 - np.array([value, found.low, found.high])))
+    np.testing.assert_allclose(z[0] - z[1], half)
+    np.testing.assert_allclose(z[2] - z[0], half)
+    narrower = alpha(answers, "ease", confidence=0.5)
     assert (found.low or 0) < (narrower.low or 0) < (narrower.high or 0) < (found.high or 0)
+    assert found == alpha(answers, "ease", replicates=3, seed=7), "nothing is drawn"
+
+
+@pytest.mark.parametrize("measurement", ["ordinal", "nominal"])
+def test_the_spread_without_agreement_is_that_of_permuted_answers(measurement: str) -> None:
+    rng = np.random.default_rng(0)
+    item = np.repeat(np.arange(7), rng.integers(2, 6, size=7))
+    value = rng.choice(4, size=len(item), p=[0.5, 0.25, 0.15, 0.1])
+    alphas_of_permuted = [package(pd.crosstab(item, rng.permutation(value)).to_numpy(), measurement) for _ in range(600)]
+    counts = pd.crosstab(item, value).to_numpy()
+    found = sd_without_agreement(counts, np.ones(len(counts), dtype=np.int64), measurement)  # type: ignore[arg-type]
+    assert found == pytest.approx(np.std(alphas_of_permuted), rel=0.09), "three standard errors of the simulation"
+
+
+def test_a_few_random_answers_do_not_read_as_worse_than_chance() -> None:
+    rng = np.random.default_rng(0)
+    below = above = 0
+    for _ in range(200):
+        answers = pd.DataFrame(
+            {"item": np.repeat(np.arange(8), 5), "worker": np.tile(np.arange(5), 8), "ease": rng.integers(1, 6, 40)}
+        )
+        found = alpha(answers, "ease")
+        assert found.low is not None
+        assert found.high is not None
+        below, above = below + (found.high < 0), above + (found.low > 0)
+    assert below <= 12, "5 of 200 are expected; percentiles of resampled items did it in about 40"
+    assert above <= 12
 
 
 def test_raters_who_answer_at_random_have_an_alpha_about_zero_and_equal_ones_one() -> None:
@@ -127,18 +160,28 @@ def test_one_item_says_nothing() -> None:
     assert "one item" in (found.reason or "")
 
 
-def test_items_with_the_same_answers_have_a_value_and_no_interval() -> None:
-    found = alpha(pd.DataFrame({"item": list("aabbcc"), "worker": [1, 2] * 3, "ease": [1, 5] * 3}), "ease")
+@pytest.mark.parametrize(
+    ("ratings", "says"),
+    [
+        ([[1, 5], [2, 3], [4, 4], [3, 1]], TOO_FEW),
+        ([[1, 1], [2, 2], [4, 4], [3, 3], [1, 1]], "everybody agrees about every item"),
+        ([[3, 3]] * 9 + [[3, 4]], "but for one item all answers are the same"),
+        ([[1, 5]] * 12 + [[1, 5] * 4], "as different as they can be"),
+    ],
+    ids=["four items", "perfect", "one item differs", "opposed"],
+)
+def test_a_value_without_an_interval_says_why(ratings: list[list[int]], says: str) -> None:
+    rows = [(item, worker, rating) for item, given in enumerate(ratings) for worker, rating in enumerate(given)]
+    found = alpha(pd.DataFrame(rows, columns=["item", "worker", "ease"]), "ease")
     assert found.value is not None
     assert (found.low, found.high) == (None, None)
-    assert "no interval" in (found.reason or "")
+    assert says in (found.reason or "")
 
 
-def test_resamples_without_disagreement_are_left_out_and_said() -> None:
-    table = pd.DataFrame({"item": ["a", "a", "b", "b"], "worker": [1, 2, 1, 2], "ease": [3, 3, 4, 4]})
-    found = alpha(table, "ease")
-    assert found.value == 1
-    assert "resamples" in (found.reason or ""), "half of them draw one item twice"
+def test_few_items_have_an_interval_and_a_warning() -> None:
+    few, enough = alpha(random_answers(9), "ease"), alpha(random_answers(10), "ease")
+    assert (few.reason, enough.reason) == (FEW, None)
+    assert -1 / 3 <= (few.low or 0) < (few.value or 0) < (few.high or 0) <= 1
 
 
 def test_all_questions_at_once_are_rows() -> None:
