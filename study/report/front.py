@@ -6,7 +6,7 @@ import re
 
 from barlow_core.wording import count
 from study.analysis import Analysis
-from study.report.wording import exclusions_text, level, versions
+from study.report.wording import exclusions_text, few_clusters, level, versions
 
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "krippendorff", "gensim", "altair", "vl-convert-python", "reportlab")
 
@@ -24,7 +24,7 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
         rows.append(("Sent", f"from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d} (UTC)"))
     rows += [
         ("Exclusions", unmarked(exclusions_text(analysis))),
-        ("Intervals", f"{level(options.confidence)}, {options.replicates:,} resamples, seed {options.seed}"),
+        ("Intervals", intervals_text(analysis)),
         ("Threshold", f"averages above {options.threshold:g} count as easy, and as confident"),
         ("Word vectors", analysis.vectors_text),
         ("Software", versions(PACKAGES)),
@@ -35,6 +35,17 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
     if study.answers_per_item:
         rows.insert(2, ("Wanted", f"{count(study.answers_per_item, 'answer')} an item"))
     return rows
+
+
+def intervals_text(analysis: Analysis) -> str:
+    """What the intervals promise, and to whom; a share of studies that they were not simulated for may be another."""
+    options = analysis.options
+    limit = few_clusters(analysis)
+    return (
+        f"made to hold the truth in {level(options.confidence)} of studies like this one, with other items and, where a section says so, other workers; "
+        f"how often they do in simulated studies is in docs/study_calibration.md. {options.replicates:,} resamples, seed {options.seed}."
+        f"{f' {limit}' if limit else ''}"
+    )
 
 
 def computed_lines(computed: str) -> list[tuple[str, str]]:

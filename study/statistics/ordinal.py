@@ -30,6 +30,7 @@ NOTHING_TO_COMPARE = "neither grouping nor tier has two values, so there is noth
 TOO_FEW = "fewer than two levels of the scale were used, so there is nothing to explain"
 ONE_CLUSTER = "fewer than two items or workers, so there is no standard error"
 NOT_FITTED = "the model could not be fitted ({reason}), as happens where a group uses only some levels of the scale"
+TOGETHER = "grouping and tier go together, so their effects cannot be told apart"
 FEW = "fewer than {n} {what}: the standard errors are too small"
 
 
@@ -94,7 +95,7 @@ def ordinal_model(answers: pd.DataFrame, question: str, *, confidence: float = C
     kinds, kind = _kinds(table, question, factors)
     design = np.column_stack([(kinds[factor] == level).to_numpy(dtype=np.float64) for factor, level, _ in terms])
     if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) <= len(terms):
-        return none(NOT_FITTED.format(reason="grouping and tier go together, so their effects cannot be told apart"))
+        return none(TOGETHER)
     ratings = pd.Series(pd.Categorical(kinds[question], categories=used, ordered=True))
     try:
         with warnings.catch_warnings(record=True) as complaints:

@@ -33,7 +33,7 @@ ALL_THE_SAME = "all answers that can be paired are the same, so there is no disa
 ONE_ITEM = "one item with two answers or more only: what chance would give is read off the same answers, so alpha says nothing"
 PERFECT = "everybody agrees about every item, so no interval"
 OPPOSED = "answers about the same item are as different as they can be, so no interval"
-ALL_BUT_ONE = "but for one item all answers are the same, so no interval"
+ALL_BUT_ONE = "the answers about all items but one are alike, so no interval"
 # docs/study_calibration.md: of two and three items an interval says next to nothing, of five to nine it can be too short.
 FEWEST_ITEMS, FEW_ITEMS = 5, 10
 TOO_FEW = f"fewer than {FEWEST_ITEMS} items with two answers or more, so no interval"

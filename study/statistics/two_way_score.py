@@ -21,7 +21,7 @@ from barlow_core.errors import BarlowError
 from study.statistics.resampling import Clusters
 from study.statistics.estimates import CONFIDENCE, NOBODY, Estimate, check_settings, estimate_of
 
-ONE_CLUSTER = "one item or one worker only took a side, so no test: it would say nothing about other items or other workers"
+ONE_CLUSTER = "the answers for one of the two alone are all about one item, or all from one worker, so no test"
 NO_SIDE = "nobody chose one of the two alone, so no test"
 ONE_SIDE = "all answers are for the same side, so no interval"
 UNBOUNDED = "so few items or workers, or so unequal ones, that no interval can be given"

@@ -27,6 +27,7 @@ from study.report.wording import (
     with_interval,
 )
 from study.statistics.examples import DIFFICULT, EASY
+from study.statistics.uncertainty import ALL_THE_SAME
 
 TITLE = "Agreement of descriptions"
 PACKAGES = ("numpy", "scipy", "pandas", "gensim")
@@ -36,6 +37,8 @@ RULE = (
 )
 
 PAPER_VECTORS = ("Vectors", "those that a caller gave loaded, else those that ship with Barlow")
+
+SAME_AGREEMENT = "all pairs of descriptions agree alike: nothing to resample, so no interval"
 
 
 def make(analysis: Analysis) -> Section:
@@ -133,7 +136,9 @@ def _undefined_reason(analysis: Analysis) -> str:
 def _notes(analysis: Analysis) -> tuple[str, ...]:
     found = analysis.coverage
     reasons = dict.fromkeys(
-        str(one.reason) for one in analysis.mean_agreement.values() if one.value is not None and not is_missing(one.reason)
+        SAME_AGREEMENT if one.reason == ALL_THE_SAME else str(one.reason)
+        for one in analysis.mean_agreement.values()
+        if one.value is not None and not is_missing(one.reason)
     )
     notes = [f"Mean agreement: {reason}." for reason in reasons]
     notes += [f"Word vectors: {analysis.vectors_text}; {wording_text(analysis)}."]

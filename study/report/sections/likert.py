@@ -46,7 +46,7 @@ def make(analysis: Analysis) -> Section:
         lead = sentence(f"{listed(parts)} above {threshold}; no answer rates both ease and confidence")
     if both.n_items:
         lead = (
-            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value, both.n_items)}) {'was' if both.count == 1 else 'were'} described with ease and with "
+            f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value, both.n_items)}) {'was' if 1 in (both.count, both.n_items) else 'were'} described with ease and with "
             f"confidence: averages above {threshold} in both, of answers that rate both."
         )
     return Section(
@@ -69,7 +69,7 @@ def make(analysis: Analysis) -> Section:
 def _above_of(analysis: Analysis, question: str) -> str:
     """ "6 of 10 features (60.0 %) have an average ease", to go on with "above 3"."""
     one = analysis.above[question,]
-    return f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value, one.n_items)}) {'has' if one.count == 1 else 'have'} an average {question}"
+    return f"{one.count:,} of {count(one.n_items, 'feature')} ({share(one.share.value, one.n_items)}) {'has' if 1 in (one.count, one.n_items) else 'have'} an average {question}"
 
 
 def _mean(analysis: Analysis, question: str) -> Estimate:

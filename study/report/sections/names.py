@@ -27,7 +27,7 @@ def make(analysis: Analysis) -> Section:
     shared = int((named["support"] > 1).sum())
     lead = sentence(_unnamed(analysis))
     if len(named):
-        lead = f"{len(named):,} of {count(len(rows), 'feature')} {'has' if len(named) == 1 else 'have'} a name; {shared:,} of these names {'shares' if shared == 1 else 'share'} a word with another worker's description."
+        lead = f"{len(named):,} of {count(len(rows), 'feature')} {'has' if 1 in (len(named), len(rows)) else 'have'} a name{_sharing(len(named), shared)}."
     return Section(
         id="names",
         title=TITLE,
@@ -52,6 +52,13 @@ def make(analysis: Analysis) -> Section:
         notes=("Names are what one worker typed; a name with little support is a guess.",) if len(named) else (),
         banner=analysis.banner,
     )
+
+
+def _sharing(named: int, shared: int) -> str:
+    """How many of the names have a word of another worker."""
+    if named == 1:
+        return f", which shares {'a' if shared else 'no'} word with another worker's description"
+    return f"; {shared:,} of these names {'shares' if shared == 1 else 'share'} a word with another worker's description"
 
 
 def _unnamed(analysis: Analysis) -> str:

@@ -51,7 +51,7 @@ def _text(analysis: Analysis, found: Overview) -> tuple[str, ...]:
     if not found.n_answers:
         return ()
     sizes = [
-        f"{count(int(row.items), 'item')} {'has' if row.items == 1 else 'have'} {count(int(row.answers), 'answer')}"
+        f"{count(int(row.items), 'item')} {'has' if row.items == 1 else 'have'} {count(int(row.answers), 'answer')}{' each' if row.items > 1 else ''}"
         for row in rows_of(found.per_item)
     ]
     answers = f"{count(found.n_answers, 'answer')} about {count(found.n_items, 'visualization')} from {count(found.n_workers, 'worker')}"
@@ -64,13 +64,18 @@ def _text(analysis: Analysis, found: Overview) -> tuple[str, ...]:
     sentences = [f"{first}.", f"{listed(sizes)}." if len(sizes) <= 4 else ""]
     if len(found.timed):
         low, middle, high = np.percentile(found.timed, [25, 50, 75])
-        sentences.append(f"The median time on task was {middle:,.0f} seconds (quartiles {low:,.0f} and {high:,.0f}).")
+        quartiles = f" (quartiles {low:,.0f} and {high:,.0f})" if len(found.timed) > 1 else ""
+        sentences.append(f"{_time(found)} was {middle:,.0f} seconds{quartiles}.")
     if found.hourly is not None and analysis.study.pay_per_item:
         sentences.append(
             f"The pay is {analysis.study.pay_per_item} {analysis.study.currency} an item, "
             f"{decimal(found.hourly)} {analysis.study.currency} an hour at the mean time on task."
         )
     return (" ".join(sentence for sentence in sentences if sentence),)
+
+
+def _time(found: Overview) -> str:
+    return "The median time on task" if len(found.timed) > 1 else "The time on task"
 
 
 def _half(median: float) -> str:
@@ -176,7 +181,7 @@ def _figures(analysis: Analysis, found: Overview) -> tuple[Figure, ...]:
                 "seconds between showing and sending an item, gaps without a sign of life left out",
                 n=count(len(timed), "answer"),
             ),
-            text=f"The median time on task was {np.median(timed):,.0f} seconds." if len(timed) else "",
+            text=f"{_time(found)} was {np.median(timed):,.0f} seconds." if len(timed) else "",
             data=times,
             content=None
             if untimed

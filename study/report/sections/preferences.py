@@ -71,9 +71,9 @@ def _notes(analysis: Analysis, rows: pd.DataFrame) -> tuple[str, ...]:
         choices = [str(choice) for choice in given.index[given["reason"] == reason]]
         of = "" if len(choices) == len(rows) else f" of {listed(choices)}"
         notes.append(f"Share{'s' if len(choices) > 1 else ''}{of or ' of preferences'}: {because(analysis, reason, WHAT)}.")
-    difference = analysis.heatmap_against_attack.difference
-    if rows["n"].max() and difference.reason and difference.value is not None:
-        notes.append(f"B against C: {difference.reason}.")
+    test = analysis.heatmap_against_attack
+    if test.p is not None and test.difference.reason:  # Why there is no test is in the text.
+        notes.append(f"B against C: {test.difference.reason}.")
     return tuple(notes)
 
 

@@ -205,7 +205,7 @@ def test_ratings_by_different_workers_are_of_the_same_item_all_the_same() -> Non
     table = pd.DataFrame({"item": "a", "worker": ["v", "w"], "ease": [5, None], "confidence": [None, 2]})
     lead = section(analysed(table), "likert").lead.replace("\xa0", " ")
     assert lead == (
-        "1 of 1 feature (100.0 %) has an average ease and 0 of 1 feature (0.0 %) have an average confidence above 3; no answer rates both ease and confidence."
+        "1 of 1 feature (100.0 %) has an average ease and 0 of 1 feature (0.0 %) has an average confidence above 3; no answer rates both ease and confidence."
     )
 
 

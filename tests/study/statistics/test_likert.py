@@ -164,7 +164,7 @@ def test_one_worker_who_likes_heatmaps_is_no_evidence_about_workers() -> None:
     fond = pd.DataFrame({"item": range(40), "worker": "fond", "useful": "B"})
     found = likert.heatmap_against_attack(pd.concat([fond, fond.head(1).assign(worker="other", useful="both")]))
     assert (found.n_b, found.p) == (40, None)
-    assert "one worker only took a side" in (found.reason or "")
+    assert "or all from one worker" in (found.reason or "")
     second = likert.heatmap_against_attack(pd.concat([fond, fond.head(1).assign(worker="other")]))
     assert (second.p or 0) > 0.4, "two workers"
 

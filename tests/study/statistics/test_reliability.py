@@ -165,7 +165,7 @@ def test_one_item_says_nothing() -> None:
     [
         ([[1, 5], [2, 3], [4, 4], [3, 1]], TOO_FEW),
         ([[1, 1], [2, 2], [4, 4], [3, 3], [1, 1]], "everybody agrees about every item"),
-        ([[3, 3]] * 9 + [[3, 4]], "but for one item all answers are the same"),
+        ([[3, 3]] * 9 + [[3, 4]], "about all items but one are alike"),
         ([[1, 5]] * 12 + [[1, 5] * 4], "as different as they can be"),
     ],
     ids=["four items", "perfect", "one item differs", "opposed"],
