@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import t
 
 from barlow_core.errors import BarlowError
-from study.statistics.resampling import Clusters
 from study.statistics.estimates import CONFIDENCE, NOBODY, Estimate, check_settings, estimate_of
+from study.statistics.resampling import Clusters
 
 ONE_CLUSTER = "the answers for one of the two alone are all about one item, or all from one worker, so no test"
 NO_SIDE = "nobody chose one of the two alone, so no test"

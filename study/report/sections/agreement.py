@@ -27,7 +27,7 @@ from study.report.wording import (
     with_interval,
 )
 from study.statistics.examples import DIFFICULT, EASY
-from study.statistics.uncertainty import ALL_THE_SAME
+from study.statistics.estimates import ALL_THE_SAME
 
 TITLE = "Agreement of descriptions"
 PACKAGES = ("numpy", "scipy", "pandas", "gensim")
