@@ -26,8 +26,8 @@ from study.report.wording import (
     share,
     with_interval,
 )
-from study.statistics.examples import DIFFICULT, EASY
 from study.statistics.estimates import ALL_THE_SAME
+from study.statistics.examples import DIFFICULT, EASY
 
 TITLE = "Agreement of descriptions"
 PACKAGES = ("numpy", "scipy", "pandas", "gensim")
