@@ -20,18 +20,20 @@ from barlow_core.failure_tree import Node
 from barlow_core.panels import load_panel
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write
+from barlow_core.views.columns import column_values
 from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.features import distribution
 from barlow_core.views.images import images_of, node_failures
 from barlow_core.views.judgements import Judgements, judgement_words
 from barlow_core.views.nodes import node_rates
 from barlow_core.views.run_tables import failure_mode, summary
-from barlow_core.views.sentences import condition_words, group_words, luck_words, rule_words
+from barlow_core.views.sentences import column_words, condition_words, group_words, luck_words, rule_words
 from barlow_core.views.suggestions import suggest
 from barlow_core.views.what_if import Evaluation
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 SUGGESTED = 8  # images shown beside a suggestion
+VALUES = 12  # of a column of the metadata
 
 
 def write_report(run: Run, path: str | Path, modes: Iterable[Sequence[Any]], **options: Any) -> Path:
@@ -185,6 +187,7 @@ def _section(
         "features": [
             _feature(run, chosen.group, node, feature, conditions[feature], judgements, names, embed) for feature in node.features
         ],
+        "columns": [_column(run, chosen.group, node, column, said) for column, said in column_words(node.conditions).items()],
         "failures": failures,
         "n_failures": int(row["n_failures"]),
         "suggestions": suggestions,
@@ -240,7 +243,22 @@ def _checked(run: Run, chosen: Chosen, evaluation: Evaluation) -> list[tuple[str
         found.append(("Permutation test of the tree", luck))
     if not pd.isna(mode["stability"]):
         found.append(("Chosen again on random halves", percent(mode["stability"])))
+    seen, n_blocks = mode.get("held_out_n_seen"), mode.get("held_out_n_blocks")
+    if not pd.isna(seen) and seen > 0:
+        found.append(("Near-duplicates of searched images", f"{int(seen):,} of {int(mode['held_out_n_images']):,}"))
+    if not pd.isna(n_blocks):
+        found.append(("Blocks of images kept together", f"{int(n_blocks):,}"))
     return found
+
+
+def _column(run: Run, key: str, node: Node, column: str, condition: str) -> dict[str, Any]:
+    """A column of the metadata in a rule: what is asked of it, and how often its values fail."""
+    values = column_values(run, key, column, node=node).head(VALUES)
+    return {
+        "name": column,
+        "condition": condition,
+        "values": values.assign(rate=values["error_rate"].map(percent)).to_dict("records"),
+    }
 
 
 def _branch(branch: dict[Any, Any], node: Node) -> dict[str, Any]:

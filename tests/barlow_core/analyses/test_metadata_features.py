@@ -20,6 +20,7 @@ from barlow_core.cli import cli
 from barlow_core.compare import compare
 from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
+from barlow_core.export.report import report
 from barlow_core.export.tables import conditions_of, frames
 from barlow_core.failure_modes import Settings, explain_depths
 from barlow_core.failure_tree import Condition, Node, fold, rule_text
@@ -254,3 +255,13 @@ def test_exports_panels_and_words_do_without_a_feature(taken_run: Run) -> None:
     assert words[about_metadata].isna().all()
     assert words[~about_metadata].str.contains("stripes").all()
     assert rule_in_words([(3, ">", 0.5), PHONE], known_features) == "with stripes and camera = phone"
+
+
+def test_the_report_counts_the_values_of_a_column(taken_run: Run) -> None:
+    modes = explain_run(taken_run, workers=1, metadata_features=["camera", "hour"], depth=2)
+    row = modes[(modes["group"] == "label:truck") & (modes["depth"] == 2)].iloc[0]
+    page = " ".join(report(taken_run, [("label:truck", 2, int(row["leaf"]))]).split())
+    assert "<h3>camera is phone</h3>" in page
+    phones = (taken_run.benchmark.labels == 2) & (taken_run.benchmark.attributes["camera"] == "phone").to_numpy()
+    n_failures = int(taken_run.benchmark.failure[phones].sum())
+    assert f'<th scope="row">phone</th><td>{phones.sum()}</td><td>{n_failures}</td>' in page
