@@ -287,7 +287,7 @@ def _pairs(run: Run) -> None:
         column_order=["label", "prediction", "n_failures", "share_of_label", "share_of_failures", "confidence"],
         column_config={
             "label": text("Label"),
-            "prediction": text("Taken for"),
+            "prediction": text("Predicted as"),
             "n_failures": number("Failures", format="localized"),
             "share_of_label": percent_("Of the label's images"),
             "share_of_failures": percent_("Of all failures"),

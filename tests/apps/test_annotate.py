@@ -70,7 +70,7 @@ def test_the_way_to_the_first_task(store: StudyStore, open_page: Open) -> None:
     assert "$0.50 for each task" in text
     assert store.worker(PERSON) is None, "nothing is kept before they agree"
     page.button(key="agree").click().run()
-    assert "You begin with 1 task for practice" in html(page)
+    assert "You begin with 1 practice task" in html(page)
     assert "legs of animals" in html(page)
     worker = store.worker(PERSON)
     assert worker is not None
