@@ -1,7 +1,6 @@
 """Barlow: find where an image classifier fails, and see what those images have in common.
 
-from barlow_core import Benchmark, Run, explain_run, load, visualize
-from barlow_core.extraction import extract
+from barlow_core import Benchmark, Run, explain_run, extract, load, visualize
 
 run = Run.create("runs/mine", Benchmark.from_csv("photos", "metadata.csv"))
 extract(run, load("robust_resnet50", download=True), progress=True)
@@ -12,28 +11,49 @@ run.failure_modes()
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-# Looked up on first use: tables and help texts do without the seconds that torch takes. (`extract` and `predict` are missing on
-# purpose: they are the names of modules, too.)
-_HOMES = {
-    "Benchmark": "benchmark",
-    "BarlowError": "errors",
-    "Extractor": "extractors",
-    "load": "extractors",
-    "FailureAnalysis": "failure_modes",
-    "explain": "failure_modes",
-    "explain_run": "analyses",
-    "feature_attack": "panels",
-    "make_panel": "panels",
-    "visualize": "panels",
-    "Run": "run",
-}
-__all__ = sorted(_HOMES)
+from barlow_core.lazy import attach
 
+if TYPE_CHECKING:
+    from barlow_core.analyses import explain_run
+    from barlow_core.benchmark import Benchmark
+    from barlow_core.errors import BarlowError
+    from barlow_core.extraction import extract
+    from barlow_core.extractors import Extractor, load, load_classifier
+    from barlow_core.failure_modes import FailureAnalysis, explain
+    from barlow_core.panels import feature_attack, make_panel, visualize
+    from barlow_core.prediction import predict
+    from barlow_core.run import Run
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = [
+    "BarlowError",
+    "Benchmark",
+    "Extractor",
+    "FailureAnalysis",
+    "Run",
+    "explain",
+    "explain_run",
+    "extract",
+    "feature_attack",
+    "load",
+    "load_classifier",
+    "make_panel",
+    "predict",
+    "visualize",
+]
+
+__getattr__ = attach(
+    __name__,
+    {
+        "analyses": ["explain_run"],
+        "benchmark": ["Benchmark"],
+        "errors": ["BarlowError"],
+        "extraction": ["extract"],
+        "extractors": ["Extractor", "load", "load_classifier"],
+        "failure_modes": ["FailureAnalysis", "explain"],
+        "panels": ["feature_attack", "make_panel", "visualize"],
+        "prediction": ["predict"],
+        "run": ["Run"],
+    },
+)

@@ -18,9 +18,9 @@ from typing import Any
 import joblib
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
+from barlow_core.progress import progress_bar
 
 ENGINES = ("local", "ray")
 SECONDS_TO_ANSWER = 5
@@ -71,7 +71,7 @@ def run_shards(
 def _with_bar(
     results: Generator[Any, None, None], total: int, description: str, unit: str, progress: bool
 ) -> Generator[Any, None, None]:
-    with closing(results), tqdm(total=total, desc=description, unit=unit, disable=not progress) as bar:
+    with closing(results), progress_bar(total=total, desc=description, unit=unit, shown=progress) as bar:
         for result in results:
             bar.update()
             yield result

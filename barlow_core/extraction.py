@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.batches import load_batches, spans
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
+from barlow_core.progress import progress_bar
 from barlow_core.run import Run, digest
 from barlow_core.storage.shards import ShardedArray
 
@@ -117,7 +117,7 @@ def fill(
     paths = benchmark.paths
     batches = spans(array.pending(), batch_size)
     rows: list[np.ndarray] = []
-    bar = tqdm(total=len(paths), initial=array.n_done, desc=description, unit="image", disable=not progress)
+    bar = progress_bar(total=len(paths), initial=array.n_done, desc=description, unit="image", shown=progress)
     with bar, _enough_memory(network, batch_size):
         for (start, stop), images in load_batches(paths, batches, network.preprocess, digests=benchmark.digests, workers=workers):
             rows.append(compute(images, paths[start:stop]))

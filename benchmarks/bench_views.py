@@ -91,7 +91,6 @@ def measure(run: Run, n_groups: int = 12) -> pd.DataFrame:
     add("table of all groups", lambda _: views.group_table(run, depth=depth), lambda _: json.loads(trees.read_bytes()), once=True)
     add("search and sort it", lambda key: views.find_groups(table, key.split(":")[1], sort="importance_value"))
     add("where failure modes concentrate", lambda _: views.concentration(run, depth=depth), once=True)
-    add("features in most failure modes", lambda _: views.features_of_modes(run, depth=depth), once=True)
     add("a group's tree", lambda key: views.re_evaluate(run, key), lambda key: json.loads(trees.read_bytes())["groups"][key])
     add("other delta and tau", lambda key: views.re_evaluate(run, key, delta=0.02, tau=0.05))
     add(

@@ -21,12 +21,12 @@ def show_attack_steps(run: Run, key: str, feature: int, *, read_only: bool) -> N
         st.info("This group has no image to attack.")
         return
     position, name = int(highest["position"].iloc[0]), str(highest["name"].iloc[0])
-    found = attack_frames.found_stages(run, position, feature, stages=STAGES)
+    found = attack_frames.found_frames(run, position, feature, frames=STAGES)
     if found is None:
         place = f"stages {position} {feature}"
         show_job(
             find(run, place),
-            lambda: start(run, place, lambda: jobs().stages(run, position, feature, stages=STAGES)),
+            lambda: start(run, place, lambda: jobs().frames(run, position, feature, frames=STAGES)),
             label="Show the attack step by step",
             hint=plain(f"{name}, the image in which the feature is highest, changed step by step to raise it further."),
             key=place,

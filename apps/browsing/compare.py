@@ -22,8 +22,6 @@ from browsing.run_place import bound, go, here
 from browsing.side_by_side import show_side_by_side
 from browsing.started import Started
 
-PICKED = "failure mode of the comparison"
-
 
 def show_compare(started: Started, name: str, run: Run) -> None:
     """The page, from top to bottom."""

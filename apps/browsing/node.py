@@ -12,7 +12,7 @@ from barlow_core import views
 from barlow_core.analyses import ExplainRecord
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.views import Evaluation
+from barlow_core.views import WhatIf
 from barlow_core.views.suggestions import suggest
 from barlow_core.wording import percent, percent_interval, points, points_interval
 from browsing.data import of_node
@@ -23,7 +23,7 @@ from browsing.run_place import Kept, go, here
 SHOWN = 12  # images of a suggestion
 
 
-def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series) -> None:
+def show_node(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series) -> None:
     """Everything about a node but its pictures."""
     badge = f' <span class="bw-badge">failure mode {row["rank"]}</span>' if pd.notna(row["rank"]) else ""
     st.html(
@@ -34,7 +34,7 @@ def show_node(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Se
     _keep(run, key, evaluation, node)
 
 
-def _numbers(run: Run, key: str, evaluation: Evaluation, node: Node, row: pd.Series) -> str:
+def _numbers(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series) -> str:
     """A small table: a measure a row, with its interval; held-out beside it where there is any."""
     again = pd.notna(row["held_out_n_images"])
     measures = [
@@ -72,7 +72,7 @@ def _held_out(row: pd.Series, name: str, say: object) -> str:
     return f"{words} ({points_interval(low, high) if say is points else percent_interval(low, high)})"
 
 
-def _checks(run: Run, key: str, evaluation: Evaluation, node: Node) -> str:
+def _checks(run: Run, key: str, evaluation: WhatIf, node: Node) -> str:
     """What the checks of the run say, where this is a failure mode that they were made for."""
     if evaluation.refitted:
         return '<p class="bw-quiet">Fitted just now, with settings that differ from those of the run: not tested for chance.</p>'
@@ -91,7 +91,7 @@ def _checks(run: Run, key: str, evaluation: Evaluation, node: Node) -> str:
     return line + (f'<p class="bw-quiet">{escape(held_out.how)}</p>' if held_out is not None else "")
 
 
-def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
+def _keep(run: Run, key: str, evaluation: WhatIf, node: Node) -> None:
     """Into the basket and out of it."""
     if not node.conditions:
         return
@@ -105,7 +105,7 @@ def _keep(run: Run, key: str, evaluation: Evaluation, node: Node) -> None:
         st.button("Add to export", on_click=go, kwargs={"kept": (*kept, mark)}, key="keep")
 
 
-def show_suggestions(run: Run, key: str, evaluation: Evaluation, node: Node, opinions: Opinions) -> None:
+def show_suggestions(run: Run, key: str, evaluation: WhatIf, node: Node, opinions: Opinions) -> None:
     """What follows from the numbers of a node: facts, and the images that they are about."""
     if not node.conditions:
         return

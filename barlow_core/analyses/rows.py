@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group
+from barlow_core.progress import progress_bar
 from barlow_core.storage.files import write_json
 
 # What going elsewhere in a file costs, in bytes that could be read meanwhile: about 10 ms at 100 MB/s (a hard disk) or
@@ -314,7 +314,7 @@ def _partition(features: _Features, groups: dict[str, np.ndarray], target: Path,
     block = np.empty((min(block_rows, len(features)), features.n_features), dtype=features.dtype)
     part = target.with_suffix(".part")
     with _room_for(part, int(starts[-1]) * features.row_bytes, features) as output, _opened(features.path) as file:
-        for start in tqdm(range(0, len(features), block_rows), desc="gather", unit="block", disable=not progress):
+        for start in progress_bar(range(0, len(features), block_rows), desc="gather", unit="block", shown=progress):
             stop = min(start + block_rows, len(features))
             low, high = np.searchsorted(rows, [start, stop])
             if low == high:

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from barlow_core.benchmark import predictions as predictions_
 from barlow_core.benchmark.class_names import Classes, ClassNames, encode, infer_class_names, read_class_names
 from barlow_core.benchmark.images import CheckMode, check_images
 from barlow_core.benchmark.metadata import Columns, duplicates, score_pattern
-from barlow_core.benchmark.predictions import Predictions
+from barlow_core.benchmark.predictions import Predictions, from_array, from_scores, is_table, load_array, match_table
 from barlow_core.benchmark.problems import Problems
 from barlow_core.benchmark.scores import find_scores
 from barlow_core.benchmark.spelling import check_spelling, find_alike, join_names
@@ -65,7 +64,7 @@ def name_classes(
             if class_names is None:
                 of_scores = pd.Series(scores.classes, dtype="str")
                 classes = infer_class_names({"label": sound["label"], "prediction": of_scores}, problems.missing)
-            return predictions_.from_scores(table, scores, classes, problems), classes
+            return from_scores(table, scores, classes, problems), classes
     if class_names is None and wishes.join_classes and classes[1]:
         counts = {str(name): int(n) for name, n in sound["label"].value_counts().items()}
         classes, notes = join_names(classes[0], counts)
@@ -77,9 +76,9 @@ def add_predictions(
     table: pd.DataFrame, predictions: Predictions, images_dir: Path, classes: Classes, problems: Problems, wishes: Wishes
 ) -> pd.DataFrame:
     """Add the columns of predictions that came by themselves to those of the images."""
-    if predictions_.is_table(predictions):
+    if is_table(predictions):
         assert isinstance(predictions, str | Path | pd.DataFrame)
-        found = predictions_.match_table(
+        found = match_table(
             predictions, table["path"], images_dir, classes, problems, columns=wishes.columns, missing=wishes.missing
         )
         if "label" in found:
@@ -89,8 +88,8 @@ def add_predictions(
             own, _ = encode(table["label"], "label", *classes)
             problems.add_where((indices >= 0) & (indices != own), "Labels says {}, the image's own label is another", stated)
         return pd.concat([table, found], axis=1)
-    array = predictions_.load_array(predictions)
-    column, confidence = predictions_.from_array(array, len(table), len(classes[0]), problems)
+    array = load_array(predictions)
+    column, confidence = from_array(array, len(table), len(classes[0]), problems)
     table = table.assign(prediction=column)
     return table if confidence is None else table.assign(confidence=confidence)
 

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.benchmark import datasets, fiftyone_fields, folders, hugging_face
-from barlow_core.benchmark import predictions as predictions_
 from barlow_core.benchmark.assembling import Assembled, Wishes, add_predictions, assemble, name_classes
 from barlow_core.benchmark.class_names import ClassNames, encode, infer_class_names, read_class_names
 from barlow_core.benchmark.images import DIGEST_BYTES, CheckMode
 from barlow_core.benchmark.metadata import RESERVED, Columns, Source, read_metadata
-from barlow_core.benchmark.predictions import Predictions
+from barlow_core.benchmark.predictions import Predictions, is_table, load_array
 from barlow_core.benchmark.problems import Problems, no_skipped
 from barlow_core.errors import BarlowError
 from barlow_core.intake.values import NOTHING
@@ -172,8 +171,8 @@ class Benchmark:
         classes, of_folder = folders.name_folders(folder, class_folders, class_names)
         table["label"] = table.pop("folder").map(of_folder).astype("int64")
         if predictions is not None:
-            if class_names is None and not predictions_.is_table(predictions):
-                folders.refuse_ambiguous(class_folders, classes[0], predictions_.load_array(predictions))
+            if class_names is None and not is_table(predictions):
+                folders.refuse_ambiguous(class_folders, classes[0], load_array(predictions))
             table = add_predictions(table, predictions, folder, classes, problems, wishes)
         return cls._of(folder, assemble(folder, table, classes, problems, str(folder), wishes, declared=True))
 

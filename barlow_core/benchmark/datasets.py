@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from barlow_core.benchmark.class_names import imagenet_classes, read_class_names
 from barlow_core.benchmark.images import open_image, to_rgb
 from barlow_core.benchmark.problems import Problems
 from barlow_core.errors import BarlowError
+from barlow_core.progress import progress_bar
 
 
 def files_in_place(dataset: Any, images_dir: str | Path) -> tuple[Path, pd.DataFrame] | None:
@@ -89,7 +89,7 @@ def write_images(dataset: Any, images_dir: str | Path, *, progress: bool = False
     problems = Problems()
     names: list[str] = []
     labels: list[Any] = []
-    for index in tqdm(range(n_images), desc="write images", unit="image", disable=not progress):
+    for index in progress_bar(range(n_images), desc="write images", unit="image", shown=progress):
         name = f"{index:0{digits}d}.png"
         try:
             image, label, *_ = dataset[index]

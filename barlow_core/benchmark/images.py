@@ -31,9 +31,9 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError, ImageError
+from barlow_core.progress import progress_bar
 
 CheckMode = Literal["full", "header"]
 
@@ -114,7 +114,7 @@ def check_images(
     def work(start: int) -> list[tuple[str, str]]:
         return [_attempt(images_dir / name, mode) for name in names[start : start + _TASK]]
 
-    bar = tqdm(total=len(names), desc="check images", unit="image", disable=not progress)
+    bar = progress_bar(total=len(names), desc="check images", unit="image", shown=progress)
     threads = ThreadPoolExecutor()
     with warnings.catch_warnings():
         # Up to the limit of what is decoded, size is no problem; beyond it there is a reason, and no warning.

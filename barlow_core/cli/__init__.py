@@ -23,19 +23,19 @@ def cli() -> None:
 # In the order of the pipeline: help lists them so.
 for _command in (
     pipeline.import_command,
-    pipeline.predict,
-    pipeline.extract,
-    pipeline.explain,
-    results.explore,
-    pipeline.visualize,
+    pipeline.predict_command,
+    pipeline.extract_command,
+    pipeline.explain_command,
+    results.explore_command,
+    pipeline.visualize_command,
     results.show,
-    results.compare,
-    results.evaluate,
+    results.compare_command,
+    results.evaluate_command,
     export.export,
     browse.browse,
     pipeline.run,
     pipeline.demo,
-    training.train_robust,
+    training.train_robust_command,
     pipeline.convert_checkpoint,
 ):
     cli.add_command(_command)

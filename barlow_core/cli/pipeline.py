@@ -41,11 +41,12 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 
 
 @click.command(
+    "predict",
     epilog=example(
         "barlow predict runs/mine --model resnet50",
         "barlow predict runs/mine --model my_model.pt --arch resnet18",
         "barlow predict runs/mine --model my_code:make_model --image-size 224 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
-    )
+    ),
 )
 @run_argument
 @click.option("--model", required=True, help="The classifier under inspection: a torchvision name, a file, or module:function.")
@@ -53,16 +54,16 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @batch_options
 @overwrite_option
 @quiet_option
-def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
+def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
     """Let a model make the predictions, for images that came without."""
-    from barlow_core.prediction import predict as predict_
+    from barlow_core.prediction import predict
 
     run = open_run(run_path)
-    predict_(run, _load_model(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
+    predict(run, _load_model(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
     click.echo(run.benchmark)
 
 
-@click.command(epilog=example("barlow extract runs/mine --extractor robust_resnet50 --download"))
+@click.command("extract", epilog=example("barlow extract runs/mine --extractor robust_resnet50 --download"))
 @run_argument
 @click.option(
     "--extractor",
@@ -75,27 +76,30 @@ def predict(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet:
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Of features.npy.")
 @overwrite_option
 @quiet_option
-def extract(run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any) -> None:
+def extract_command(
+    run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any
+) -> None:
     """Describe every image by the penultimate features of a robust network."""
-    from barlow_core.extraction import extract as extract_
+    from barlow_core.extraction import extract
 
     run = open_run(run_path)
     loaded = _load_extractor(extractor, **network)
-    features = extract_(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
+    features = extract(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
 
 
 @click.command(
+    "explain",
     epilog=example(
         "barlow explain runs/mine --depth 2 --delta 0.05",
         "barlow explain runs/mine --group pair:cat+dog",
         "barlow explain runs/mine --mask night=night.txt",
-    )
+    ),
 )
 @run_argument
 @explain_options
 @quiet_option
-def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
+def explain_command(run_path: Path, quiet: bool, **settings: Any) -> None:
     """Find the rules that say where the classifier fails."""
     run = open_run(run_path)
     _explain(run, progress=not quiet, **settings)
@@ -103,7 +107,8 @@ def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
 
 
 @click.command(
-    epilog=example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100")
+    "visualize",
+    epilog=example("barlow visualize runs/mine", "barlow visualize runs/mine --group label:truck --feature 12 --steps 100"),
 )
 @run_argument
 @click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
@@ -115,7 +120,7 @@ def explain(run_path: Path, quiet: bool, **settings: Any) -> None:
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one.")
 @quiet_option
-def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
+def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
     """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
     run = open_run(run_path)
     panels = _visualize(run, progress=not quiet, **arguments)
@@ -142,8 +147,8 @@ def visualize(run_path: Path, figures: Path | None, quiet: bool, **arguments: An
 @quiet_option
 def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     """Everything from import to visualize, in one go."""
-    from barlow_core.extraction import extract as extract_
-    from barlow_core.prediction import predict as predict_
+    from barlow_core.extraction import extract
+    from barlow_core.prediction import predict
 
     progress = not quiet
     take = _taker(arguments)
@@ -157,8 +162,8 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
                 "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
             )
         inspected = _load_model(model, device=network["device"], **model_input)
-        predict_(created, inspected, batch_size=batch_size, progress=progress)
-    extract_(created, _load_extractor(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
+        predict(created, inspected, batch_size=batch_size, progress=progress)
+    extract(created, _load_extractor(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
     _explain(created, progress=progress, **arguments)
     _visualize(created, progress=progress, device=network["device"], **panel)
@@ -305,10 +310,10 @@ def _visualize(
     depth: int | None = None,
 ) -> list[Any]:
     from barlow_core import extractors
-    from barlow_core.panels import visualize as visualize_
+    from barlow_core.panels import visualize
 
     run.require("explain")  # the cheaper complaint first: loading a network takes seconds
-    return visualize_(
+    return visualize(
         run,
         run.extractor(device=device or extractors.default_device()),
         keys=keys,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,14 +11,12 @@ from barlow_core.cli.options import engine_options
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
 from barlow_core.errors import BarlowError
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.command(
+    "explore",
     epilog=example(
         "barlow explore runs/mine --k 5,10,20,40", "barlow explore runs/mine --delta 0.05,0.1,0.2 --tau 0.1,0.2 --depth 1"
-    )
+    ),
 )
 @run_argument
 @click.option("--k", type=Numbers(int), default="", help="Values to try, with commas; the default is the run's own.")
@@ -29,12 +27,12 @@ if TYPE_CHECKING:
 @engine_options
 @quiet_option
 @json_option
-def explore(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
+def explore_command(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
     """See what other settings would find, without changing the run."""
-    from barlow_core.analyses import explore as explore_
+    from barlow_core.analyses import explore
     from barlow_core.cli import printing
 
-    found = explore_(open_run(run_path), progress=not quiet, **values)
+    found = explore(open_run(run_path), progress=not quiet, **values)
     printing.print_table(found, limit=len(found) + 1, as_json=as_json)
 
 
@@ -67,7 +65,9 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
         click.echo(said)
 
 
-@click.command(epilog=example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison"))
+@click.command(
+    "compare", epilog=example("barlow compare runs/old runs/new", "barlow compare runs/old runs/new --depth 1 --out comparison")
+)
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--depth", type=int, help="Of the trees; the default is the deepest that both runs have.")
@@ -77,12 +77,12 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for the whole tables, as CSV.")
 @json_option
-def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
+def compare_command(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
     """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
     from barlow_core.cli import printing
-    from barlow_core.compare import compare as compare_
+    from barlow_core.compare import compare
 
-    found = compare_(open_run(first), open_run(second), **settings)
+    found = compare(open_run(first), open_run(second), **settings)
     if out is not None:
         found.to_csv(out)
     if not as_json:
@@ -94,7 +94,8 @@ def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bo
 
 
 @click.command(
-    epilog=example("barlow evaluate runs/mine --out evaluation", "barlow evaluate runs/robust runs/standard --depth 1")
+    "evaluate",
+    epilog=example("barlow evaluate runs/mine --out evaluation", "barlow evaluate runs/robust runs/standard --depth 1"),
 )
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", "names", multiple=True, help="What to call a run, one for each, in the same order.")
@@ -104,7 +105,7 @@ def compare(first: Path, second: Path, limit: int, out: Path | None, as_json: bo
 @click.option("--tau", type=float, help="Of a valid leaf; the default is that of the runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for tables (CSV, Parquet) and plots (PNG, SVG).")
 @json_option
-def evaluate(
+def evaluate_command(
     run_paths: tuple[Path, ...],
     names: tuple[str, ...],
     depths: tuple[int, ...],
@@ -115,10 +116,10 @@ def evaluate(
 ) -> None:
     """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, of your runs."""
     from barlow_core.cli import printing
-    from barlow_core.evaluation.evaluation import evaluate as evaluate_
+    from barlow_core.evaluation.evaluation import evaluate
 
     runs = [open_run(path) for path in run_paths]
-    found = evaluate_(runs, names=names or None, depths=depths or None, groupings=groupings or None, **settings)
+    found = evaluate(runs, names=names or None, depths=depths or None, groupings=groupings or None, **settings)
     printing.print_table(
         found.summary, printing.for_people("evaluation", found.summary), limit=len(found.summary) + 1, as_json=as_json
     )

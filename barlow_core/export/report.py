@@ -29,7 +29,7 @@ from barlow_core.views.nodes import node_rates
 from barlow_core.views.run_tables import failure_mode, summary
 from barlow_core.views.sentences import column_words, condition_words, group_words, luck_words, rule_words
 from barlow_core.views.suggestions import suggest
-from barlow_core.views.what_if import Evaluation
+from barlow_core.views.what_if import WhatIf
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 SUGGESTED = 8  # images shown beside a suggestion
@@ -136,7 +136,7 @@ def _section(
     run: Run,
     anchor: str,
     chosen: Chosen,
-    evaluation: Evaluation,
+    evaluation: WhatIf,
     node: Node,
     judgements: Judgements | None,
     names: Names | None,
@@ -196,7 +196,7 @@ def _section(
     }
 
 
-def _in_sample(row: pd.Series, evaluation: Evaluation) -> list[tuple[str, str]]:
+def _in_sample(row: pd.Series, evaluation: WhatIf) -> list[tuple[str, str]]:
     return [
         ("Images", f"{row['n_images']:,}"),
         ("Failures", f"{row['n_failures']:,}"),
@@ -229,7 +229,7 @@ def _held_out(row: pd.Series) -> list[tuple[str, str]]:
     return found
 
 
-def _checked(run: Run, chosen: Chosen, evaluation: Evaluation) -> list[tuple[str, str]]:
+def _checked(run: Run, chosen: Chosen, evaluation: WhatIf) -> list[tuple[str, str]]:
     """p, q and stability, where the run has them for exactly this leaf."""
     if evaluation.refitted:
         return []

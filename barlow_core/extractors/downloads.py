@@ -13,10 +13,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from filelock import FileLock
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
 from barlow_core.extractors.checkpoints import convert
+from barlow_core.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _stream(url: str, part: Path, *, progress: bool) -> None:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        with open(part, "ab" if have else "wb") as file, tqdm(
-            desc=part.name.removesuffix(".part"), total=total, initial=have, unit="B", unit_scale=True, disable=not progress
+        with open(part, "ab" if have else "wb") as file, progress_bar(
+            desc=part.name.removesuffix(".part"), total=total, initial=have, unit="B", unit_scale=True, shown=progress
         ) as bar:  # fmt: skip
             while block := response.read(1 << 20):
                 file.write(block)

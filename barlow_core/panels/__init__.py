@@ -16,26 +16,26 @@ do not depend on which other panels are made with it, and its folder appears all
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from barlow_core.lazy import attach
 from barlow_core.panels.files import Panel, PanelImage
 from barlow_core.panels.plan import feature_requests, load_panel, most_activating
 from barlow_core.panels.settings import AttackSettings, attack_settings, default_steps
 
 if TYPE_CHECKING:
-    from barlow_core.panels.attack import AttackStage, attack_stages, feature_attack
+    from barlow_core.panels.attack import AttackFrame, feature_attack, feature_attack_frames
     from barlow_core.panels.render import make_panel, make_panels, visualize
 
 __all__ = [
+    "AttackFrame",
     "AttackSettings",
-    "AttackStage",
     "Panel",
     "PanelImage",
     "attack_settings",
-    "attack_stages",
     "default_steps",
     "feature_attack",
+    "feature_attack_frames",
     "feature_requests",
     "load_panel",
     "make_panel",
@@ -44,18 +44,11 @@ __all__ = [
     "visualize",
 ]
 
-# Looked up on first use: reading panels does without the seconds and the memory that torch takes.
-_NEED_TORCH = {
-    "AttackStage": "attack",
-    "attack_stages": "attack",
-    "feature_attack": "attack",
-    "make_panel": "render",
-    "make_panels": "render",
-    "visualize": "render",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NEED_TORCH:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_NEED_TORCH[name]}"), name)
+# Reading panels does without the seconds and the memory that torch takes.
+__getattr__ = attach(
+    __name__,
+    {
+        "attack": ["AttackFrame", "feature_attack_frames", "feature_attack"],
+        "render": ["make_panel", "make_panels", "visualize"],
+    },
+)

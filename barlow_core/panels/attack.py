@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
 from barlow_core.panels.settings import attack_settings
+from barlow_core.progress import progress_bar
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
 
 
-class AttackStage(NamedTuple):
+class AttackFrame(NamedTuple):
     """Where an attack is after some of its steps.
 
     Attributes:
@@ -70,39 +70,39 @@ def feature_attack(
     Raises:
         BarlowError: images, features or settings out of their range.
     """
-    *_, last = _stages(extractor, images, features, [steps], step_size, epsilon, progress, on_step)
+    *_, last = _frames(extractor, images, features, [steps], step_size, epsilon, progress, on_step)
     return last.images, last.activations
 
 
-def attack_stages(
+def feature_attack_frames(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
     features: int | Sequence[int] | np.ndarray | torch.Tensor,
     *,
-    stages: int = 5,
+    frames: int = 5,
     steps: int = 500,
     step_size: float | None = None,
     epsilon: float | None = None,
     on_step: Callable[[int, int], None] | None = None,
-) -> list[AttackStage]:
+) -> list[AttackFrame]:
     """A feature attack on its way: the images at its beginning, at its end, and in between at steps that lie evenly.
 
-    The last stage is what `feature_attack` gives for the same arguments.
+    The last frame is what `feature_attack` gives for the same arguments.
 
     Args:
-        stages: how many, at least 2; there are fewer where there are fewer steps.
+        frames: how many, at least 2; there are fewer where there are fewer steps.
         (others): see `feature_attack`.
 
     Raises:
-        BarlowError: fewer than 2 stages; or as `feature_attack`.
+        BarlowError: fewer than 2 frames; or as `feature_attack`.
     """
-    if stages < 2:
-        raise BarlowError(f"stages is {stages}. Expected at least 2, the beginning and the end of the attack.")
-    at = sorted({round(steps * stage / (stages - 1)) for stage in range(stages)})
-    return list(_stages(extractor, images, features, at, step_size, epsilon, False, on_step))
+    if frames < 2:
+        raise BarlowError(f"frames is {frames}. Expected at least 2, the beginning and the end of the attack.")
+    at = sorted({round(steps * frame / (frames - 1)) for frame in range(frames)})
+    return list(_frames(extractor, images, features, at, step_size, epsilon, False, on_step))
 
 
-def _stages(
+def _frames(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
     features: int | Sequence[int] | np.ndarray | torch.Tensor,
@@ -111,7 +111,7 @@ def _stages(
     epsilon: float | None,
     progress: bool,
     on_step: Callable[[int, int], None] | None,
-) -> Iterator[AttackStage]:
+) -> Iterator[AttackFrame]:
     """The attack after each number of steps of `at`, increasing; it ends with the last of them."""
     original = _checked_images(images).to(extractor.device)
     chosen = _checked_features(features, len(original), extractor.n_features).to(original.device)
@@ -119,7 +119,7 @@ def _stages(
     attacked = original.clone()
     # cuDNN may otherwise pick algorithms that add in another order each time.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for step in tqdm(range(settings["steps"] + 1), desc="attack", unit="step", leave=False, disable=not progress):
+        for step in progress_bar(range(settings["steps"] + 1), desc="attack", unit="step", nested=True, shown=progress):
             if step:
                 direction = _unit(_gradient(extractor, attacked, chosen))
                 attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
@@ -129,7 +129,7 @@ def _stages(
                 with torch.no_grad():
                     activations = _activations(extractor, attacked, chosen)
                 _check_finite(activations, chosen)
-                yield AttackStage(step, attacked, activations, _norms(attacked - original)[:, 0, 0, 0])
+                yield AttackFrame(step, attacked, activations, _norms(attacked - original)[:, 0, 0, 0])
 
 
 def _check_finite(activations: torch.Tensor, features: torch.Tensor) -> None:

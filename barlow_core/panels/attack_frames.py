@@ -1,4 +1,4 @@
-"""A feature attack on one image, stage by stage as files: how the picture changes while the feature rises."""
+"""A feature attack on one image, frame by frame as files: how the picture changes while the feature rises."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Stages(NamedTuple):
+class Frames(NamedTuple):
     """The attack of a feature on one image.
 
     Attributes:
@@ -35,17 +35,17 @@ class Stages(NamedTuple):
     attack: AttackSettings
 
 
-def attack_stages(
+def make_frames(
     run: Run,
     extractor: Extractor,
     position: int,
     feature: int,
     *,
-    stages: int = 5,
+    frames: int = 5,
     steps: int | None = None,
     on_step: Callable[[int, int], None] | None = None,
-) -> Stages:
-    """Attack a feature of one image and keep the picture at `stages` steps that lie evenly, the first and the last included.
+) -> Frames:
+    """Attack a feature of one image and keep the picture at `frames` steps that lie evenly, the first and the last included.
 
     Args:
         extractor: the one that made the features of the run.
@@ -53,51 +53,51 @@ def attack_stages(
         on_step: called after every step, see `panels.feature_attack`.
 
     Raises:
-        BarlowError: another extractor, an image or feature that does not exist, fewer than 2 stages.
+        BarlowError: another extractor, an image or feature that does not exist, fewer than 2 frames.
         ImageError: the file of the image is missing or damaged.
     """
-    from barlow_core.panels.attack import attack_stages as attack_in_stages
+    from barlow_core.panels.attack import feature_attack_frames
     from barlow_core.panels.render import check_extractor
 
     check_extractor(run, extractor)
     check_place(run, position, feature)
-    found = found_stages(run, position, feature, stages=stages, steps=steps)
+    found = found_frames(run, position, feature, frames=frames, steps=steps)
     if found is not None:
         return found
-    record = _record(run, position, feature, stages, steps)
+    record = _record(run, position, feature, frames, steps)
     size = extractor.image_size
     steps_to_take = default_steps(size) if steps is None else steps
     image = seen(run, extractor, position)[None]
     side = pictures.looking_size(size)
     rows = []
-    for stage in attack_in_stages(extractor, image, feature, stages=stages, steps=steps_to_take, on_step=on_step):
-        file = f"{record.stem}-{stage.step}{pictures.suffix(size)}"
+    for frame in feature_attack_frames(extractor, image, feature, frames=frames, steps=steps_to_take, on_step=on_step):
+        file = f"{record.stem}-{frame.step}{pictures.suffix(size)}"
         with atomic_write(record.with_name(file)) as temporary:
-            pictures.write_picture(temporary, pictures.enlarge(pictures.to_pixels(stage.images), side)[0])
+            pictures.write_picture(temporary, pictures.enlarge(pictures.to_pixels(frame.images), side)[0])
         rows.append(
-            {"step": stage.step, "distance": float(stage.distances[0]), "activation": float(stage.activations[0]), "file": file}
+            {"step": frame.step, "distance": float(frame.distances[0]), "activation": float(frame.activations[0]), "file": file}
         )
-    write_json(record, {"attack": attack_settings(size, size, steps=steps_to_take), "stages": rows})
+    write_json(record, {"attack": attack_settings(size, size, steps=steps_to_take), "frames": rows})
     trim(record.parent)
-    made = found_stages(run, position, feature, stages=stages, steps=steps)
+    made = found_frames(run, position, feature, frames=frames, steps=steps)
     if made is None:
-        raise BarlowError(f"The stages of feature {feature} were deleted while they were made. Make them again.")
+        raise BarlowError(f"The frames of feature {feature} were deleted while they were made. Make them again.")
     return made
 
 
-def found_stages(run: Run, position: int, feature: int, *, stages: int = 5, steps: int | None = None) -> Stages | None:
-    """The stages that were made before, for the same `stages` and `steps`; no network is needed."""
-    record = _record(run, position, feature, stages, steps)
+def found_frames(run: Run, position: int, feature: int, *, frames: int = 5, steps: int | None = None) -> Frames | None:
+    """The frames that were made before, for the same `frames` and `steps`; no network is needed."""
+    record = _record(run, position, feature, frames, steps)
     try:
         stored = json.loads(record.read_text(encoding="utf-8"))
-        table = pd.DataFrame(stored["stages"])
+        table = pd.DataFrame(stored["frames"])
         table["path"] = pd.Series([record.with_name(file) for file in table.pop("file")], dtype=object)
         attack: AttackSettings = stored["attack"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Stages(table, attack) if all(path.is_file() for path in table["path"]) else None
+    return Frames(table, attack) if all(path.is_file() for path in table["path"]) else None
 
 
-def _record(run: Run, position: int, feature: int, stages: int, steps: int | None) -> Path:
+def _record(run: Run, position: int, feature: int, frames: int, steps: int | None) -> Path:
     key = digest(FORMAT, run.require("extract")["key"])
-    return cache_folder(run) / "stages" / f"{key[:12]}-{position}-{feature}-{stages}-{'default' if steps is None else steps}.json"
+    return cache_folder(run) / "frames" / f"{key[:12]}-{position}-{feature}-{frames}-{'default' if steps is None else steps}.json"

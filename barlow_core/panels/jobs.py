@@ -128,19 +128,19 @@ class PanelJobs:
 
         return self._wanted(("panel", run, group, feature, settings), f"pictures of feature {feature} in {group}", work)
 
-    def stages(self, run: Run, position: int, feature: int, *, stages: int = 5, steps: int | None = None) -> Job:
-        """Attack a feature of one image in stages; see `attack_frames.attack_stages`."""
+    def frames(self, run: Run, position: int, feature: int, *, frames: int = 5, steps: int | None = None) -> Job:
+        """Attack a feature of one image frame by frame; see `attack_frames.make_frames`."""
 
         def work(job: Job) -> None:
-            from barlow_core.panels.attack_frames import attack_stages
+            from barlow_core.panels.attack_frames import make_frames
 
             extractor = self._extractor(run, job)
             job.message = "attacking the feature"
-            attack_stages(run, extractor, position, feature, stages=stages, steps=steps, on_step=job.step)
+            make_frames(run, extractor, position, feature, frames=frames, steps=steps, on_step=job.step)
 
-        settings = {"stages": stages, "steps": steps}
+        settings = {"frames": frames, "steps": steps}
         return self._wanted(
-            ("stages", run, position, feature, settings), f"attack of feature {feature} on image {position}", work
+            ("frames", run, position, feature, settings), f"attack of feature {feature} on image {position}", work
         )
 
     def overlay(self, run: Run, position: int, feature: int) -> Job:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from barlow_core.benchmark.images import open_image
 from barlow_core.errors import BarlowError
@@ -22,6 +21,7 @@ from barlow_core.panels.files import Panel, PanelImage
 from barlow_core.panels.pictures import heatmaps, overlay
 from barlow_core.panels.plan import feature_requests, find_group, is_made, panel_folder, plan_panel
 from barlow_core.panels.settings import attack_settings, default_steps
+from barlow_core.progress import progress_bar
 from barlow_core.run import Run, digest
 from barlow_core.storage.files import write_json
 
@@ -77,7 +77,7 @@ def make_panels(
     if todo:
         with run.lock():
             _sweep(run)
-            for folder, plan in tqdm(todo.items(), desc="visualize", unit="panel", disable=not progress):
+            for folder, plan in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
                 _make(run, extractor, folder, plan, progress=progress, on_step=on_step)
     return [Panel.load(folder) for folder in folders]
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
+from barlow_core.progress import progress_bar
 from barlow_core.storage.files import atomic_write
 
 Logits = Callable[[Tensor], Tensor]
@@ -178,7 +178,7 @@ def train(
         generator = Generator().manual_seed(seed * 100_003 + epoch)
         order = learnt[torch.randperm(len(learnt), generator=generator)]
         total = 0.0
-        bar = tqdm(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", disable=not progress)
+        bar = progress_bar(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", shown=progress)
         for batch in bar:
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
             x = augment(images[chosen], generator, padding=padding).to(device, torch.float32) / 255
@@ -194,7 +194,7 @@ def train(
             optimizer.step()
             schedule.step()
             total += loss.item()
-            bar.set_postfix(loss=f"{total / (batch + 1):.3f}")
+            bar.set_postfix(loss=f"{total / (batch + 1):.3f}", refresh=False)
         if not math.isfinite(total):
             raise BarlowError(
                 f"The loss is {total} in epoch {epoch + 1}. Expected a finite number. "

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.batches import load_batches, spans
@@ -21,6 +20,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor, checkpoints, networks, small_resnet
 from barlow_core.extractors.extractor import Preprocessing
 from barlow_core.extractors.networks import Network
+from barlow_core.progress import progress_bar
 from barlow_core.run import digest
 from barlow_core.storage.files import atomic_write
 from barlow_core.storage.shards import ShardedArray
@@ -231,7 +231,7 @@ def _pixels(benchmark: Benchmark, network: Network, path: Path, made_from: str, 
     array = ShardedArray(path, key=made_from, shape=(len(benchmark), 3, size, size), dtype=np.uint8, overwrite=True)
     rows: list[np.ndarray] = []
 
-    with tqdm(total=len(benchmark), initial=array.n_done, desc="pixels", unit="image", disable=not progress) as bar:
+    with progress_bar(total=len(benchmark), initial=array.n_done, desc="pixels", unit="image", shown=progress) as bar:
         for (start, stop), images in load_batches(
             benchmark.paths, spans(array.pending(), 64), preprocess, digests=benchmark.digests
         ):

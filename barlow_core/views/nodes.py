@@ -17,10 +17,10 @@ from barlow_core.statistics import HeldOutLeaf, wilson_interval
 from barlow_core.statistics.blocks import as_blocks
 from barlow_core.statistics.held_out import LeafBlocks
 from barlow_core.views.sentences import rule_words
-from barlow_core.views.what_if import Evaluation
+from barlow_core.views.what_if import WhatIf
 
 
-def node_rates(run: Run, key: str, evaluation: Evaluation) -> pd.DataFrame:
+def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
     """The nodes of a tree, in the order of their numbers (depth-first, `below` before `above`).
 
     Args:

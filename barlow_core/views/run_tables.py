@@ -58,33 +58,6 @@ def depths(run: Run) -> list[int]:
     return list(range(1, ExplainRecord.of(run).settings.depth + 1))
 
 
-def groups(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:
-    """The groups of one grouping, highest base error rate first.
-
-    Returns:
-        Columns group, class_name, n_images, n_failures, ber, aler (of the tree of that depth), reason (missing where the
-        group could be explained), failure_modes (how many), and of the best of them increase and importance_value.
-    """
-    table, modes = run.groups(), failure_modes(run, grouping=grouping, depth=depth)
-    table = table[table["grouping"] == grouping].rename(columns={f"aler_depth_{depth}": "aler"})
-    found = modes.groupby("group").agg(
-        failure_modes=("rule", "size"),
-        increase=("increase", "max"),
-        importance_value=("importance_value", "max"),
-    )
-    table = table.join(found, on="group")
-    table["failure_modes"] = table["failure_modes"].fillna(0).astype("int64")
-    columns = ["group", "class_name", "n_images", "n_failures", "ber", "aler", "reason", *found.columns]
-    return table[columns].sort_values(["ber", "n_failures"], ascending=False, kind="stable", ignore_index=True)
-
-
-def failure_modes(run: Run, *, grouping: str, depth: int) -> pd.DataFrame:
-    """The rows of `Run.failure_modes` for one grouping and depth, highest importance value first."""
-    modes = run.failure_modes()
-    modes = modes[(modes["grouping"] == grouping) & (modes["depth"] == depth)]
-    return modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
-
-
 def failure_mode(run: Run, key: str, *, depth: int, leaf: int) -> pd.Series:
     """The row of `Run.failure_modes` for one leaf of the tree of one group.
 
@@ -218,21 +191,3 @@ def concentration(run: Run, *, depth: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def features_of_modes(run: Run, *, depth: int) -> pd.DataFrame:
-    """The features that decide failure modes (the split nearest to the leaf), the one in most failure modes first.
-
-    Returns:
-        feature, failure_modes (how many), groups (their keys, a list), n_failures (in these failure modes; a failure counts
-        once for each grouping that it is in), importance_value (the highest).
-    """
-    found = mode_table(run, depth=depth).groupby("feature", sort=True)
-    table = found.agg(
-        failure_modes=("rule", "size"),
-        groups=("group", lambda keys: list(dict.fromkeys(keys))),
-        n_failures=("n_failures", "sum"),
-        importance_value=("importance_value", "max"),
-    ).reset_index()
-    order = ["failure_modes", "n_failures", "importance_value"]
-    return table.sort_values(order, ascending=False, kind="stable", ignore_index=True)

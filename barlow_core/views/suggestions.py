@@ -18,7 +18,7 @@ from barlow_core.views.images import images_at, images_of, with_paths
 from barlow_core.views.judgements import Judgements, judgement_words
 from barlow_core.views.nodes import node_rates
 from barlow_core.views.sentences import SAME_RULE
-from barlow_core.views.what_if import Evaluation
+from barlow_core.views.what_if import WhatIf
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 KINDS = ("gain", "confusion", "confidence", "labels", "held-out", "luck", "gap", "judgement")
@@ -67,7 +67,7 @@ class Gap(NamedTuple):
 def suggest(
     run: Run,
     key: str,
-    evaluation: Evaluation,
+    evaluation: WhatIf,
     node: int,
     *,
     judgements: Judgements | None = None,
@@ -200,7 +200,7 @@ def _missed(condition: Condition, values: np.ndarray) -> np.ndarray:
     return np.maximum(over if condition.operator == "<" else -over, 0.0)
 
 
-def _gain(evaluation: Evaluation, row: pd.Series, key: str) -> Suggestion | None:
+def _gain(evaluation: WhatIf, row: pd.Series, key: str) -> Suggestion | None:
     analysis = evaluation.analysis
     if not row["n_failures"] or row["level"] == 0:
         return None
@@ -277,7 +277,7 @@ def _held_out(run: Run, row: pd.Series) -> Suggestion | None:
     return Suggestion("held-out", text, measured_on)
 
 
-def _luck(run: Run, key: str, evaluation: Evaluation) -> Suggestion | None:
+def _luck(run: Run, key: str, evaluation: WhatIf) -> Suggestion | None:
     if evaluation.refitted:
         return None
     groups = run.groups()

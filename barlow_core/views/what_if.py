@@ -24,7 +24,7 @@ from barlow_core.wording import count
 WHOLE_GROUP = 128 << 20
 
 
-class Evaluation(NamedTuple):
+class WhatIf(NamedTuple):
     """A group's tree under some settings.
 
     Attributes:
@@ -49,7 +49,7 @@ def re_evaluate(
     tau: float | None = None,
     min_leaf: int | None = None,
     k: int | None = None,
-) -> Evaluation:
+) -> WhatIf:
     """The tree of a group, and its failure modes, under other settings than the run's; what is None stays as in the run.
 
     Args:
@@ -73,11 +73,11 @@ def re_evaluate(
         words = "The tree of the run."
         if (chosen.delta, chosen.tau) != (own.delta, own.tau):
             words = "The tree of the run; delta and tau choose other leaves of it as failure modes."
-        return Evaluation(result.analysis(chosen), False, _cross_fitted(result.held_out, chosen.depth), words)
+        return WhatIf(result.analysis(chosen), False, _cross_fitted(result.held_out, chosen.depth), words)
     return _refitted(run, key, result, chosen, record.checks)
 
 
-def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks: Checks) -> Evaluation:
+def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks: Checks) -> WhatIf:
     group = searched_group(run, key)
     failure = run.benchmark.failure[group.indices]
     stored = run.features()
@@ -105,7 +105,7 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
             if again is not None and again.trees:
                 measured = [LeafMeasures.from_dict(leaf.to_dict(checks.confidence)) for leaf in again.trees[0].leaves]
                 leaves = {leaf.leaf: leaf for leaf in measured}
-        return Evaluation(metadata.named(analysis, n_features), True, leaves, f"{words}; the run keeps another.")
+        return WhatIf(metadata.named(analysis, n_features), True, leaves, f"{words}; the run keeps another.")
     at = {(candidate.column, candidate.category): n_features + i for i, candidate in enumerate(metadata.candidates)}
     selected = np.array([*selected, *(at[column, category] for column, category, _ in result.columns)], dtype=np.int64)
     information = np.array([*information, *(nats for *_, nats in result.columns)])
@@ -130,7 +130,7 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
     if checks.held_out == "cross-fit":
         words += "; the group is too large to repeat the search in folds while you wait, so it has no held-out numbers"
     analysis = FailureAnalysis(tree, selected, information, replace(chosen, k=len(selected)), None)
-    return Evaluation(metadata.named(analysis, n_features), True, None, f"{words}; the run keeps another.")
+    return WhatIf(metadata.named(analysis, n_features), True, None, f"{words}; the run keeps another.")
 
 
 def _cross_fitted(held_out: HeldOutMeasures | None, depth: int) -> dict[int, LeafMeasures] | None:

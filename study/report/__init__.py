@@ -9,9 +9,9 @@ write_report(analysis, "out/")
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from barlow_core.lazy import attach
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections import SECTIONS, all_sections, section
 
@@ -36,18 +36,12 @@ __all__ = [
     "write_report",
 ]
 
-# Looked up on first use: a page that shows a section does without what lays out documents.
-_LATER = {
-    "archive": "writing",
-    "items_csv": "writing",
-    "report_files": "writing",
-    "report_html": "html",
-    "report_pdf": "pdf",
-    "write_report": "writing",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+# A page that shows a section does without what lays out documents.
+__getattr__ = attach(
+    __name__,
+    {
+        "html": ["report_html"],
+        "pdf": ["report_pdf"],
+        "writing": ["archive", "items_csv", "report_files", "write_report"],
+    },
+)

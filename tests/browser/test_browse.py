@@ -61,7 +61,7 @@ def url(real_run: Run, second_run: Run, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def struck(real_run: Run) -> str:
     """The class whose failure mode holds the most failures."""
-    modes = views.failure_modes(real_run, grouping="label", depth=1)
+    modes = views.mode_table(real_run, grouping="label", depth=1)
     return str(modes["class_name"].iloc[modes["n_failures"].argmax()])
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor
-from barlow_core.panels import attack_settings, attack_stages, default_steps, feature_attack
+from barlow_core.panels import attack_settings, default_steps, feature_attack, feature_attack_frames
 
 SIDE = 8
 
@@ -212,31 +212,31 @@ def test_a_network_that_gives_nan_is_reported() -> None:
         feature_attack(broken, some_images(1), 0, steps=1)
 
 
-# --- in stages
+# --- in frames
 
 
 def test_stages_are_attacks_of_fewer_steps_of_the_same_length() -> None:
-    """The outside oracle: an attack is its own beginning, so each stage is the attack that ends there."""
+    """The outside oracle: an attack is its own beginning, so each frame is the attack that ends there."""
     extractor, images = small_extractor(), some_images(2)
-    stages = attack_stages(extractor, images, 3, stages=4, steps=9, step_size=0.05, epsilon=1.0)
-    assert [stage.step for stage in stages] == [0, 3, 6, 9]
-    assert torch.equal(stages[0].images, images)
-    assert stages[0].distances.tolist() == [0.0, 0.0]
-    for stage in stages:
-        attacked, activations = feature_attack(extractor, images, 3, steps=stage.step, step_size=0.05, epsilon=1.0)
-        assert torch.equal(stage.images, attacked)
-        assert torch.equal(stage.activations, activations)
-        torch.testing.assert_close(stage.distances, (attacked - images).flatten(1).norm(dim=1))
-    activations = torch.stack([stage.activations for stage in stages])
+    frames = feature_attack_frames(extractor, images, 3, frames=4, steps=9, step_size=0.05, epsilon=1.0)
+    assert [frame.step for frame in frames] == [0, 3, 6, 9]
+    assert torch.equal(frames[0].images, images)
+    assert frames[0].distances.tolist() == [0.0, 0.0]
+    for frame in frames:
+        attacked, activations = feature_attack(extractor, images, 3, steps=frame.step, step_size=0.05, epsilon=1.0)
+        assert torch.equal(frame.images, attacked)
+        assert torch.equal(frame.activations, activations)
+        torch.testing.assert_close(frame.distances, (attacked - images).flatten(1).norm(dim=1))
+    activations = torch.stack([frame.activations for frame in frames])
     assert (activations.diff(dim=0) > 0).all()
 
 
 def test_fewer_steps_than_stages_give_a_stage_a_step() -> None:
     images = torch.full((1, 3, SIDE, SIDE), 0.5)
-    assert [stage.step for stage in attack_stages(small_extractor(), images, 0, stages=5, steps=2)] == [0, 1, 2]
-    assert [stage.step for stage in attack_stages(small_extractor(), images, 0, stages=5, steps=0)] == [0]
-    with pytest.raises(BarlowError, match="stages is 1"):
-        attack_stages(small_extractor(), images, 0, stages=1)
+    assert [frame.step for frame in feature_attack_frames(small_extractor(), images, 0, frames=5, steps=2)] == [0, 1, 2]
+    assert [frame.step for frame in feature_attack_frames(small_extractor(), images, 0, frames=5, steps=0)] == [0]
+    with pytest.raises(BarlowError, match="frames is 1"):
+        feature_attack_frames(small_extractor(), images, 0, frames=1)
 
 
 def test_every_step_is_reported_and_may_end_the_attack() -> None:

@@ -1,4 +1,4 @@
-"""Pictures made while somebody looks: heatmaps of one image, attacks in stages, and the queue that makes them."""
+"""Pictures made while somebody looks: heatmaps of one image, attacks frame by frame, and the queue that makes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from barlow_core.extraction import extract
 from barlow_core.extractors import Extractor
 from barlow_core.panels import jobs as jobs_
 from barlow_core.panels import load_panel, make_panel, pictures
-from barlow_core.panels.attack_frames import attack_stages, found_stages
+from barlow_core.panels.attack_frames import found_frames, make_frames
 from barlow_core.panels.jobs import Job, PanelJobs
 from barlow_core.panels.overlays import found_overlay, overlay, overlays
 from barlow_core.panels.picture_cache import cache_folder, trim
@@ -93,7 +93,7 @@ def test_what_does_not_exist_is_named(run: Run, extractor: Extractor, position: 
     with pytest.raises(BarlowError, match=message):
         overlay(run, extractor, position, feature)
     with pytest.raises(BarlowError, match=message):
-        attack_stages(run, extractor, position, feature)
+        make_frames(run, extractor, position, feature)
 
 
 def test_a_missing_image_and_another_extractor_are_refused(run: Run, extractor: Extractor, tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def test_a_missing_image_and_another_extractor_are_refused(run: Run, extractor: 
         overlay(run, extractor, 0, 0)
 
 
-# --- stages
+# --- frames
 
 
 def test_stages_are_kept_as_pictures_with_their_numbers(run: Run, extractor: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found_stages(run, 5, 3, stages=3) is None
+    assert found_frames(run, 5, 3, frames=3) is None
     steps: list[int] = []
-    made = attack_stages(run, extractor, 5, 3, stages=3, on_step=lambda step, _: steps.append(step))
+    made = make_frames(run, extractor, 5, 3, frames=3, on_step=lambda step, _: steps.append(step))
     assert steps == list(range(1, made.attack["steps"] + 1))
     assert made.table["step"].tolist() == [0, round(made.attack["steps"] / 2), made.attack["steps"]]
     assert made.table["activation"].is_monotonic_increasing
@@ -122,10 +122,10 @@ def test_stages_are_kept_as_pictures_with_their_numbers(run: Run, extractor: Ext
     assert np.array_equal(before, np.asarray(Image.open(overlay(run, extractor, 5, 3).image)))
     assert not np.array_equal(before, np.asarray(Image.open(made.table["path"].iloc[-1])))
     monkeypatch.setattr(Extractor, "forward", lambda *_: pytest.fail("computed again"))
-    again = attack_stages(run, extractor, 5, 3, stages=3)
+    again = make_frames(run, extractor, 5, 3, frames=3)
     assert again.table.equals(made.table)
-    assert found_stages(run, 5, 3, stages=4) is None
-    assert found_stages(run, 5, 3, stages=3, steps=7) is None
+    assert found_frames(run, 5, 3, frames=4) is None
+    assert found_frames(run, 5, 3, frames=3, steps=7) is None
 
 
 # --- the folder
@@ -172,11 +172,11 @@ def test_a_panel_is_made_in_the_background(run: Run, queue: PanelJobs) -> None:
     assert job.seconds > 0
     assert queue.find(job.key) is job
     assert queue.all() == [job]
-    for other in (queue.overlay(run, 5, 3), queue.stages(run, 5, 3, stages=2, steps=2)):
+    for other in (queue.overlay(run, 5, 3), queue.frames(run, 5, 3, frames=2, steps=2)):
         assert other.wait(60)
         assert other.error is None
     assert found_overlay(run, 5, 3)
-    assert found_stages(run, 5, 3, stages=2, steps=2)
+    assert found_frames(run, 5, 3, frames=2, steps=2)
 
 
 def test_one_at_a_time_in_the_order_of_the_wishes(run: Run, extractor: Extractor) -> None:

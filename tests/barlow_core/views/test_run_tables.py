@@ -85,11 +85,3 @@ def test_concentration_counts_failures_inside_failure_modes(explained_run: Run) 
         assert row.failure_modes == len(own)
         assert row.groups_with_modes == own["group"].nunique()
         assert row.increase == own["increase"].median()
-
-
-def test_features_of_failure_modes(explained_run: Run) -> None:
-    table = views.features_of_modes(explained_run, depth=1)
-    modes = explained_run.failure_modes().query("depth == 1")
-    assert table["failure_modes"].sum() == len(modes)
-    for row in table.itertuples():
-        assert set(row.groups) == set(modes.loc[modes["feature"] == row.feature, "group"])

@@ -23,25 +23,7 @@ def test_summary_before_and_after_extraction(planted_run: Run) -> None:
     assert summary.error_rate == planted_run.benchmark.failure.mean()
 
 
-def test_groups_are_worst_first_with_the_best_of_their_failure_modes(explained_run: Run) -> None:
-    table = views.groups(explained_run, grouping="label", depth=1)
-    assert table["class_name"].iloc[0] == "truck", "the planted failures are trucks"
-    assert table["ber"].is_monotonic_decreasing
-    modes = explained_run.failure_modes()
-    trucks = modes[(modes["group"] == "label:truck") & (modes["depth"] == 1)]
-    assert table["failure_modes"].iloc[0] == len(trucks) == 1
-    assert table["increase"].iloc[0] == trucks["increase"].max()
-    assert table["aler"].iloc[0] == trucks["aler"].iloc[0]
-    without = table[table["failure_modes"] == 0]
-    assert without["increase"].isna().all()
-    assert set(views.groups(explained_run, grouping="prediction", depth=3)["group"].str.split(":").str[0]) == {"prediction"}
-
-
-def test_failure_modes_of_one_grouping_and_depth_best_first(explained_run: Run) -> None:
-    modes = views.failure_modes(explained_run, grouping="label", depth=2)
-    assert (modes["depth"] == 2).all()
-    assert (modes["grouping"] == "label").all()
-    assert modes["importance_value"].is_monotonic_decreasing
+def test_groupings_and_depths_are_those_of_the_search(explained_run: Run) -> None:
     assert views.groupings(explained_run) == ["label", "prediction"]
     assert views.depths(explained_run) == [1, 2, 3]
 
@@ -117,11 +99,11 @@ def test_every_grouping_has_words(grouping: str) -> None:
 def test_groups_of_a_run_with_pairs(make_explained: Callable[..., Run]) -> None:
     run = make_explained(groupings=("pair", "union"))
     assert views.groupings(run) == ["pair", "union"]
-    assert views.groups(run, grouping="pair", depth=1)["class_name"].str.contains("+", regex=False).all()
+    assert views.find_groups(views.group_table(run, depth=1), grouping="pair")["class_name"].str.contains("+", regex=False).all()
 
 
 def test_held_out_numbers_in_words(explained_run: Run) -> None:
-    mode = views.failure_modes(explained_run, grouping="label", depth=1).query("group == 'label:truck'").iloc[0]
+    mode = views.mode_table(explained_run, grouping="label", depth=1).query("group == 'label:truck'").iloc[0]
     words = views.held_out_words(explained_run, mode)
     assert words is not None
     assert words.failures == f"{int(mode['held_out_n_failures'])} of {int(mode['held_out_n_images'])}"
