@@ -31,7 +31,7 @@ class Settings:
         tau: a failure mode has EC > tau.
         estimator, n_neighbors: of the mutual information; "knn" is the paper's.
         weighted: weigh failures by n_success / n_failure in the tree.
-        min_leaf: fewest images in a leaf.
+        min_leaf: fewest images in a leaf; None for a number that suits each group (`failure_tree.smallest_leaf`).
         seed: of the estimator's noise and of the tree's choice between equal splits.
     """
 
@@ -42,13 +42,14 @@ class Settings:
     estimator: str = "binned"
     n_neighbors: int = 3
     weighted: bool = True
-    min_leaf: int = 1
+    min_leaf: int | None = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, low in (("k", 1), ("depth", 1), ("n_neighbors", 1), ("min_leaf", 1), ("seed", 0)):
-            if getattr(self, name) < low:
-                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {low}.")
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise BarlowError(f"{name} is {value}. Expected a whole number of at least {low}.")
         if self.depth > DEEPEST:
             raise BarlowError(
                 f"depth is {self.depth}. Expected at most {DEEPEST}: nobody reads a rule of more conditions, and the paper's have 1 to 3."
@@ -158,7 +159,7 @@ def explain(
     estimator: str = "binned",
     n_neighbors: int = 3,
     weighted: bool = True,
-    min_leaf: int = 1,
+    min_leaf: int | None = 1,
     seed: int = 0,
 ) -> FailureAnalysis:
     """Find the failure modes of one group of images (Algorithm 1).

@@ -253,6 +253,14 @@ class FailureTree:
         return "\n".join(lines)
 
 
+def smallest_leaf(n_images: int) -> int:
+    """Fewest images in a leaf that a group of `n_images` should have: 5, or 2 % of its images where that is more.
+
+    Smaller ones are luck as a rule, and no held-out images could show that they are not; docs/calibration.md has the numbers.
+    """
+    return max(5, -(-n_images // 50))
+
+
 def fit(
     features: np.ndarray,
     failure: np.ndarray,
@@ -260,7 +268,7 @@ def fit(
     *,
     depth: int = 3,
     weighted: bool = True,
-    min_leaf: int = 1,
+    min_leaf: int | None = 1,
     seed: int = 0,
 ) -> FailureTree:
     """Fit a tree of information gain (entropy) that separates failures from successes.
@@ -271,7 +279,7 @@ def fit(
         columns: for each column of `features`, the index of that feature in the extractor.
         depth: at most this many splits from the root to a leaf.
         weighted: weigh every failure by n_success / n_failure, as the method's authors do, so that both outcomes count alike.
-        min_leaf: fewest images in a leaf.
+        min_leaf: fewest images in a leaf; None for `smallest_leaf(n)`.
         seed: decides between features that split equally well.
 
     Thresholds are scikit-learn's, halfway between two values, rounded as far as no image of the node changes sides
@@ -287,7 +295,7 @@ def fit(
     model = DecisionTreeClassifier(
         criterion="entropy",
         max_depth=depth,
-        min_samples_leaf=min_leaf,
+        min_samples_leaf=smallest_leaf(n_images) if min_leaf is None else min_leaf,
         class_weight={False: 1.0, True: weight},
         random_state=seed,
     )

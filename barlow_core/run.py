@@ -405,7 +405,13 @@ class Run:
     def failure_modes(self) -> pd.DataFrame:
         """failure_modes.parquet: one row a leaf that passes delta and tau, best importance value first within a group."""
         self.require("explain")
-        return self._table("failure_modes.parquet", f"Run again: barlow explain {self.path}")
+        found = self._table("failure_modes.parquet", f"Run again: barlow explain {self.path}")
+        if "verdict" not in found:
+            raise BarlowError(
+                f"{self.path / 'failure_modes.parquet'} is of an earlier version, which gave no verdicts. "
+                f"Run again: barlow explain {self.path}"
+            )
+        return found
 
     def trees(self) -> dict[str, dict[str, Any]]:
         """trees.json: group key -> its selected features with their information, and its tree of every depth as nested nodes."""

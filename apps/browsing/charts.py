@@ -7,6 +7,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from barlow_core.analyses.verdicts import CONFIRMED
+
 FAIL, GOOD, LINE = "#d9534f", "#7a8aa0", "#8a8f98"
 PERCENT = ".0%"
 NAMED, HEIGHT = 15, 300  # failure modes that still have room for names; pixels
@@ -47,8 +49,9 @@ def modes(table: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
         y=alt.Y("increase", title="Increase (ER − BER)", axis=alt.Axis(format="+.0%", tickCount=5), scale=_room()),
     )
     circles = (
-        base.mark_circle(opacity=0.65, cursor="pointer", color=FAIL)
+        base.mark_circle(opacity=0.65, cursor="pointer")
         .encode(
+            color=alt.condition(f"datum.verdict == '{CONFIRMED}'", alt.value(FAIL), alt.value(LINE)),
             size=alt.Size("n_failures", legend=None, scale=alt.Scale(range=[30, 400])),
             tooltip=[
                 alt.Tooltip("group", title="Group"),
@@ -58,6 +61,7 @@ def modes(table: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
                 alt.Tooltip("error_coverage", title="EC", format=".1%"),
                 alt.Tooltip("held_out_increase", title="Held-out increase", format="+.1%"),
                 alt.Tooltip("n_failures", title="Failures", format=","),
+                alt.Tooltip("verdict", title="Verdict"),
             ],
         )
         .add_params(choice)

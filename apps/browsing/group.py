@@ -11,6 +11,7 @@ from shared.html import plain, stats
 
 from barlow_core import views
 from barlow_core.analyses import ExplainRecord
+from barlow_core.failure_tree import smallest_leaf
 from barlow_core.run import Run
 from barlow_core.wording import percent
 from browsing.data import of_group, of_run
@@ -124,7 +125,10 @@ def _settings(run: Run) -> dict[str, Any]:
     depth = place.depth or min(USUAL_DEPTH, own.depth)
     delta = own.delta if place.delta is None else place.delta
     tau = own.tau if place.tau is None else place.tau
-    leaf = place.leaf or own.min_leaf
+    table = of_run(run, views.group_table, depth=of_run(run, views.depths)[0])
+    n_images = int(table.loc[table["group"] == place.key, "n_images"].iloc[0])
+    own_leaf = own.min_leaf or smallest_leaf(n_images)
+    leaf = place.leaf or own_leaf
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="settings"):
         st.segmented_control(
             "Depth",
@@ -160,9 +164,9 @@ def _settings(run: Run) -> dict[str, Any]:
             step=1,
             width=190,
             help="Rules of larger leaves hold more often on new images. Changing this fits the tree again.",
-            **bound("leaf", int(leaf), change=lambda value: {"leaf": None if value == own.min_leaf else int(value)}),
+            **bound("leaf", int(leaf), change=lambda value: {"leaf": None if value == own_leaf else int(value)}),
         )
-        usual = (min(USUAL_DEPTH, own.depth), own.delta, own.tau, own.min_leaf)
+        usual = (min(USUAL_DEPTH, own.depth), own.delta, own.tau, own_leaf)
         if (depth, delta, tau, leaf) != usual:
             st.button("Reset to the run's settings", on_click=go, kwargs=dict.fromkeys(SETTINGS), type="tertiary")
-    return {"depth": depth, "delta": delta, "tau": tau, "min_leaf": leaf}
+    return {"depth": depth, "delta": delta, "tau": tau, "min_leaf": place.leaf}

@@ -35,10 +35,11 @@ def show_node(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series
 
 
 def _numbers(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series) -> str:
-    """A small table: a measure a row, with its interval; held-out beside it where there is any."""
+    """A small table: a measure a row; held out beside it where there is any, with an interval. What was searched has none: it would
+    know nothing of the search."""
     again = pd.notna(row["held_out_n_images"])
     measures = [
-        ("ER", _with(percent(row["error_rate"]), row, "error_rate"), _held_out(row, "error_rate", percent)),
+        ("ER", percent(row["error_rate"]), _held_out(row, "error_rate", percent)),
         ("Increase", points(row["increase"]), _held_out(row, "increase", points)),
         ("EC", percent(row["error_coverage"]), _held_out(row, "error_coverage", percent)),
         ("IV", f"{row['importance_value']:.3f}", ""),
@@ -55,10 +56,6 @@ def _numbers(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series)
     )
     found = f'<table class="bw-numbers"><thead>{head}</thead><tbody>{body}</tbody></table>'
     return found + _checks(run, key, evaluation, node)
-
-
-def _with(value: str, row: pd.Series, name: str) -> str:
-    return f"{value} ({percent_interval(row[f'{name}_low'], row[f'{name}_high'])})"
 
 
 def _held_out(row: pd.Series, name: str, say: object) -> str:
@@ -80,7 +77,7 @@ def _checks(run: Run, key: str, evaluation: WhatIf, node: Node) -> str:
         mode = views.failure_mode(run, key, depth=evaluation.analysis.settings.depth, leaf=node.number)
     except KeyError:
         return ""
-    said = []
+    said = [f"{term('Verdict')} {escape(str(mode['verdict']))}: {escape(str(mode['verdict_reason']))}"]
     luck = views.luck_words(mode)
     if luck is not None:
         said.append(f"{term('Luck')} {escape(luck)}")

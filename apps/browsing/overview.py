@@ -10,6 +10,7 @@ from shared import runs
 from shared.html import TERMS, figure, plain, rate_bar, stats
 
 from barlow_core import views
+from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.run import Run
 from barlow_core.wording import count, percent, points
 from browsing import charts
@@ -37,15 +38,15 @@ def show_overview(run: Run, opinions: Opinions) -> None:
     _controls(run)
     depth = depth_of(run)
     modes = of_run(run, views.mode_table, depth=depth, grouping=place.grouping)
-    modes = modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
     table = of_run(run, views.group_table, depth=depth)
     _numbers(run, depth)
+    _certain(run, modes, depth, opinions)
+    _guesses(modes)
     left, right = st.columns(2, gap="medium")
     with left:
         _classes(run)
     with right:
         _modes(modes)
-    _strongest(run, modes, depth, opinions)
     _groups(table)
     _pairs(run)
 
@@ -72,18 +73,22 @@ def _controls(run: Run) -> None:
 
 
 def _numbers(run: Run, depth: int) -> None:
+    """What is certain, and what is a guess."""
     found = of_run(run, views.concentration, depth=depth)
     row = found[found["grouping"] == here().grouping].iloc[0]
     values = [
-        ("Groups with failure modes", f"{row.groups_with_modes:,} of {row.n_groups:,}"),
-        ("Failure modes", f"{row.failure_modes:,}"),
-        ("Failures inside", f"{percent(row.share_inside)}" if pd.notna(row.share_inside) else "none"),
+        ("Confirmed", f"{row.confirmed:,}"),
+        ("Not confirmed", f"{row.not_confirmed:,}"),
+        ("Too few images to tell", f"{row.too_few:,}"),
     ]
-    if pd.notna(row.increase):
-        values.append(("Median increase", points(row.increase)))
-    if pd.notna(row.held_out_increase):
-        values.append(("Median held-out increase", points(row.held_out_increase)))
-    st.html(stats(values))
+    if pd.notna(row.confirmed_increase):
+        values.append(("Median increase of the confirmed, held out", points(row.confirmed_increase)))
+    values.append(("Groups with failure modes", f"{row.groups_with_modes:,} of {row.n_groups:,}"))
+    st.html(
+        '<h2 class="bw-h2">What is certain, what is a guess?</h2><p class="bw-lead">'
+        f"{count(int(row.failure_modes), 'failure mode')} {'was' if row.failure_modes == 1 else 'were'} found in the images that "
+        f"were searched. Images that had no part in finding them confirm {row.confirmed:,}.</p>{stats(values)}"
+    )
 
 
 def _classes(run: Run) -> None:
@@ -104,7 +109,7 @@ def _classes(run: Run) -> None:
 def _modes(modes: pd.DataFrame) -> None:
     st.html(
         '<h2 class="bw-h2">Where failure modes concentrate</h2><p class="bw-lead">Each circle is a failure mode, '
-        "its area the number of failures. Click one to open it.</p>"
+        "its area the number of failures, grey where it is not confirmed. Click one to open it.</p>"
     )
     if modes.empty:
         st.info(
@@ -130,6 +135,7 @@ def _modes(modes: pd.DataFrame) -> None:
         "increase",
         "held_out_increase",
         "n_failures",
+        "verdict",
     ]
     st.altair_chart(
         charts.modes(modes[columns]),
@@ -140,32 +146,80 @@ def _modes(modes: pd.DataFrame) -> None:
     )
 
 
-def _strongest(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> None:
+def _certain(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> None:
+    """The failure modes that are confirmed, as cards."""
+    confirmed = modes[modes["verdict"] == CONFIRMED]
     if modes.empty:
         return
-    order = f"The {CARDS} of highest importance value." if len(modes) > CARDS else "Highest importance value first."
-    held_out = (
-        " Held out: measured on images that played no part in finding the rule."
-        if modes["held_out_n_images"].notna().any()
-        else ""
+    if confirmed.empty:
+        st.info("No failure mode is confirmed on held-out images. What follows is a guess at best.")
+        return
+    order = f"The {CARDS} with the most evidence." if len(confirmed) > CARDS else "Most evidence first."
+    st.html(
+        f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">Confirmed. {order} '
+        "Held out: measured on images that played no part in finding the rule.</p>"
     )
-    st.html(f'<h2 class="bw-h2">Where the classifier fails</h2><p class="bw-lead">{order}{held_out}</p>')
-    for _, mode in modes.head(CARDS).iterrows():
+    for _, mode in confirmed.head(CARDS).iterrows():
         _card(run, mode, depth, opinions)
+    _listed(confirmed.iloc[CARDS:], "more that are confirmed", key="confirmed modes")
+
+
+def _guesses(modes: pd.DataFrame) -> None:
+    """The others, folded away, each with the reason."""
+    _listed(modes[modes["verdict"] != CONFIRMED], "that are a guess: not confirmed, or of too few images to tell", key="guesses")
+
+
+def _listed(modes: pd.DataFrame, what: str, *, key: str) -> None:
+    """Failure modes as a table behind a heading; a ticked row opens."""
+    if modes.empty:
+        return
+
+    def open_ticked() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows:
+            row = modes.iloc[rows[0]]
+            go(page="group", grouping=row["grouping"], name=row["class_name"], node=int(row["leaf"]))
+
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    with st.expander(f"{len(modes):,} {what}"):
+        st.dataframe(
+            in_percent(modes, ("held_out_increase", "error_rate", "error_coverage")),
+            column_order=["class_name", "rule", "verdict", "verdict_reason", "held_out_increase", "n_images", "error_rate"],
+            column_config={
+                "class_name": text("Class", pinned=True),
+                "rule": text("Rule"),
+                "verdict": text("Verdict", help=TERMS["Verdict"]),
+                "verdict_reason": text("Why", width="large"),
+                "held_out_increase": points_("Held out", help=TERMS["Held-out increase"]),
+                "n_images": number("Images", format="localized"),
+                "error_rate": percent_("ER, searched", help=TERMS["ER"]),
+            },
+            hide_index=True,
+            placeholder="–",
+            on_select=open_ticked,
+            selection_mode="single-row",
+            key=key,
+            alt=f"{len(modes):,} failure modes {what}",
+        )
 
 
 def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
     """One failure mode as a sentence, beside what its feature shows and which images fail."""
     node = runs.analysis(run, mode.group, depth).tree.node(mode.leaf)
     title = views.group_words(mode.grouping, mode.class_name).title
-    sentence = (
-        f"Where {views.rule_words(node.conditions)}, <strong>{percent(node.error_rate)}</strong> are wrong "
-        f"({node.n_failures:,} of {node.n_images:,}), {points(mode.increase)} over the group's {percent(mode.ber)}. "
-        f"They hold <strong>{percent(node.error_coverage)}</strong> of its failures."
-    )
     held_out = views.held_out_words(run, mode)
+    sentence = f"Where {views.rule_words(node.conditions)}, "
+    searched = (
+        f"{percent(node.error_rate)} of the images searched are wrong ({node.n_failures:,} of {node.n_images:,}); they hold "
+        f"{percent(node.error_coverage)} of the failures"
+    )
     if held_out is not None:
-        sentence += f' <span class="bw-quiet">Held out: {held_out.error_rate}.</span>'
+        sentence += (
+            f"<strong>{held_out.error_rate}</strong> are wrong held out, {held_out.increase} over the group. "
+            f'<span class="bw-quiet">{searched[0].upper()}{searched[1:]}.</span>'
+        )
+    else:
+        sentence += f"{searched}."
     has_feature = pd.notna(mode.feature)  # a rule may be about metadata alone
     chips = opinions.chips(mode.group, mode.feature, node.rule) if has_feature else ""
     strips = ""

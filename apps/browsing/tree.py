@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from shared.html import rate_bar, term
 
+from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.wording import percent
 from browsing.pressable import pressable
 
@@ -48,7 +49,8 @@ def _line(row: Any, chosen: int, ber: float, names: Mapping[int, str]) -> str:
         for feature, name in names.items()
         if row.split.startswith(f"feature[{feature}]")
     )
-    badge = f' <span class="bw-badge">failure mode {row.rank}</span>' if pd.notna(row.rank) else ""
+    verdict = f", {row.verdict}" if pd.notna(row.verdict) else ""
+    badge = f' <span class="bw-badge">failure mode {row.rank}{verdict}</span>' if pd.notna(row.rank) else ""
     again, again_ec = "", ""
     said = f"{row.rule}: ER {percent(row.error_rate)}, EC {percent(row.error_coverage)}, {row.n_failures:,} failures of {row.n_images:,}"
     if pd.notna(row.held_out_error_rate):
@@ -62,8 +64,9 @@ def _line(row: Any, chosen: int, ber: float, names: Mapping[int, str]) -> str:
         else ""
     )
     if pd.notna(row.rank):
-        said += f"; failure mode {row.rank}"
-    kind = " bw-mode" if pd.notna(row.rank) else ""
+        said += f"; failure mode {row.rank}{verdict}"
+    doubted = pd.notna(row.verdict) and row.verdict != CONFIRMED
+    kind = " bw-mode" if pd.notna(row.rank) and not doubted else ""
     return (
         f'<div role="treeitem" class="bw-node{kind}" data-press="{row.node}" aria-level="{row.level + 1}" tabindex="-1" '
         f'aria-selected="{"true" if row.node == chosen else "false"}" aria-label="{escape(said)}" style="--level:{row.level}">'

@@ -28,7 +28,11 @@ TERMS = {
     "Held-out EC": "Error coverage on images that played no part in finding the rule.",
     "Held-out failures": "Misclassified images, out of all held-out images to which the rule applies.",
     "Luck": "p: how often the same search does as well when the group's failures are shuffled over its images. "
-    "q: the same, corrected for the number of groups; among failure modes with q below 0.1, at most one in ten is expected to be due to chance.",
+    "q: the same, corrected for the number of groups: of groups with q below 0.1, a tenth at most is expected to have nothing to find. "
+    "Both speak of the tree as a whole; what a failure mode is by itself, its verdict says.",
+    "Verdict": "Confirmed: on images that had no part in finding the rule, these images fail more often than the group: the interval "
+    "of the increase lies above 0, a test of this rule, corrected for all rules, has q below 0.05, and the search found mostly the same images again. Of what is confirmed, a tenth at "
+    "most is expected to be luck. Too few images to tell: had all of them failed, it could still be luck.",
     "Stability": "How often the feature, or one correlated with it, was chosen again in random halves of the group.",
     "Failures inside": "Of all failures in these groups, the share that lies in a failure mode.",
     "Failures": "Misclassified images, out of all images here.",

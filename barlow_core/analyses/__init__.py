@@ -4,12 +4,14 @@ from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.every_group import explain_run
 from barlow_core.analyses.exploration import explore
 from barlow_core.analyses.information_cache import group_information
+from barlow_core.analyses.one_group import explain_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult, load_analysis, load_result, load_results, searched_group
 
 __all__ = [
     "Checks",
     "ExplainRecord",
     "GroupResult",
+    "explain_group",
     "explain_run",
     "explore",
     "group_information",

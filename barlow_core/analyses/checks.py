@@ -14,6 +14,8 @@ DUPLICATES = "duplicates"
 HELD_OUT = ("auto", "cross-fit", "split", "none")
 # What people call the part of a benchmark that rules may be searched in.
 SEARCH_NAMES = ("search", "discovery", "train", "training", "dev", "development")
+USUAL_PERMUTATIONS, FEWEST_PERMUTATIONS = 199, 39
+AFFORDABLE = 10**11  # numbers that all shuffles together may look at: about ten minutes of one core
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Checks:
             "auto" is "split" where the benchmark has a Split column of which one value is to be searched, else "cross-fit".
         search_split: the value of Split whose images are searched; None for the one with a usual name (`SEARCH_NAMES`).
         folds: of cross-fitting.
-        permutations: most shuffles of the permutation test; 0 for no test.
+        permutations: most shuffles of the permutation test; 0 for no test, None for as many as `affordable_permutations`.
         resamples: random halves on which the search is repeated to see how stable it is; 0 for none.
         correlation: |Pearson r| from which on two features count as the same in that.
         confidence: of every interval.
@@ -41,7 +43,7 @@ class Checks:
     held_out: str = "auto"
     search_split: str | None = None
     folds: int = 5
-    permutations: int = 0
+    permutations: int | None = 0
     resamples: int = 0
     correlation: float = 0.8
     confidence: float = 0.95
@@ -52,8 +54,9 @@ class Checks:
         if self.held_out not in HELD_OUT:
             raise BarlowError(f"held_out is {self.held_out!r}. Expected one of: {', '.join(HELD_OUT)}.")
         for name, low in (("folds", 2), ("permutations", 0), ("resamples", 0)):
-            if getattr(self, name) < low:
-                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {low}.")
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise BarlowError(f"{name} is {value}. Expected a whole number of at least {low}.")
         for name in ("correlation", "confidence"):
             if not 0 < getattr(self, name) < 1:
                 raise BarlowError(f"{name} is {getattr(self, name)}. Expected a number between 0 and 1.")
@@ -125,3 +128,17 @@ class Checks:
         if len(known) == 1:
             raise BarlowError(f"Every image has the Split {asked!r}, so none is left to measure on. Use held_out 'cross-fit'.")
         return asked
+
+
+def affordable_permutations(n_values: int) -> int:
+    """How many shuffles to test luck with, so that the test takes about ten minutes of one core at most.
+
+    Args:
+        n_values: images times features, summed over the groups: what one shuffle of every group looks at.
+
+    Returns:
+        199; fewer where they would look at more than 10^11 numbers in all; none rather than fewer than 39, with which p could not
+        even be 0.025.
+    """
+    n = min(USUAL_PERMUTATIONS, AFFORDABLE // max(n_values, 1))
+    return n if n >= FEWEST_PERMUTATIONS else 0

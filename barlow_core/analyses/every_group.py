@@ -14,19 +14,20 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from barlow_core.analyses import parquet
-from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.checks import Checks, affordable_permutations
 from barlow_core.analyses.information_cache import information_folder
 from barlow_core.analyses.metadata_features import encoded
 from barlow_core.analyses.one_group import analyse_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult
 from barlow_core.analyses.rows import gathered
+from barlow_core.analyses.verdicts import LEVEL
 from barlow_core.benchmark.columns import column_digest
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
@@ -35,6 +36,7 @@ from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
+TREES = 2  # how trees are made; another number has those of a run made again
 FILTERS = ("delta", "tau")  # settings that only choose among the leaves of finished trees
 
 
@@ -76,12 +78,15 @@ def explain_run(
     checks = (checks or Checks()).resolved(benchmark)
     groups = all_groups(benchmark, groupings)
     groups += [parse(benchmark, key) for key in dict.fromkeys(keys) if key not in {group.key for group in groups}]
+    if checks.permutations is None:
+        n_values = sum(len(group) for group in groups) * run.features().shape[1]
+        checks = replace(checks, permutations=affordable_permutations(n_values))
     memory = information_folder(run, chosen, checks)
     metadata = encoded(benchmark, metadata_features)
     metadata_features = tuple(dict.fromkeys(candidate.column for candidate in metadata.candidates))
     kept = [(column, column_digest(benchmark, column)) for column in (*checks.columns, *metadata_features)]
-    trees_key = digest(memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept, metadata_features)
-    key = digest(trees_key, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
+    trees_key = digest(TREES, memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept, metadata_features)
+    key = digest(trees_key, LEVEL, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
     if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
 

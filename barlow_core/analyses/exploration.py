@@ -60,7 +60,8 @@ def explore(
         engine, workers: as for `explain_run`.
 
     Returns:
-        One row a combination, over all groups that can be explained: k, min_leaf, depth, delta, tau; groups_with_modes, the
+        One row a combination, over all groups that can be explained: k, min_leaf (missing where each group has its own), depth,
+        delta, tau; groups_with_modes, the
         share of groups with a failure mode; failure_modes, how many there are; then means over the failure modes of n_images,
         increase (ER - BER), held_out_increase and error_coverage; and means over the groups of aler_increase (ALER - BER) and
         held_out_aler_increase (corrected for luck, see `statistics.aler_increase`). NaN where there is nothing to average.
@@ -76,7 +77,7 @@ def explore(
     depths = sorted(set(depth)) or list(range(1, own.depth + 1))
     fits = [
         replace(own, k=one_k, min_leaf=leaf, depth=max(depths))
-        for one_k, leaf in itertools.product(k or [own.k], min_leaf or [own.min_leaf])
+        for one_k, leaf in itertools.product(k or [own.k], list[int | None](min_leaf) or [own.min_leaf])
     ]
     thresholds = list(itertools.product(delta or [own.delta], tau or [own.tau]))
     for one_delta, one_tau in thresholds:
@@ -171,7 +172,7 @@ def _row(analysis: FailureAnalysis, delta: float, tau: float, held_out: HeldOut 
 def _summarize(rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    grouped = rows.groupby(["k", "min_leaf", "depth", "delta", "tau"])
+    grouped = rows.groupby(["k", "min_leaf", "depth", "delta", "tau"], dropna=False)
     shares = grouped[["groups_with_modes", "aler_increase", "held_out_aler_increase"]].mean()
     sums = grouped[["failure_modes", "n_images", "increase", "error_coverage", "held_out_increase", "measured"]].sum()
     n_modes, measured = (sums[name].where(sums[name] > 0) for name in ("failure_modes", "measured"))

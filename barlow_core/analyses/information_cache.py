@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 
@@ -21,17 +22,17 @@ class InformationCache:
     """The mutual information of every feature with failure, over all images of a group or some of them.
 
     Args:
-        path: an .npz file that is read now and written by `save`; one (D,) float64 array for each set of images.
+        path: an .npz file that is read now and written by `save`; one (D,) float64 array for each set of images. None for no file.
         features: (n, D), failure: (n,) bool: the group's.
         settings: estimator, n_neighbors and seed count; whoever chooses `path` sees to it that they are always the same there.
     """
 
-    def __init__(self, path: Path, features: np.ndarray, failure: np.ndarray, settings: Settings):
+    def __init__(self, path: Path | None, features: np.ndarray, failure: np.ndarray, settings: Settings):
         self._path, self._features, self._failure, self._settings = path, features, failure, settings
         self._known: dict[str, np.ndarray] = {}
         self._changed = False
         try:
-            with np.load(path) as stored:
+            with np.load(path or os.devnull) as stored:
                 self._known = dict(stored)
         except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             pass  # None there, or a damaged one: it is only a shortcut.
@@ -52,7 +53,7 @@ class InformationCache:
 
     def save(self) -> None:
         """Write down what is new."""
-        if self._changed:
+        if self._changed and self._path is not None:
             with atomic_write(self._path) as temporary:
                 np.savez(temporary, **self._known)  # type: ignore[arg-type]
             self._changed = False

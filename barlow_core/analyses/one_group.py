@@ -43,9 +43,50 @@ def analyse_group(
         The group's stored name, and everything about it.
     """
     features = rows.read()
+    inside = np.ones(len(failure), dtype=bool) if searched is None else searched
+    cache = InformationCache(memory, features[inside], failure[inside], settings)
+    result = explain_group(
+        group.key,
+        features,
+        failure,
+        searched=searched,
+        blocks=blocks,
+        metadata=metadata,
+        settings=settings,
+        checks=checks,
+        cache=cache,
+    )
+    cache.save()
+    return group.stored_name, result
+
+
+def explain_group(
+    key: str,
+    features: np.ndarray,
+    failure: np.ndarray,
+    *,
+    searched: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
+    metadata: MetadataFeatures | None = None,
+    settings: Settings,
+    checks: Checks,
+    cache: InformationCache | None = None,
+) -> GroupResult:
+    """Search and check one group in memory.
+
+    Args:
+        key: what to call it, "GROUPING:NAME".
+        features: (n, D), failure: (n,) bool, of the group's images.
+        searched, blocks, metadata, settings, checks: as for `analyse_group`; `checks.held_out` is not "auto".
+        cache: what is known of the searched images' mutual information; None where nothing is.
+
+    Raises:
+        BarlowError: as `explain_depths`.
+    """
+    metadata = metadata or MetadataFeatures((), np.zeros((len(features), 0), dtype=np.float32))
     parts = Parts.of(features, searched, blocks, checks, seed=settings.seed)
     n_features, outcome = features.shape[1], failure[parts.searched]
-    cache = InformationCache(memory, features[parts.searched], outcome, settings)
+    cache = cache or InformationCache(None, features[parts.searched], outcome, settings)
     remember = metadata.of(parts.searched).information(cache, outcome, settings)
     features = metadata.beside(features)
     within = features[parts.searched]
@@ -56,7 +97,6 @@ def analyse_group(
 
     measured = parts.hold_out(features, failure, analyses, checks, seed=settings.seed, information=remember)
     held_out = metadata.named_held_out(measured, n_features)
-    cache.save()
     first = analyses[0]
     tests = stable = None
     if checks.permutations:
@@ -75,10 +115,11 @@ def analyse_group(
             seed=settings.seed,
             blocks=parts.searched_blocks,
         )
-    return group.stored_name, GroupResult(
-        group=group.key,
-        grouping=group.grouping,
-        class_name=group.name,
+    grouping, _, name = key.partition(":")
+    return GroupResult(
+        group=key,
+        grouping=grouping,
+        class_name=name,
         reason=first.reason,
         features=tuple((int(f), float(i)) for f, i in zip(first.features, first.information, strict=True) if f < n_features),
         columns=metadata.selected(first, n_features),

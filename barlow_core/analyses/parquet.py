@@ -16,6 +16,7 @@ import pandas as pd
 
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.record import GroupResult, LeafMeasures, TreeMeasures
+from barlow_core.analyses.verdicts import VERDICT_COLUMNS, with_verdicts
 from barlow_core.failure_modes import Settings, failure_modes
 from barlow_core.statistics import benjamini_hochberg, increase_interval, wilson_interval
 
@@ -32,6 +33,7 @@ HELD_OUT_LEAF = {
     "held_out_agreement": "agreement",
     "held_out_n_blocks": "n_blocks",
     "held_out_n_seen": "n_seen",
+    "held_out_p": "p",
 }
 HELD_OUT_TREE = {
     "held_out_aler_increase": "aler_increase",
@@ -68,6 +70,7 @@ FAILURE_MODE_COLUMNS = {
     "p": "float64",
     "q": "float64",
     "stability": "float64",
+    **VERDICT_COLUMNS,
 }
 
 
@@ -128,6 +131,8 @@ def failure_modes_table(results: Sequence[GroupResult], settings: Settings, chec
                         "aler": tree.aler,
                         "_failures": tree.root.n_failures,
                         "_images": tree.root.n_images,
+                        "_held_out_failures": held_out and held_out.n_failures,
+                        "_held_out_images": held_out and held_out.n_images,
                         **held_out_columns(again, HELD_OUT_LEAF),
                         "held_out_ber": held_out and held_out.ber,
                         "p": test and test.p,
@@ -135,11 +140,22 @@ def failure_modes_table(results: Sequence[GroupResult], settings: Settings, chec
                         "stability": stable[leaf.number].feature_share if leaf.number in stable else None,
                     }
                 )
-    hidden = ["_failures", "_images"]
-    table = _with_intervals(pd.DataFrame(rows, columns=[*FAILURE_MODE_COLUMNS, *hidden]), checks.confidence)
+    hidden = ["_failures", "_images", "_held_out_failures", "_held_out_images"]
+    found = pd.DataFrame(rows, columns=[*FAILURE_MODE_COLUMNS, *hidden]).astype(dict.fromkeys(HELD_OUT_LEAF, "float64"))
+    unmeasured = {one.group: one.held_out.reason for one in results if one.held_out and one.held_out.reason}
+    table = with_verdicts(_with_intervals(found, checks.confidence), leaves_tested(results), unmeasured)
     # A rule about metadata alone has no feature; where every rule has one, the column is of plain integers.
     types = FAILURE_MODE_COLUMNS | ({"feature": "Int64"} if table["feature"].isna().any() else {})
     return table[list(FAILURE_MODE_COLUMNS)].astype(types)
+
+
+def leaves_tested(results: Sequence[GroupResult]) -> dict[int, int]:
+    """Depth -> leaves of all trees of that depth that were measured on held-out images; a root that was not split is none."""
+    found: dict[int, int] = {}
+    for result in results:
+        for tree in result.held_out.trees if result.held_out else ():
+            found[tree.depth] = found.get(tree.depth, 0) + (len(tree.leaves) if len(tree.leaves) > 1 else 0)
+    return found
 
 
 def _with_intervals(table: pd.DataFrame, confidence: float) -> pd.DataFrame:

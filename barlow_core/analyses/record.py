@@ -89,6 +89,7 @@ class LeafMeasures:
         stand_ins: the rules that were measured in its place by cross-fitting.
         n_blocks: from how many blocks of images that belong together the n_images come; None where none were kept together.
         n_seen: how many of them have a near-duplicate among the images that were searched; None where it was not looked for.
+        p: of the test that the leaf fails no more often than the rest of its group (`statistics.held_out_p`).
     """
 
     leaf: int
@@ -107,6 +108,7 @@ class LeafMeasures:
     stand_ins: tuple[str, ...]
     n_blocks: int | None = None
     n_seen: int | None = None
+    p: float | None = None
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LeafMeasures:

@@ -142,7 +142,9 @@ explain_options = options(
         show_default=True,
         help="Estimator of mutual information: bins (fast, nothing random), or nearest neighbours, as in the paper.",
     ),
-    click.option("--min-leaf", type=int, default=1, show_default=True, help="Fewest images in a leaf."),
+    click.option(
+        "--min-leaf", type=int, help="Fewest images in a leaf; the default is 5, or 2 % of the group where that is more."
+    ),
     click.option(
         "--weighted/--unweighted", default=True, show_default=True, help="Weigh failures by n_success/n_failure in the tree."
     ),
@@ -159,9 +161,8 @@ explain_options = options(
     click.option(
         "--permutations",
         type=click.IntRange(0),
-        default=0,
-        show_default=True,
-        help="Test every group against luck by repeating the search on so many shuffles of its failures (999 is usual).",
+        help="Test every group against luck by repeating the search on so many shuffles of its failures; 0 for no test. The default "
+        "is 199, or fewer where they would take more than about ten minutes of one core.",
     ),
     click.option(
         "--stability",

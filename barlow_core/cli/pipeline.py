@@ -337,11 +337,16 @@ def _taker(arguments: dict[str, Any]) -> Callable[[click.Command], dict[str, Any
 
 
 def echo_found(run: Run) -> None:
+    from barlow_core.analyses.verdicts import verdict_counts
     from barlow_core.views.sentences import duplicates_words
 
     modes, groups = run.failure_modes(), run.groups()
     deepest = modes["depth"].max() if len(modes) else 0
-    n = int((modes["depth"] == deepest).sum())
-    click.echo(f"{n} failure modes (trees of depth {deepest}) in {len(groups)} groups. See them with: barlow show {run.path}")
-    if said := duplicates_words(groups, modes[modes["depth"] == deepest]):
+    shown = modes[modes["depth"] == deepest]
+    counts = verdict_counts(shown)
+    click.echo(
+        f"{len(shown)} failure modes (trees of depth {deepest}) in {len(groups)} groups: "
+        f"{', '.join(f'{n} {verdict}' for verdict, n in counts.items())}. See them with: barlow show {run.path}"
+    )
+    if said := duplicates_words(groups, shown):
         click.echo(said)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from barlow_core.analyses import ExplainRecord, load_analysis
+from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
@@ -50,6 +51,8 @@ HEADERS = {
     "held_out_increase": "held-out ER - BER",
     "held_out_n_seen": "near-duplicates",
     "n_duplicates": "near-duplicates",
+    "held_out_q": "held-out q",
+    "verdict_reason": "why",
 }
 ENDS = ("low", "high")
 PIPE_WIDTH = 200  # columns where there is no terminal to ask
@@ -87,8 +90,11 @@ SHOWN = {
         "held_out_n_seen",
         "error_coverage",
         "importance_value",
+        "held_out_q",
         "q",
         "stability",
+        "verdict",
+        "verdict_reason",
     ),
     "comparison": (
         "verdict",
@@ -118,12 +124,18 @@ SHOWN = {
 }
 
 
-def failure_modes(run: Run, *, depth: int | None = None) -> pd.DataFrame:
-    """The failure modes of the trees of one depth (None: the deepest), largest importance value first; by the names that people gave to
-    features as well, where the run has them."""
+def failure_modes(run: Run, *, depth: int | None = None, everything: bool = False, rank: str = "evidence") -> pd.DataFrame:
+    """The failure modes of the trees of one depth (None: the deepest), by the names that people gave to features as well, where the
+    run has them.
+
+    Args:
+        everything: also those that are not confirmed; ranked by importance value, as the paper does, all are there anyway.
+        rank: of `verdicts.RANKS`.
+    """
     modes = run.failure_modes()
-    chosen = _depth(run, depth)
-    found = modes[modes["depth"] == chosen].sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    found = ranked(modes[modes["depth"] == _depth(run, depth)], rank)
+    if not everything and rank == "evidence":
+        found = found[found["verdict"] == CONFIRMED].reset_index(drop=True)
     if names := read_names(run.path):
         found.insert(int(found.columns.get_loc("rule")) + 1, "in_words", rules_in_words(found, names))  # type: ignore[arg-type]
     return found
@@ -154,12 +166,21 @@ def status(run: Run, *, depth: int | None = None) -> pd.DataFrame:
     return run.status()
 
 
+NOTHING_PASSES = "Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1"
+
+
 def print_table(
-    table: pd.DataFrame, columns: Sequence[str] = (), *, sort: str | None = None, limit: int = 20, as_json: bool = False
+    table: pd.DataFrame,
+    columns: Sequence[str] = (),
+    *,
+    sort: str | None = None,
+    limit: int = 20,
+    as_json: bool = False,
+    empty: str = NOTHING_PASSES,
 ) -> None:
     """Print `columns` of `table` for a person, or all of it as JSON records; shares with four decimals, counts with separators.
 
-    The interval of a difference goes into the cell of the difference.
+    The interval of a difference goes into the cell of the difference. `empty` is printed where there is no row.
 
     Raises:
         BarlowError: `sort` names no column.
@@ -173,9 +194,7 @@ def print_table(
         return
     console = _console()
     if table.empty:
-        console.print(
-            "Nothing to show: no leaf passes delta and tau. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1"
-        )
+        console.print(empty)
         return
     out = Table(box=None, header_style="bold")
     for column in columns or table.columns:
@@ -189,6 +208,26 @@ def print_table(
     console.print(out)
     if len(table) > limit:
         console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
+
+
+def print_modes(run: Run, *, depth: int | None, everything: bool, rank: str, sort: str | None, limit: int, as_json: bool) -> None:
+    """Print `failure_modes`, below a line that says how many are certain and how many are not."""
+    table = failure_modes(run, depth=depth, everything=everything, rank=rank)
+    columns = for_people("modes", table)
+    nothing = NOTHING_PASSES
+    if not as_json:
+        modes = run.failure_modes()
+        counts = verdict_counts(modes[modes["depth"] == _depth(run, depth)])
+        words = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items())
+        hidden = sum(counts.values()) - len(table)
+        if not everything and rank == "evidence":  # all of them are confirmed
+            columns = [column for column in columns if column not in ("verdict", "verdict_reason")]
+        if hidden:
+            nothing = "No failure mode is confirmed on held-out images."
+            words += f" (--all shows the other {hidden:,})"
+        if sum(counts.values()):
+            _console().print(f"Failure modes of depth {_depth(run, depth)}: {words}", style="dim")
+    print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=nothing)
 
 
 def _console() -> Console:
@@ -221,7 +260,7 @@ def _cell(row: dict[Any, Any], column: str) -> str:
         return f"{value:+.4f}{interval}"
     if column in SHARES or column.startswith("aler") or column == "held_out_aler_increase":
         return f"{value:.4f}"
-    if column == "q" or column.startswith(("p_", "q_")):
+    if column in ("q", "held_out_q") or column.startswith(("p_", "q_")):
         return f"{value:.3g}"
     if isinstance(value, float):
         return f"{value:g}" if column in ("delta", "tau") else f"{value:,.0f}"

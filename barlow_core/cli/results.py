@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from barlow_core.analyses.verdicts import RANKS
 from barlow_core.cli.options import engine_options
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
 from barlow_core.errors import BarlowError
@@ -46,9 +47,26 @@ def explore_command(run_path: Path, quiet: bool, as_json: bool, **values: Any) -
 @click.option("--depth", type=int, help="Of the trees; the default is the deepest.")
 @click.option("--sort", help="Column to sort by, largest first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@click.option("--all", "everything", is_flag=True, help="Failure modes that are not confirmed as well, each with the reason.")
+@click.option(
+    "--rank",
+    type=click.Choice(RANKS),
+    default="evidence",
+    show_default=True,
+    help="Failure modes by what held-out images say, or all of them by importance value, as in the paper.",
+)
 @json_option
-def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: int, as_json: bool) -> None:
-    """Print tables: WHAT is modes (default), groups, status, or one group such as label:truck for its tree."""
+def show(
+    run_path: Path,
+    what: str,
+    depth: int | None,
+    sort: str | None,
+    limit: int,
+    everything: bool,
+    rank: str,
+    as_json: bool,
+) -> None:
+    """Print tables: WHAT is modes (default: those confirmed), groups, status, or one group such as label:truck for its tree."""
     from barlow_core.cli import printing
     from barlow_core.views.sentences import duplicates_words
 
@@ -56,7 +74,10 @@ def show(run_path: Path, what: str, depth: int | None, sort: str | None, limit: 
     if ":" in what:
         printing.print_group(run, what, depth=depth, as_json=as_json)
         return
-    makers = {"modes": printing.failure_modes, "groups": printing.groups, "status": printing.status}
+    if what == "modes":
+        printing.print_modes(run, depth=depth, everything=everything, rank=rank, sort=sort, limit=limit, as_json=as_json)
+        return
+    makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)

@@ -43,7 +43,7 @@ class Comparison:
             difference (of the error rates), _low, _high, interval; certain: whether the interval leaves out 0.
             verdict: for two models, "new" (passes only in the second), "gone" (only in the first), and where it passes in both,
             "worse", "better" (certain) or "unchanged". For the same failures, "matched" (a failure mode of the other run overlaps
-            it by `views.SAME_RULE` or more), or else "new" or "gone". "only in first", "only in second": the other run does not have
+            it by `statistics.SAME_RULE` or more), or else "new" or "gone". "only in first", "only in second": the other run does not have
             the class. Missing: the rule cannot be measured in the other run.
             same_images_error_rate_ first and second, same_images_difference, _low, _high: on exactly the images that the rule
             holds in the run that found it, always paired. For a label group these are the numbers above; for a prediction group

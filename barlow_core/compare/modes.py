@@ -14,7 +14,7 @@ from barlow_core.compare.differences import CELLS, GROUP, Counts, as_float, with
 from barlow_core.compare.sides import Pair, Side
 from barlow_core.failure_modes import is_failure_mode
 from barlow_core.failure_tree import Node
-from barlow_core.views import SAME_RULE
+from barlow_core.statistics import SAME_RULE
 
 MODE_COLUMNS = {
     "verdict": "string",

@@ -98,8 +98,8 @@ def run_example(
     """Run everything on an example, from import to panels; what an earlier call finished is not done again.
 
     Panels are made of the features in the surest failure modes of depth 1, with a quick attack; the app makes the others on
-    demand. Surest are those whose increase over BER, measured on held-out images, has the highest lower bound: by IV, a leaf of
-    one image that is wrong would come first.
+    demand. Surest are those with the most evidence on held-out images (`verdicts.ranked`): by IV, a leaf of one image that is
+    wrong would come first.
 
     Args:
         path: the run folder; the example's files go beside it, into a folder `examples`.
@@ -108,7 +108,8 @@ def run_example(
         steps: of the feature attack; None for `QUICK_STEPS`.
     """
     from barlow_core import extractors
-    from barlow_core.analyses import explain_run
+    from barlow_core.analyses import Checks, explain_run
+    from barlow_core.analyses.verdicts import ranked
     from barlow_core.extraction import extract
     from barlow_core.panels import visualize
 
@@ -119,8 +120,8 @@ def run_example(
     run = Run.create(path, benchmark, arguments={"example": name})
     network = extractors.load(example.extractor, device=device, **(options or {}))
     extract(run, network, progress=progress)
-    modes = explain_run(run, progress=progress)
-    surest = modes[modes["depth"] == 1].sort_values("held_out_increase_low", ascending=False, kind="stable")  # unmeasured last
+    modes = explain_run(run, checks=Checks(permutations=None), min_leaf=None, progress=progress)  # as the command does
+    surest = ranked(modes[modes["depth"] == 1])
     keys = list(dict.fromkeys(surest["group"]))[: QUICK_GROUPS[name]]
     if keys:
         visualize(run, network, keys=keys, depth=1, steps=QUICK_STEPS[name] if steps is None else steps, progress=progress)

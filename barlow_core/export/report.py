@@ -128,7 +128,11 @@ def measured_words(run: Run) -> list[str]:
             )
         else:
             words.append("Nothing was measured on held-out images.")
-    words.append(f"Intervals are at {checks.confidence * 100:g} %.")
+    if checks.held_out != "none":
+        words.append(
+            f"Held-out numbers have intervals of {checks.confidence * 100:g} %. Numbers on the images that were searched have none: it "
+            "would know nothing of the search."
+        )
     return words
 
 
@@ -200,7 +204,7 @@ def _in_sample(row: pd.Series, evaluation: WhatIf) -> list[tuple[str, str]]:
     return [
         ("Images", f"{row['n_images']:,}"),
         ("Failures", f"{row['n_failures']:,}"),
-        ("Error rate (ER)", f"{percent(row['error_rate'])} ({percent_interval(row['error_rate_low'], row['error_rate_high'])})"),
+        ("Error rate (ER)", percent(row["error_rate"])),
         ("Base error rate of the group (BER)", percent(evaluation.analysis.ber)),
         ("ER \N{MINUS SIGN} BER", points(row["increase"])),
         ("Error coverage (EC)", percent(row["error_coverage"])),
@@ -237,7 +241,7 @@ def _checked(run: Run, chosen: Chosen, evaluation: WhatIf) -> list[tuple[str, st
         mode = failure_mode(run, chosen.group, depth=chosen.depth, leaf=chosen.leaf)
     except KeyError:
         return []
-    found = []
+    found = [("Verdict", f"{mode['verdict']}: {mode['verdict_reason']}")]
     luck = luck_words(mode)
     if luck is not None:
         found.append(("Permutation test of the tree", luck))

@@ -1,6 +1,7 @@
 """Statistics of failure modes: intervals, held-out counts, a test against luck, stability."""
 
 from barlow_core.statistics.duplicates import Duplicates, near_duplicates
+from barlow_core.statistics.evidence import SAME_RULE, held_out_p, held_out_q
 from barlow_core.statistics.held_out import HeldOut, HeldOutLeaf, HeldOutTree, by_split, cross_fit, measure
 from barlow_core.statistics.intervals import (
     Interval,
@@ -15,6 +16,7 @@ from barlow_core.statistics.permutation import PermutationTest, benjamini_hochbe
 from barlow_core.statistics.stability import FeatureStability, LeafStability, Stability, TreeStability, stability
 
 __all__ = [
+    "SAME_RULE",
     "Duplicates",
     "FeatureStability",
     "HeldOut",
@@ -31,6 +33,8 @@ __all__ = [
     "by_split",
     "cross_fit",
     "difference_interval",
+    "held_out_p",
+    "held_out_q",
     "increase_interval",
     "measure",
     "near_duplicates",

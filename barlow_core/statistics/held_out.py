@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from barlow_core.failure_modes import FailureAnalysis, Settings, explain_depths
 from barlow_core.failure_tree import FailureTree, Node
 from barlow_core.information import check_inputs
 from barlow_core.statistics.blocks import BlockCounts, aler_increase_by_blocks, as_blocks, n_folds, split_folds
+from barlow_core.statistics.evidence import held_out_p
 from barlow_core.statistics.intervals import (
     Interval,
     aler_increase,
@@ -104,6 +106,15 @@ class HeldOutLeaf:
             return increase_of_parts(leaf, rest, self.n_images / self.all_images, confidence=confidence)
         return increase_interval(self.n_failures, self.n_images, self.all_failures, self.all_images, confidence=confidence)
 
+    def p(self, confidence: float = 0.95) -> float:
+        """`evidence.held_out_p` of the leaf; where images belong together, of as many independent ones as they are worth (rounded
+        against the leaf) at this confidence."""
+        if self.blocks is None:
+            return float(held_out_p(self.n_images, self.n_failures, self.all_images, self.all_failures))
+        (f, n), (rest_f, rest_n) = self.blocks.leaf.effective(confidence), self.blocks.rest.effective(confidence)
+        leaf_failures, rest_failures, leaf, rest = floor(f), ceil(rest_f), ceil(n), ceil(rest_n)
+        return float(held_out_p(leaf, leaf_failures, leaf + rest, leaf_failures + rest_failures))
+
     def to_dict(self, confidence: float = 0.95) -> dict[str, Any]:
         """Counts, measures and their intervals as plain values, for JSON or a row of a table."""
         return {
@@ -120,6 +131,7 @@ class HeldOutLeaf:
             "stand_ins": [node.rule for node in self.stand_ins],
             "n_blocks": None if self.blocks is None else self.blocks.leaf.n_blocks,
             "n_seen": self.n_seen,
+            "p": self.p(confidence),
         }
 
 

@@ -43,7 +43,6 @@ from barlow_core.views.run_tables import (
     summary,
 )
 from barlow_core.views.sentences import (
-    SAME_RULE,
     GroupWords,
     HeldOutWords,
     column_words,
@@ -62,7 +61,6 @@ from barlow_core.views.what_if import WhatIf, re_evaluate
 
 __all__ = [
     "OUTCOMES",
-    "SAME_RULE",
     "Distribution",
     "GroupWords",
     "HeldOutWords",

@@ -30,7 +30,7 @@ def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
         node, parent (NA for the root), level (0 for the root), side ("below", "above", "" for the root), split (the condition
         that leads here from the parent, "" for the root), rule (in words), is_leaf, n_images, n_failures, error_rate with
         _low and _high (Wilson), error_coverage, importance_value, increase (ER - BER), rank (of the failure mode, NA for other
-        nodes); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
+        nodes), verdict (of a failure mode of the run, missing elsewhere); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
         held_out_increase with _low and _high, held_out_agreement, held_out_n_blocks, held_out_n_seen. These are NaN where nothing was measured: with a split every node is counted on the
         other splits; with cross-fitting only leaves have stand-ins (`statistics.cross_fit`).
     """
@@ -40,6 +40,7 @@ def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
     held_out = evaluation.held_out or {}
     if checks.held_out == "split":
         held_out = _counted(run, key, analysis.tree, checks.confidence)
+    verdicts = {} if evaluation.refitted else _verdicts(run, key, analysis.settings.depth)
     rows = []
     for node, parent, level, split in _walk(analysis.tree.root, None, 0, None):
         low, high = wilson_interval(node.n_failures, node.n_images, confidence=checks.confidence)
@@ -61,10 +62,20 @@ def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
                 "importance_value": node.importance_value,
                 "increase": node.error_rate - analysis.ber,
                 "rank": ranks.get(node.number),
+                "verdict": verdicts.get(node.number),
                 **held_out_columns(held_out.get(node.number), HELD_OUT_LEAF),
             }
         )
-    return pd.DataFrame(rows).astype({"parent": "Int64", "rank": "Int64"} | dict.fromkeys(HELD_OUT_LEAF, "float64"))
+    return pd.DataFrame(rows).astype(
+        {"parent": "Int64", "rank": "Int64", "verdict": "string"} | dict.fromkeys(HELD_OUT_LEAF, "float64")
+    )
+
+
+def _verdicts(run: Run, key: str, depth: int) -> dict[int, str]:
+    """Number of the leaf -> verdict, for the failure modes of the run in one tree."""
+    modes = run.failure_modes()
+    own = modes[(modes["group"] == key) & (modes["depth"] == depth)]
+    return dict(zip(own["leaf"].tolist(), own["verdict"].tolist(), strict=True))
 
 
 def _walk(

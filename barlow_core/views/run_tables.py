@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord
+from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 
@@ -71,15 +72,17 @@ def failure_mode(run: Run, key: str, *, depth: int, leaf: int) -> pd.Series:
     return found.iloc[0]
 
 
-def mode_table(run: Run, *, depth: int, grouping: str | None = None) -> pd.DataFrame:
-    """The failure modes of all groups, or of one grouping, highest importance value first.
+def mode_table(run: Run, *, depth: int, grouping: str | None = None, by: str = "evidence") -> pd.DataFrame:
+    """The failure modes of all groups, or of one grouping, in an order of `verdicts.ranked`: confirmed ones first.
 
     Returns:
-        The columns of `Run.failure_modes`, and rank: 1 for the best failure mode of its tree.
+        The columns of `Run.failure_modes`, and rank: 1 for the first failure mode of its tree.
+
+    Raises:
+        BarlowError: as `ranked`.
     """
     modes = run.failure_modes()
-    modes = modes[(modes["depth"] == depth) & (grouping is None or modes["grouping"] == grouping)]
-    modes = modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    modes = ranked(modes[(modes["depth"] == depth) & (grouping is None or modes["grouping"] == grouping)], by)
     return modes.assign(rank=modes.groupby("group").cumcount() + 1)
 
 
@@ -88,9 +91,9 @@ def group_table(run: Run, *, depth: int) -> pd.DataFrame:
 
     Returns:
         group, grouping, class_name, n_images, n_failures, ber, aler (of the tree of that depth), aler_increase (ALER - BER),
-        held_out_aler_increase with _low and _high, p, q (NaN where not measured); failure_modes (how many), covered (the share
-        of the group's failures that they hold together), and of the one with the highest importance value rule, increase,
-        held_out_increase and importance_value; reason (missing where the group could be explained).
+        held_out_aler_increase with _low and _high, p, q (NaN where not measured); failure_modes (how many), confirmed (how many of
+        them), covered (the share of the group's failures that they hold together), and of the first of them in the order of
+        `mode_table` rule, increase, held_out_increase and importance_value; reason (missing where the group could be explained).
 
     Raises:
         BarlowError: the run is not explained, or has no trees of that depth.
@@ -101,9 +104,13 @@ def group_table(run: Run, *, depth: int) -> pd.DataFrame:
     table = table.rename(columns={f"{name}_depth_{depth}": name for name in _OF_DEPTH})
     modes = mode_table(run, depth=depth)
     best = modes[modes["rank"] == 1].set_index("group")[["rule", "increase", "held_out_increase", "importance_value"]]
-    counts = modes.groupby("group").agg(failure_modes=("rule", "size"), covered=("error_coverage", "sum"))
+    modes = modes.assign(is_confirmed=modes["verdict"] == CONFIRMED)
+    counts = modes.groupby("group").agg(
+        failure_modes=("rule", "size"), confirmed=("is_confirmed", "sum"), covered=("error_coverage", "sum")
+    )
     table = table.join(counts, on="group").join(best, on="group")
-    table["failure_modes"] = table["failure_modes"].fillna(0).astype("int64")
+    for name in ("failure_modes", "confirmed"):
+        table[name] = table[name].fillna(0).astype("int64")
     table["covered"] = table["covered"].fillna(0.0)
     table["aler_increase"] = table["aler"] - table["ber"]
     return table[
@@ -118,6 +125,7 @@ def group_table(run: Run, *, depth: int) -> pd.DataFrame:
             "aler_increase",
             *_OF_DEPTH[1:],
             "failure_modes",
+            "confirmed",
             "covered",
             *best.columns,
             "reason",
@@ -166,9 +174,10 @@ def concentration(run: Run, *, depth: int) -> pd.DataFrame:
     """How much of what goes wrong the failure modes hold, one row a grouping.
 
     Returns:
-        grouping, n_groups, n_explained (groups that could be), groups_with_modes, failure_modes, n_failures (of all its
-        groups), n_inside (of these, inside a failure mode), share_inside; increase and held_out_increase, the medians over the
-        failure modes (NaN where there is none, or none was measured on held-out images).
+        grouping, n_groups, n_explained (groups that could be), groups_with_modes, failure_modes, how many of these are confirmed,
+        not_confirmed, too_few (`verdicts.VERDICTS`); n_failures (of all its groups), n_inside (of these, inside a failure mode),
+        share_inside; increase and held_out_increase, the medians over the failure modes, and confirmed_increase, the median held out
+        over the confirmed ones (NaN where there is none, or none was measured on held-out images).
     """
     table = group_table(run, depth=depth)
     modes = mode_table(run, depth=depth)
@@ -183,11 +192,13 @@ def concentration(run: Run, *, depth: int) -> pd.DataFrame:
                 "n_explained": int(part["reason"].isna().sum()),
                 "groups_with_modes": int((part["failure_modes"] > 0).sum()),
                 "failure_modes": len(own),
+                **dict(zip(("confirmed", "not_confirmed", "too_few"), verdict_counts(own).values(), strict=True)),
                 "n_failures": n_failures,
                 "n_inside": n_inside,
                 "share_inside": n_inside / n_failures if n_failures else np.nan,
                 "increase": own["increase"].median(),
                 "held_out_increase": own["held_out_increase"].median(),
+                "confirmed_increase": own.loc[own["verdict"] == CONFIRMED, "held_out_increase"].median(),
             }
         )
     return pd.DataFrame(rows)

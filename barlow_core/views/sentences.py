@@ -15,6 +15,7 @@ from barlow_core.failure_modes import FailureAnalysis
 from barlow_core.failure_tree import Condition, threshold_text
 from barlow_core.groups import PRODUCT, parts
 from barlow_core.run import Run
+from barlow_core.statistics import SAME_RULE
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
 GROUPING_WORDS = {
@@ -26,8 +27,6 @@ GROUPING_WORDS = {
     "mask": "Choice",
 }
 BY_CLASS = ("label", "prediction")
-# Rules that share fewer of their images are not the same rule for a reader.
-SAME_RULE = 0.5
 
 
 class GroupWords(NamedTuple):

@@ -9,19 +9,21 @@ import pandas as pd
 
 from barlow_core.analyses import ExplainRecord, load_result, searched_group
 from barlow_core.analyses.metadata_features import condition_holds
+from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Condition, Node
 from barlow_core.groups import parse
 from barlow_core.run import Run
+from barlow_core.statistics import SAME_RULE
 from barlow_core.views.images import images_at, images_of, with_paths
 from barlow_core.views.judgements import Judgements, judgement_words
 from barlow_core.views.nodes import node_rates
-from barlow_core.views.sentences import SAME_RULE
+from barlow_core.views.run_tables import failure_mode
 from barlow_core.views.what_if import WhatIf
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 
-KINDS = ("gain", "confusion", "confidence", "labels", "held-out", "luck", "gap", "judgement")
+KINDS = ("verdict", "gain", "confusion", "confidence", "labels", "held-out", "luck", "gap", "judgement")
 SURE = 0.95  # from this confidence on, a disagreement with the label is worth a look at the label
 UNSURE = 0.5
 TOP = 3  # classes that are named
@@ -73,8 +75,13 @@ def suggest(
     judgements: Judgements | None = None,
     gap: int = 40,
     pool: Run | None = None,
+    unconfirmed: bool = False,
 ) -> list[Suggestion]:
-    """What follows from the numbers of one node of a group's tree.
+    """What follows from the numbers of one node of a group's tree, where held-out images confirm them.
+
+    Where they do not, nothing follows but that: the verdict, what was measured, and what people said. Of a node that has no
+    verdict (of a tree that was fitted for other settings, or no failure mode of the run) the interval of its held-out ER - BER
+    has to lie above 0.
 
     Args:
         key: of the group.
@@ -83,6 +90,7 @@ def suggest(
         judgements: whose action items are repeated; None for none.
         gap: how many images to look for that would fill the gap; 0 for none.
         pool: where to look for them, see `gap_images`.
+        unconfirmed: suggest all the same.
 
     Raises:
         BarlowError: there is no such node; or as `gap_images`.
@@ -92,17 +100,21 @@ def suggest(
     if chosen.empty:
         raise BarlowError(f"The tree of {key} has no node {node}. Expected one of: {', '.join(map(str, rates['node']))}.")
     row = chosen.iloc[0]
+    doubt = None if unconfirmed else _doubt(run, key, evaluation, row)
     found_node = evaluation.analysis.tree.node(node)
     table = images_of(run, key, found_node)
     failures = table[table["failure"]]
     here = f"{count(len(failures), 'failure')} of the {count(len(table), 'searched image')} of this node"
+    checked = [_held_out(run, row), _luck(run, key, evaluation)]
+    if doubt is not None:
+        judged = [] if judgements is None else _judged(judgements, key, found_node)
+        return [suggestion for suggestion in (doubt, *checked, *judged) if suggestion is not None]
     found = [
         _gain(evaluation, row, key),
         _confusion(key, failures, here),
         _confidence(table, here),
         _labels(run, failures, here),
-        _held_out(run, row),
-        _luck(run, key, evaluation),
+        *checked,
     ]
     if gap and found_node.conditions:
         filled = gap_images(run, key, found_node, n=gap, pool=pool)
@@ -200,6 +212,26 @@ def _missed(condition: Condition, values: np.ndarray) -> np.ndarray:
     return np.maximum(over if condition.operator == "<" else -over, 0.0)
 
 
+def _doubt(run: Run, key: str, evaluation: WhatIf, row: pd.Series) -> Suggestion | None:
+    """Why nothing should follow from a node; None where something may. The root is no finding: what is said of it is counted."""
+    if row["level"] == 0:
+        return None
+    try:
+        if evaluation.refitted:
+            raise KeyError(key)
+        mode = failure_mode(run, key, depth=evaluation.analysis.settings.depth, leaf=int(row["node"]))
+    except KeyError:
+        low = row["held_out_increase_low"]
+        if pd.notna(low) and low > 0:
+            return None
+        text = "Held-out images do not show that these images fail more often than the group, so nothing follows from it yet."
+        return Suggestion("verdict", text, "the images that were held out, where there are any")
+    if mode["verdict"] == CONFIRMED:
+        return None
+    text = f"{str(mode['verdict']).capitalize()}: {mode['verdict_reason']}. Nothing follows from it yet."
+    return Suggestion("verdict", text, "the images that were held out, where there are any")
+
+
 def _gain(evaluation: WhatIf, row: pd.Series, key: str) -> Suggestion | None:
     analysis = evaluation.analysis
     if not row["n_failures"] or row["level"] == 0:
@@ -288,7 +320,7 @@ def _luck(run: Run, key: str, evaluation: WhatIf) -> Suggestion | None:
         return None
     permutations = ExplainRecord.of(run).checks.permutations
     text = f"A tree this good is found by luck with p {p:.2g}; q {q:.2g} after correction for {count(len(groups), 'group')}."
-    return Suggestion("luck", text, f"at most {count(permutations, 'shuffle')} of the failures of {key}")
+    return Suggestion("luck", text, f"at most {count(permutations or 0, 'shuffle')} of the failures of {key}")
 
 
 def _judged(judgements: Judgements, key: str, node: Node) -> list[Suggestion]:

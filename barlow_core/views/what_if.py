@@ -83,9 +83,8 @@ def _refitted(run: Run, key: str, result: GroupResult, chosen: Settings, checks:
     stored = run.features()
     selected = np.array([feature for feature, _ in result.features], dtype=np.int64)
     information = np.array([nats for _, nats in result.features])
-    words = (
-        f"A tree that was fitted now, on {count(len(group), 'image')}, with at least {count(chosen.min_leaf, 'image')} in a leaf"
-    )
+    min_leaf = chosen.min_leaf or failure_tree.smallest_leaf(len(group))
+    words = f"A tree that was fitted now, on {count(len(group), 'image')}, with at least {count(min_leaf, 'image')} in a leaf"
     metadata = encoded(run.benchmark, ExplainRecord.of(run).metadata_features).of(group.indices)
     n_features = stored.shape[1]
     fits_whole = len(group) * stored.shape[1] * 4 <= WHOLE_GROUP

@@ -97,7 +97,7 @@ def test_an_address_that_means_nothing_here(explained_run: Run, open_page: Opene
     said = "".join(element.value for element in page.warning)
     assert "no group called unicorn" in said
     assert "grouped by colour" in said
-    assert heading(page) == "Classes by error"
+    assert heading(page) == "What is certain, what is a guess?"
     assert address(page) == {}
 
 

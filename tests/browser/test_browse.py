@@ -83,7 +83,7 @@ def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, 
     expect(page.get_by_role("heading", level=1)).to_have_text("run")
     expect(page.get_by_text("200 images · 4 classes")).to_be_visible()
     settled(page, "1-benchmark")
-    heading(page, "Classes by error")
+    heading(page, "What is certain, what is a guess?")
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     heading(page, "Most frequent confusions")
     images = page.locator("figure img").all()
@@ -99,7 +99,7 @@ def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, 
     page.get_by_role("button", name=f"Open {struck}").first.click()
     heading(page, f"Images labelled {struck}")
     page.get_by_text("← All groups").click()
-    heading(page, "Classes by error")
+    heading(page, "What is certain, what is a guess?")
 
 
 def test_task_2_a_tree_is_walked_by_keyboard_and_the_way_back_leads_back(url: str, struck: str, open_page: Open) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from barlow_core import views
 from barlow_core.analyses import explain_run
 from barlow_core.analyses.checks import Checks
+from barlow_core.analyses.verdicts import ranked
 from barlow_core.errors import BarlowError
 from barlow_core.export import Chosen, report, strongest, write_report
 from barlow_core.export.pictures import Embedder, histogram
@@ -172,7 +173,7 @@ def test_the_strongest_come_first(explained_run: Run) -> None:
     chosen = strongest(explained_run, depth=1)
     modes = explained_run.failure_modes().query("depth == 1")
     assert len(chosen) == len(modes)
-    assert chosen[0].group == modes.loc[modes["importance_value"].idxmax(), "group"]
+    assert chosen[0].group == ranked(modes)["group"].iloc[0] == "label:truck"
     assert strongest(explained_run, depth=1, top=1) == chosen[:1]
     assert {one.group for one in strongest(explained_run, depth=1, groups=["label:truck"])} == {"label:truck"}
     assert {one.depth for one in strongest(explained_run)} == {3}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from barlow_core import views
+from barlow_core.analyses.verdicts import VERDICTS
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 
@@ -28,7 +29,8 @@ def test_group_table_holds_all_groupings_with_their_best_failure_mode(explained_
 
 def test_several_failure_modes_cover_what_they_hold_together(explained_run: Run) -> None:
     modes = views.mode_table(explained_run, depth=3)
-    assert modes["importance_value"].is_monotonic_decreasing
+    assert modes["verdict"].map(VERDICTS.index).is_monotonic_increasing
+    assert views.mode_table(explained_run, depth=3, by="iv")["importance_value"].is_monotonic_decreasing
     for key, own in modes.groupby("group"):
         assert own["rank"].tolist() == list(range(1, len(own) + 1))
         row = views.group_table(explained_run, depth=3).set_index("group").loc[str(key)]
@@ -85,3 +87,5 @@ def test_concentration_counts_failures_inside_failure_modes(explained_run: Run) 
         assert row.failure_modes == len(own)
         assert row.groups_with_modes == own["group"].nunique()
         assert row.increase == own["increase"].median()
+        assert row.confirmed == (own["verdict"] == "confirmed").sum()
+        assert row.confirmed + row.not_confirmed + row.too_few == row.failure_modes

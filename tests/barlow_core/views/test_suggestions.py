@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Run:
 def said(run: Run, **options: object) -> dict[str, str]:
     evaluation = views.re_evaluate(run, "label:cat", depth=1)
     (mode,) = evaluation.analysis.failure_modes
-    return {one.kind: one.text for one in suggest(run, "label:cat", evaluation, mode.number, **options)}  # type: ignore[arg-type]
+    return {one.kind: one.text for one in suggest(run, "label:cat", evaluation, mode.number, unconfirmed=True, **options)}  # type: ignore[arg-type]
 
 
 def test_facts_by_hand(run: Run) -> None:
@@ -77,7 +77,10 @@ def test_facts_by_hand(run: Run) -> None:
 
 def test_images_behind_the_facts(run: Run) -> None:
     evaluation = views.re_evaluate(run, "label:cat", depth=1)
-    found = {one.kind: one for one in suggest(run, "label:cat", evaluation, evaluation.analysis.failure_modes[0].number)}
+    found = {
+        one.kind: one
+        for one in suggest(run, "label:cat", evaluation, evaluation.analysis.failure_modes[0].number, unconfirmed=True)
+    }
     labels, gap = found["labels"].images, found["gap"].images
     assert labels is not None
     assert gap is not None
@@ -91,8 +94,21 @@ def test_images_behind_the_facts(run: Run) -> None:
 def test_a_group_of_a_prediction_says_what_its_images_are(run: Run) -> None:
     evaluation = views.re_evaluate(run, "prediction:truck", depth=1)
     (mode,) = evaluation.analysis.failure_modes
-    found = {one.kind: one.text for one in suggest(run, "prediction:truck", evaluation, mode.number)}
+    found = {one.kind: one.text for one in suggest(run, "prediction:truck", evaluation, mode.number, unconfirmed=True)}
     assert found["confusion"] == "These failures are labelled cat (1)."
+
+
+def test_nothing_follows_from_what_is_not_confirmed(run: Run, explained_run: Run) -> None:
+    """Three images confirm nothing; forty trucks, whose failures are planted, do."""
+    evaluation = views.re_evaluate(run, "prediction:truck", depth=1)
+    found = suggest(run, "prediction:truck", evaluation, evaluation.analysis.failure_modes[0].number)
+    assert [one.kind for one in found] == ["verdict"]
+    assert found[0].text.endswith("Nothing follows from it yet.")
+    planted = suggest(explained_run, "label:truck", views.re_evaluate(explained_run, "label:truck", depth=1), 1)
+    assert {"gain", "confusion", "gap"} <= {one.kind for one in planted}
+    refitted = views.re_evaluate(explained_run, "label:truck", depth=1, min_leaf=2)
+    assert refitted.refitted
+    assert "gain" in {one.kind for one in suggest(explained_run, "label:truck", refitted, 1)}
 
 
 def test_the_root_has_neither_gain_nor_gap(run: Run) -> None:
