@@ -129,7 +129,7 @@ def test_a_blindspot_too_small_for_tau_confirms_nothing_beside_it() -> None:
 
 
 def test_thirty_images_that_fail_at_random_confirm_nothing() -> None:
-    """In at least 95 % of 200 runs of one group, as q < 0.05 promises."""
+    """In at least 90 % of 200 runs of one group, at depths 1 and 2 together: a tenth is what is promised at each."""
     clean = 0
     for seed in range(200):
         rng = np.random.default_rng([seed, 2])
@@ -137,7 +137,7 @@ def test_thirty_images_that_fail_at_random_confirm_nothing() -> None:
         settings = Settings(depth=2, min_leaf=None)
         results = results_of([(features, failure)], settings)
         clean += not (failure_modes_table(results, settings, CHECKS)["verdict"] == CONFIRMED).any()
-    assert clean >= 190
+    assert clean >= 180
 
 
 def test_leaves_tested_are_those_of_trees_that_split() -> None:
