@@ -69,7 +69,11 @@ def test_held_out_numbers_of_a_refitted_tree_are_those_of_a_new_run(
     stored = views.re_evaluate(again, "label:truck", depth=2)
     assert not stored.refitted
     assert evaluation.held_out == stored.held_out
-    assert views.node_rates(again, "label:truck", stored).equals(views.node_rates(again, "label:truck", evaluation))
+    assert (
+        views.node_rates(again, "label:truck", stored)
+        .drop(columns="verdict")
+        .equals(views.node_rates(again, "label:truck", evaluation).drop(columns="verdict"))
+    )
 
 
 def test_a_group_that_cannot_be_explained_stays_so(ten: Run) -> None:
