@@ -85,7 +85,9 @@ def see(network: SmallNetwork, images: np.ndarray) -> torch.Tensor:
     return torch.cat(parts).clone()
 
 
-def train_inspected(general: SmallNetwork, seen: torch.Tensor, labels: np.ndarray, *, seed: int, epochs: int = 30) -> SmallNetwork:
+def train_inspected(
+    general: SmallNetwork, seen: torch.Tensor, labels: np.ndarray, *, seed: int, epochs: int = 60
+) -> SmallNetwork:
     """Train a network for the labels that it is given, from `general` on, as the published set-up goes on from ImageNet.
 
     The convolutions stay as they are; the hidden layer, which gives the features, and the head learn.

@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks.blindspots.pictures import LABEL, OTHERS, World, draw_world
 
+PER_WORLD = 3
 Blindspot = dict[str, bool]
 """Attribute → value; the label, which is always on, is left out and not counted in its size."""
 
@@ -22,9 +23,9 @@ class Design:
     """What is planted in one benchmark.
 
     Attributes:
-        seed: from which everything of the benchmark follows.
+        seed: names the benchmark; `seed // PER_WORLD` is that of its world and pictures.
         world: the attributes that vary.
-        blindspots: 1 to 3, or none for a benchmark without anything to find.
+        blindspots: 1 to 3.
     """
 
     seed: int
@@ -37,16 +38,23 @@ class Design:
         )
 
 
-def draw_design(seed: int, *, n_blindspots: int | None = None) -> Design:
-    """Draw a benchmark as SpotCheck does: 1 to 3 other objects, 5 to 7 free attributes, 1 to 3 blindspots of size 4 to 6."""
-    rng = np.random.default_rng([seed, 1])
+def draw_worlds_designs(world_seed: int) -> tuple[Design, ...]:
+    """Draw a world and PER_WORLD benchmarks in it, as SpotCheck draws one.
+
+    1 to 3 other objects, 5 to 7 free attributes; 1 to 3 blindspots of size 4 to 6. Benchmarks of one world share their pictures,
+    which are what costs time.
+    """
+    rng = np.random.default_rng([world_seed, 1])
     while True:
         world = draw_world(rng, int(rng.integers(1, 4)), int(rng.integers(5, 8)))
-        count = int(rng.integers(1, 4)) if n_blindspots is None else n_blindspots
-        sizes = [int(rng.integers(4, 7)) for _ in range(count)]
-        blindspots = _draw_blindspots(world, sizes, rng)
-        if blindspots is not None:
-            return Design(seed, world, blindspots)
+        planted: list[tuple[Blindspot, ...]] = []
+        for _ in range(PER_WORLD * 20):
+            sizes = [int(rng.integers(4, 7)) for _ in range(int(rng.integers(1, 4)))]
+            blindspots = _draw_blindspots(world, sizes, rng)
+            if blindspots is not None and blindspots not in planted:
+                planted.append(blindspots)
+            if len(planted) == PER_WORLD:
+                return tuple(Design(world_seed * PER_WORLD + i, world, blindspots) for i, blindspots in enumerate(planted))
 
 
 def inside(blindspot: Blindspot, attributes: pd.DataFrame) -> np.ndarray:

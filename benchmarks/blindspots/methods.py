@@ -1,0 +1,41 @@
+"""The methods of the comparison by name: each takes a `Case` and returns hypotheses, the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from barlow_core.search import holm, search
+from benchmarks.blindspots import alternatives
+from benchmarks.blindspots.making import Case
+
+Method = Callable[[Case], list[np.ndarray]]
+
+
+def barlow_search(case: Case, *, seed: int = 0, alpha: float = 0.05, **settings: float) -> list[np.ndarray]:
+    """`barlow_core.search` in the images of each label; Holm's correction over the rules of both; by q, then by failures held."""
+    found, p = [], []
+    for label in (False, True):
+        rows = np.flatnonzero(case.labels == label)
+        result = search(case.features[rows], case.failure[rows], seed=seed, alpha=alpha, **settings)  # type: ignore[arg-type]
+        for rule in result.rules:
+            mask = np.zeros(len(case.labels), dtype=bool)
+            mask[rows[rule.holds(case.features[rows])]] = True
+            found.append((rule, mask))
+            p.append(rule.p)
+    q = holm(np.array(p))
+    kept = [(q[i], -rule.group.n_failures, i) for i, (rule, _) in enumerate(found) if rule.confirmed and q[i] <= alpha]
+    return [found[i][1] for _, _, i in sorted(kept)]
+
+
+METHODS: dict[str, Method] = {
+    "barlow search": barlow_search,
+    "barlow search, one direction": partial(barlow_search, most=1),
+    "tree, depth 1": partial(alternatives.paper_tree, depth=1),
+    "tree, depth 2": partial(alternatives.paper_tree, depth=2),
+    "tree, depth 3": partial(alternatives.paper_tree, depth=3),
+    "tree, depth 8, tau 0.05": partial(alternatives.paper_tree, depth=8, tau=0.05),
+    "Domino's idea": alternatives.domino,
+}
