@@ -1,0 +1,228 @@
+"""Find directions along which images fail on one part of them, and count their rules on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from barlow_core.errors import BarlowError
+from barlow_core.information import check_inputs
+from barlow_core.search import noisy_or
+from barlow_core.search.rules import Counts, Rule
+
+LEAST_FAILURES = 10  # in the searched part, without which nothing is searched
+VARIANCE_KEPT = 0.995
+MOST_COMPONENTS = 64
+SAME = 0.5  # Jaccard index of two rules that say the same thing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search.
+
+    Attributes:
+        share: of the images that are searched; the others confirm.
+        penalty: on the squared weights of a direction; larger gives flatter, more cautious directions.
+        most: rules at most.
+        starts: failures at which each new direction is begun.
+        alpha: a rule is confirmed when q, which holds for the whole search, is at most this ...
+        delta: ... and when ER - BER on the confirming images is above this.
+        seed: of the parts and the starts.
+    """
+
+    share: float = 0.6
+    penalty: float = 0.01
+    most: int = 8
+    starts: int = 6
+    alpha: float = 0.05
+    delta: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("share", 0, 1), ("alpha", 0, 1)):
+            if not low < getattr(self, name) < high:
+                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a number between {low} and {high}.")
+        if not 0 <= self.delta < 1:
+            raise BarlowError(f"delta is {self.delta}. Expected a number from 0 to below 1.")
+        if not self.penalty > 0:
+            raise BarlowError(f"penalty is {self.penalty}. Expected a number above 0.")
+        for name, least in (("most", 1), ("starts", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {least}.")
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found in a group of images.
+
+    Attributes:
+        rules: no two of which select mostly the same images; the confirmed ones first, then by q, then by failures held.
+        searched: (n,) bool, the images that were searched; the others confirm.
+        n_images, n_failures: of the group.
+        settings: of the search.
+    """
+
+    rules: list[Rule]
+    searched: np.ndarray
+    n_images: int
+    n_failures: int
+    settings: Settings
+
+    @property
+    def ber(self) -> float:
+        """Base error rate of the group; 0 without images."""
+        return self.n_failures / self.n_images if self.n_images else 0.0
+
+    @property
+    def confirmed(self) -> list[Rule]:
+        """The rules that hold on images which the search did not see."""
+        return [rule for rule in self.rules if rule.confirmed]
+
+
+def search(
+    features: np.ndarray,
+    failure: np.ndarray,
+    *,
+    share: float = Settings.share,
+    penalty: float = Settings.penalty,
+    most: int = Settings.most,
+    starts: int = Settings.starts,
+    alpha: float = Settings.alpha,
+    delta: float = Settings.delta,
+    seed: int = Settings.seed,
+    searched: np.ndarray | None = None,
+) -> SearchResult:
+    """Find rules under which images fail, and count them on images that had no part in finding them.
+
+    The images are parted once, failures and others alike. Directions are found on the one part; Fisher's exact test on the other
+    asks of each whether as many failures under the rule could be luck, and Holm's correction takes all of them together. Whatever
+    was tried on the searched part, p and q of the other are valid, as long as images are independent of each other: let frames of
+    one video lie on one side (`searched`).
+
+    Args:
+        features: (n, D) finite real numbers. failure: (n,) bool, True where the classifier is wrong.
+        share, penalty, most, starts, alpha, delta, seed: see `Settings`.
+        searched: (n,) bool, the images to search, instead of a random share of them.
+
+    Returns:
+        A `SearchResult`; without rules where fewer than 10 searched images fail, or fewer than 10 do not.
+
+    Raises:
+        BarlowError: settings out of range, or inputs that do not fit.
+    """
+    settings = Settings(share, penalty, most, starts, alpha, delta, seed)
+    features, failure = check_inputs(features, failure)
+    searched = _parts(failure, settings) if searched is None else _checked_parts(searched, failure)
+    result = SearchResult([], searched, len(failure), int(failure.sum()), settings)
+    if min(failure[searched].sum(), (~failure)[searched].sum()) < LEAST_FAILURES:
+        return result
+    space = _Space.of(features)
+    model = noisy_or.fit(
+        space.coordinates(features[searched]), failure[searched], penalty=penalty, most=most, starts=starts, seed=seed
+    )
+    directions = [space.direction(w, b) for w, b in zip(model.weights, model.offsets, strict=True)]
+    found = _distinct([(w, t, features @ w > t) for w, t in directions], failure & searched)
+    return SearchResult(
+        _tested(found, features, failure, searched, settings), searched, len(failure), result.n_failures, settings
+    )
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Principal components of the features on one common scale: less to fit, and no feature counts for more than it varies."""
+
+    mean: np.ndarray
+    axes: np.ndarray  # (m, D), divided by the scale
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> _Space:
+        mean = features.mean(axis=0, dtype=np.float64)
+        centred = features - mean
+        variance, axes = np.linalg.eigh(centred.T @ centred / max(len(features), 1))
+        variance, axes = np.maximum(variance[::-1], 0), axes[:, ::-1].T
+        total = variance.sum()
+        if total == 0:
+            return cls(mean, np.zeros((0, features.shape[1])))
+        kept = int(np.searchsorted(np.cumsum(variance), VARIANCE_KEPT * total)) + 1
+        kept = min(kept, MOST_COMPONENTS, int((variance > 1e-10 * variance[0]).sum()))
+        return cls(mean, axes[:kept] / np.sqrt(variance[0]))
+
+    def coordinates(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.mean) @ self.axes.T
+
+    def direction(self, weights: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
+        """Weights of length 1 over the features and the threshold for which `weights . coordinates + offset > 0`."""
+        over = weights @ self.axes
+        length = float(np.linalg.norm(over)) or 1.0
+        return over / length, float(over @ self.mean - offset) / length
+
+
+_Found = tuple[np.ndarray, float, np.ndarray]
+"""Weights, threshold, and (n,) bool: the images above it."""
+
+
+def _distinct(found: list[_Found], known: np.ndarray) -> list[_Found]:
+    """Without rules that select mostly the images of one that holds more of the known failures."""
+    kept: list[_Found] = []
+    for candidate in sorted(found, key=lambda f: -int((f[2] & known).sum())):
+        inside = candidate[2]
+        same = any((inside & other).sum() >= SAME * (inside | other).sum() for _, _, other in kept)
+        if inside.any() and not same:
+            kept.append(candidate)
+    return kept
+
+
+def _tested(
+    found: list[_Found], features: np.ndarray, failure: np.ndarray, searched: np.ndarray, settings: Settings
+) -> list[Rule]:
+    deviation = features.std(axis=0, dtype=np.float64)
+    everything = np.ones(len(failure), dtype=bool)
+    counts = [(_count(inside, failure, everything), _count(inside, failure, ~searched)) for _, _, inside in found]
+    p = np.array([_fisher(held) for _, held in counts])
+    rules = []
+    for (weights, threshold, _), (group, held), own, corrected in zip(found, counts, p, holm(p), strict=True):
+        increase = held.increase
+        confirmed = bool(corrected <= settings.alpha and increase is not None and increase > settings.delta)
+        rules.append(Rule(weights, threshold, weights * deviation, group, held, float(own), float(corrected), confirmed))
+    return sorted(rules, key=lambda rule: (not rule.confirmed, rule.q, -rule.group.n_failures))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction: each p times the number of those that are not smaller, never decreasing, at most 1."""
+    order = np.argsort(p, kind="stable")
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    q = np.empty(len(p))
+    q[order] = np.minimum(corrected, 1)
+    return q
+
+
+def _count(inside: np.ndarray, failure: np.ndarray, among: np.ndarray) -> Counts:
+    inside = inside & among
+    return Counts(int(inside.sum()), int((inside & failure).sum()), int(among.sum()), int((among & failure).sum()))
+
+
+def _fisher(held: Counts) -> float:
+    return float(hypergeom.sf(held.n_failures - 1, held.of_images, held.of_failures, held.n_images))
+
+
+def _parts(failure: np.ndarray, settings: Settings) -> np.ndarray:
+    """(n,) bool: a random share of the failures and of the other images."""
+    rng = np.random.default_rng([settings.seed, 0])
+    searched = np.zeros(len(failure), dtype=bool)
+    for value in (False, True):
+        rows = rng.permutation(np.flatnonzero(failure == value))
+        searched[rows[: round(settings.share * len(rows))]] = True
+    return searched
+
+
+def _checked_parts(searched: np.ndarray, failure: np.ndarray) -> np.ndarray:
+    searched = np.asarray(searched)
+    if searched.shape != failure.shape or searched.dtype != np.bool_:
+        raise BarlowError(
+            f"searched has shape {searched.shape} and type {searched.dtype}. Expected {failure.shape} bool: True for the images to search."
+        )
+    if searched.all() or not searched.any():
+        raise BarlowError(f"searched is {searched.any()} for every image. Expected images to search and others to confirm.")
+    return searched

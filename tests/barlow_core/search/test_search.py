@@ -1,0 +1,150 @@
+"""`search`: conjunctions that were planted are found, luck is not, and what is counted is counted on other images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact
+
+from barlow_core.errors import BarlowError
+from barlow_core.search import search
+
+
+def attributes(n: int, seed: int, n_features: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Features that show 8 hidden attributes linearly, with noise; and the attributes, (n, 8) bool."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.random((n, 8)) < 0.5
+    mixing = np.random.default_rng(99).normal(size=(8, n_features))
+    return hidden @ mixing + rng.normal(0, 0.3, size=(n, n_features)), hidden
+
+
+def planted(seed: int, n: int = 2400) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Two conjunctions of four attributes, in which 95 % fail, 3 % elsewhere."""
+    features, hidden = attributes(n, seed)
+    spots = [hidden[:, :4].all(axis=1), hidden[:, 4:7].all(axis=1) & ~hidden[:, 0]]
+    rng = np.random.default_rng([seed, 1])
+    return features, rng.random(n) < np.where(spots[0] | spots[1], 0.95, 0.03), spots
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_finds_each_of_two_conjunctions(seed: int) -> None:
+    features, failure, spots = planted(seed)
+    result = search(features, failure, seed=seed)
+    assert len(result.confirmed) == 2
+    matched = set()
+    for rule in result.confirmed:
+        held = rule.holds(features)
+        number = int(np.argmax([(held & spot).sum() for spot in spots]))
+        assert (held & spots[number]).sum() >= 0.8 * held.sum()
+        assert (held & spots[number]).sum() >= 0.8 * spots[number].sum()
+        matched.add(number)
+    assert matched == {0, 1}
+
+
+def test_counts_are_those_of_its_parts_and_p_is_fishers() -> None:
+    features, failure, _ = planted(5)
+    result = search(features, failure, seed=5)
+    assert result.searched.sum() == round(0.6 * failure.sum()) + round(0.6 * (~failure).sum())
+    assert (result.n_images, result.n_failures) == (len(failure), failure.sum())
+    assert result.rules
+    for rule in result.rules:
+        held = rule.holds(features)
+        assert (rule.group.n_images, rule.group.n_failures) == (held.sum(), (held & failure).sum())
+        rest = ~result.searched
+        inside, outside = held & rest, ~held & rest
+        table = [[(g & failure).sum(), (g & ~failure).sum()] for g in (inside, outside)]
+        assert rule.confirmation.n_images == inside.sum()
+        assert rule.p == pytest.approx(fisher_exact(table, alternative="greater").pvalue, rel=1e-9)
+        assert rule.q >= rule.p
+
+
+def test_failures_of_the_confirming_part_have_no_say_in_what_is_found() -> None:
+    features, failure, _ = planted(6)
+    searched = np.arange(len(failure)) % 2 == 0
+    changed = failure.copy()
+    changed[~searched] = np.random.default_rng(0).permutation(changed[~searched])
+    one, two = search(features, failure, searched=searched), search(features, changed, searched=searched)
+    by_threshold = [sorted(rule.threshold for rule in result.rules) for result in (one, two)]
+    assert by_threshold[0] == by_threshold[1]
+    assert one.confirmed
+    assert not two.confirmed
+
+
+def test_luck_is_confirmed_no_more_often_than_stated() -> None:
+    """200 groups without anything to find, alpha 0.2 so that the share can be told from 0; 3 standard errors of room."""
+    alpha, hits = 0.2, 0
+    for seed in range(200):
+        rng = np.random.default_rng([7, seed])
+        features = rng.exponential(size=(200, 12))
+        result = search(features, rng.random(200) < 0.2, seed=seed, alpha=alpha, delta=0, most=3, starts=2)
+        hits += bool(result.confirmed)
+    assert hits / 200 <= alpha + 3 * (alpha * (1 - alpha) / 200) ** 0.5
+
+
+def test_same_seed_same_rules() -> None:
+    features, failure, _ = planted(8, n=1200)
+    first, second = (search(features, failure, seed=3) for _ in range(2))
+    assert [rule.to_dict() for rule in first.rules] == [rule.to_dict() for rule in second.rules]
+    assert not np.array_equal(first.searched, search(features, failure, seed=4).searched)
+
+
+def test_rules_are_distinct() -> None:
+    features, failure, _ = planted(9)
+    masks = [rule.holds(features) for rule in search(features, failure, most=8).rules]
+    for i, one in enumerate(masks):
+        for other in masks[:i]:
+            assert (one & other).sum() < 0.5 * (one | other).sum()
+
+
+def test_a_scale_of_the_features_changes_nothing_but_the_threshold() -> None:
+    features, failure, _ = planted(10, n=1200)
+    one, scaled = search(features, failure), search(features * 1000 + 5, failure)
+    for rule, other in zip(one.rules, scaled.rules, strict=True):
+        assert np.mean(rule.holds(features) == other.holds(features * 1000 + 5)) > 0.99
+
+
+def test_text_names_the_features_with_most_part() -> None:
+    features, failure, _ = planted(11)
+    rule = search(features, failure).confirmed[0]
+    assert np.linalg.norm(rule.weights) == pytest.approx(1)
+    strength = np.abs(rule.weights) * features.std(axis=0)
+    assert rule.features[:3] == tuple(np.argsort(-strength)[:3])
+    assert f"feature[{rule.features[0]}]" in str(rule)
+    assert "confirmed" in str(rule)
+
+
+@pytest.mark.parametrize("failures", [0, 5, 300])
+def test_too_little_to_search_gives_no_rules(failures: int) -> None:
+    features = np.random.default_rng(0).normal(size=(300, 5))
+    result = search(features, np.arange(300) < failures)
+    assert result.rules == []
+    assert result.n_failures == failures
+
+
+def test_constant_features_give_no_rules() -> None:
+    assert search(np.ones((100, 3)), np.arange(100) % 2 == 0).confirmed == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"share": 1.0}, r"share is 1\.0"),
+        ({"alpha": 0}, "alpha is 0"),
+        ({"delta": -0.1}, r"delta is -0\.1"),
+        ({"penalty": 0}, "penalty is 0"),
+        ({"most": 0}, "most is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"searched": np.ones(40, dtype=bool)}, "Expected images to search and others to confirm"),
+        ({"searched": np.ones(39, dtype=bool)}, "searched has shape"),
+    ],
+)
+def test_mistakes_are_named(arguments: dict, message: str) -> None:
+    with pytest.raises(BarlowError, match=message):
+        search(np.zeros((40, 3)), np.arange(40) < 20, **arguments)
+
+
+def test_features_that_are_not_finite_are_named() -> None:
+    features = np.zeros((40, 3))
+    features[7, 2] = np.nan
+    with pytest.raises(BarlowError, match="Feature 2 of image 7 is nan"):
+        search(features, np.arange(40) < 20)
