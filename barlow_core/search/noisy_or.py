@@ -18,10 +18,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-# A step is worth it when the penalised log-likelihood grows by this much, in nats. Generous: what is luck is not confirmed later.
-LEAST_GAIN = 8.0
+# A reason must add this many nats of penalised log-likelihood a parameter. Half of what Akaike's criterion asks: weights are
+# penalised already, and what is luck will not be confirmed.
+LEAST_GAIN = 0.5
 NEIGHBOURS = 12  # failures around a start that a new reason is first fitted to
-_FIRST_STEPS, _JOINT_STEPS, _LAST_STEPS = 30, 60, 200
+_FIRST_STEPS, _JOINT_STEPS, _LAST_STEPS = 30, 50, 150
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def fit(x: np.ndarray, failure: np.ndarray, *, penalty: float, most: int, starts
         )
         best = min(begun, key=lambda candidate: candidate.objective)
         best = _minimise(best, x, failure, penalty, _LAST_STEPS)
-        if best.objective > model.objective - LEAST_GAIN:
+        if best.objective > model.objective - LEAST_GAIN * (x.shape[1] + 1):
             break
         model = best
     return model
@@ -99,14 +100,15 @@ def _objective(theta: np.ndarray, x: np.ndarray, failure: np.ndarray, k: int, pe
     m = x.shape[1]
     weights = theta[: k * m].reshape(k, m)
     scores = x @ weights.T + theta[k * m : -1]
+    small = np.exp(-np.abs(scores))
+    softplus = np.maximum(scores, 0) + np.log1p(small)
+    chance = expit(theta[-1])
     # log P(no failure); never quite 0, so that its complement has a logarithm.
-    log_right = np.minimum(-np.logaddexp(0, scores).sum(axis=1) - np.logaddexp(0, theta[-1]), -1e-12)
-    right = np.exp(log_right)
-    value = -log_right[~failure].sum() - np.log1p(-right[failure]).sum() + penalty / 2 * (weights**2).sum()
+    log_right = np.minimum(-softplus.sum(axis=1) - np.logaddexp(0, theta[-1]), -1e-12)
+    wrong = -np.expm1(log_right[failure])
+    value = -log_right[~failure].sum() - np.log(wrong).sum() + penalty / 2 * (weights**2).sum()
     slope = np.ones(len(x))
-    slope[failure] = -right[failure] / -np.expm1(log_right[failure])
-    by_score = expit(scores) * slope[:, None]
-    gradient = np.concatenate(
-        [(by_score.T @ x + penalty * weights).ravel(), by_score.sum(axis=0), [(slope * expit(theta[-1])).sum()]]
-    )
+    slope[failure] = -(1 - wrong) / wrong
+    by_score = np.where(scores > 0, 1, small) / (1 + small) * slope[:, None]
+    gradient = np.concatenate([(by_score.T @ x + penalty * weights).ravel(), by_score.sum(axis=0), [slope.sum() * chance]])
     return float(value), gradient

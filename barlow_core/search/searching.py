@@ -32,8 +32,8 @@ class Settings:
         seed: of the parts and the starts.
     """
 
-    share: float = 0.6
-    penalty: float = 0.01
+    share: float = 0.7
+    penalty: float = 0.02
     most: int = 8
     starts: int = 6
     alpha: float = 0.05

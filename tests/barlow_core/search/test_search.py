@@ -44,7 +44,7 @@ def test_finds_each_of_two_conjunctions(seed: int) -> None:
 def test_counts_are_those_of_its_parts_and_p_is_fishers() -> None:
     features, failure, _ = planted(5)
     result = search(features, failure, seed=5)
-    assert result.searched.sum() == round(0.6 * failure.sum()) + round(0.6 * (~failure).sum())
+    assert result.searched.sum() == round(0.7 * failure.sum()) + round(0.7 * (~failure).sum())
     assert (result.n_images, result.n_failures) == (len(failure), failure.sum())
     assert result.rules
     for rule in result.rules:

@@ -71,7 +71,11 @@ def test_designs_follow_the_published_rules(world_seed: int) -> None:
 
 def test_membership_is_the_conjunction_by_hand() -> None:
     table = pd.DataFrame(
-        {LABEL: [True, True, False, True], "circle present": [True, True, True, False], "circle large": [False, True, False, False]}
+        {
+            LABEL: [True, True, False, True],
+            "circle present": [True, True, True, False],
+            "circle large": [False, True, False, False],
+        }
     )
     assert inside({"circle present": True, "circle large": False}, table).tolist() == [True, False, False, False]
 
