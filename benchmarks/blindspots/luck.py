@@ -1,0 +1,66 @@
+"""Does the search keep its promise where there is nothing to find? `python -m benchmarks.blindspots.luck`
+
+Groups of images whose failures hang on nothing. Any rule with q at most a is false, so at most a share a of the groups should have
+one; and no p should be at most a in more than a share a of the rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from barlow_core.search import SearchResult, search
+from benchmarks.blindspots.making import make
+
+LEVELS = (0.01, 0.05, 0.1, 0.2)
+
+
+def sparse(rng: np.random.Generator) -> np.ndarray:
+    """(n, 64) sparse, heavy-tailed, correlated features, as those of rectified and pooled layers."""
+    n = int(rng.integers(200, 601))
+    shared = rng.exponential(size=(n, 8)).repeat(8, axis=1)
+    return (rng.exponential(size=(n, 64)) + shared) * (rng.random((n, 64)) < rng.uniform(0.2, 1, 64))
+
+
+def group(rng: np.random.Generator, pictures: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Features and failures of 200 to 600 images."""
+    features = sparse(rng) if pictures is None else pictures[rng.permutation(len(pictures))[: int(rng.integers(200, 601))]]
+    return features, rng.random(len(features)) < rng.uniform(0.08, 0.3)
+
+
+def shares(results: list[SearchResult]) -> dict[str, str]:
+    least = np.array([min((rule.q for rule in result.rules), default=1.0) for result in results])
+    p = np.array([rule.p for result in results for rule in result.rules])
+    line = {f"groups with any q ≤ {level}": _share(least <= level) for level in LEVELS}
+    line["groups with a confirmed rule"] = _share(np.array([bool(result.confirmed) for result in results]))
+    return {"groups": str(len(results)), "rules": str(len(p))} | line | {f"rules with p ≤ {level}": _share(p <= level) for level in LEVELS}
+
+
+def _share(flags: np.ndarray) -> str:
+    mean = flags.mean()
+    return f"{mean:.3f} ± {(mean * (1 - mean) / len(flags)) ** 0.5:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.blindspots.luck", description=__doc__)
+    parser.add_argument("--groups", type=int, default=400)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-blindspots")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "luck.csv")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, pictures in (("sparse", None), ("of pictures", make(0, options.cache)["general"])):
+        results = []
+        for seed in range(options.groups):
+            features, failure = group(np.random.default_rng([seed, 8]), pictures)
+            results.append(search(features, failure, seed=seed))
+        lines.append({"features": name} | shares(results))
+        pd.DataFrame(lines).to_csv(options.out, index=False)
+
+
+if __name__ == "__main__":
+    main()
