@@ -6,6 +6,7 @@ from barlow_core.analyses.exploration import explore
 from barlow_core.analyses.information_cache import group_information
 from barlow_core.analyses.one_group import explain_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult, load_analysis, load_result, load_results, searched_group
+from barlow_core.analyses.searches import search_run
 
 __all__ = [
     "Checks",
@@ -18,5 +19,6 @@ __all__ = [
     "load_analysis",
     "load_result",
     "load_results",
+    "search_run",
     "searched_group",
 ]

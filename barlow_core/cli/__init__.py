@@ -27,6 +27,7 @@ for _command in (
     pipeline.extract_command,
     pipeline.explain_command,
     results.explore_command,
+    results.search_command,
     pipeline.visualize_command,
     results.show,
     results.compare_command,

@@ -109,6 +109,7 @@ SHOWN = {
         "held_out_error_rate_second",
         "overlap",
     ),
+    "search": ("group", "rule", "held_out_n_images", "held_out_error_rate", "held_out_increase", "q", "n_images", "n_failures"),
     "evaluation": (
         "run",
         "grouping",

@@ -1,4 +1,4 @@
-"""The verbs that read a run folder and print or write tables: show, explore, compare, evaluate."""
+"""The verbs that read a run folder and print or write tables: show, explore, search, compare, evaluate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from barlow_core.analyses.verdicts import RANKS
 from barlow_core.cli.options import engine_options
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
 from barlow_core.errors import BarlowError
+from barlow_core.groups import GROUPINGS
 
 
 @click.command(
@@ -84,6 +85,43 @@ def show(
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
     if what == "modes" and not as_json and (said := duplicates_words(run.groups(), table)):
         click.echo(said)
+
+
+@click.command("search", epilog=example("barlow search runs/mine", "barlow search runs/mine --grouping all --all"))
+@run_argument
+@click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), default=("label",), show_default=True)
+@click.option("--by", multiple=True, metavar="COLUMN", help="Group by this column of the metadata as well.")
+@click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times.")
+@click.option("--all", "everything", is_flag=True, help="Also rules that other images did not confirm.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Largest q of a confirmed rule, over all groups.")
+@click.option("--delta", type=float, default=0.1, show_default=True, help="A confirmed rule has ER - BER above this, held out.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the parts that are searched and confirm.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@json_option
+def search_command(
+    run_path: Path,
+    groupings: tuple[str, ...],
+    by: tuple[str, ...],
+    keys: tuple[str, ...],
+    everything: bool,
+    limit: int,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Look for several blindspots at once, each along a weighted sum of features.
+
+    70 % of a group's images are searched, the others confirm. The run is left as it is.
+    """
+    from barlow_core.analyses import search_run
+    from barlow_core.cli import printing
+
+    run = open_run(run_path)
+    found = search_run(run, groupings=[*groupings, *by], keys=keys, **settings)
+    shown = found if everything else found[found["confirmed"]]
+    if shown.empty and not as_json:
+        click.echo(f"No rule is confirmed; {len(found)} were found and not confirmed (--all shows them).")
+        return
+    printing.print_table(shown, printing.for_people("search", shown), limit=limit, as_json=as_json)
 
 
 @click.command(

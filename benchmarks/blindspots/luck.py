@@ -37,7 +37,11 @@ def shares(results: list[SearchResult]) -> dict[str, str]:
     p = np.array([rule.p for result in results for rule in result.rules])
     line = {f"groups with any q ≤ {level}": _share(least <= level) for level in LEVELS}
     line["groups with a confirmed rule"] = _share(np.array([bool(result.confirmed) for result in results]))
-    return {"groups": str(len(results)), "rules": str(len(p))} | line | {f"rules with p ≤ {level}": _share(p <= level) for level in LEVELS}
+    return (
+        {"groups": str(len(results)), "rules": str(len(p))}
+        | line
+        | {f"rules with p ≤ {level}": _share(p <= level) for level in LEVELS}
+    )
 
 
 def _share(flags: np.ndarray) -> str:

@@ -16,7 +16,7 @@ Method = Callable[[Case], list[np.ndarray]]
 
 def barlow_search(case: Case, *, seed: int = 0, alpha: float = 0.05, **settings: float) -> list[np.ndarray]:
     """`barlow_core.search` in the images of each label; Holm's correction over the rules of both; by q, then by failures held."""
-    found, p = [], []
+    found = []
     for label in (False, True):
         rows = np.flatnonzero(case.labels == label)
         result = search(case.features[rows], case.failure[rows], seed=seed, alpha=alpha, **settings)  # type: ignore[arg-type]
@@ -24,10 +24,9 @@ def barlow_search(case: Case, *, seed: int = 0, alpha: float = 0.05, **settings:
             mask = np.zeros(len(case.labels), dtype=bool)
             mask[rows[rule.holds(case.features[rows])]] = True
             found.append((rule, mask))
-            p.append(rule.p)
-    q = holm(np.array(p))
-    kept = [(q[i], -rule.group.n_failures, i) for i, (rule, _) in enumerate(found) if rule.confirmed and q[i] <= alpha]
-    return [found[i][1] for _, _, i in sorted(kept)]
+    q = holm(np.array([rule.p for rule, _ in found]))
+    kept = [i for i, (rule, _) in enumerate(found) if rule.confirmed and q[i] <= alpha]
+    return [found[i][1] for i in sorted(kept, key=lambda i: (q[i], -found[i][0].group.n_failures))]
 
 
 METHODS: dict[str, Method] = {

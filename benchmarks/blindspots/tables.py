@@ -78,14 +78,18 @@ def by_size(rows: pd.DataFrame, method: str) -> pd.DataFrame:
     table = []
     for (variant, size), part in pd.DataFrame(flat).groupby(["variant", "size"], sort=False):
         line = {"": VARIANTS[str(variant)], "attributes": size, "blindspots": len(part)}
-        table.append(line | {"images, median": int(part["images"].median()), "discovered": written(part["discovered"], part["world"])})
+        table.append(
+            line | {"images, median": int(part["images"].median()), "discovered": written(part["discovered"], part["world"])}
+        )
     return pd.DataFrame(table).sort_values(["", "attributes"], kind="stable")
 
 
 def cifar_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for method, part in rows.groupby("method", sort=False):
-        line = {"method": method, "trials": len(part)} | {title: written(part[name], part["seed"]) for name, title in RATES.items()}
+        line = {"method": method, "trials": len(part)} | {
+            title: written(part[name], part["seed"]) for name, title in RATES.items()
+        }
         table.append(line | {"hypotheses": f"{part['hypotheses'].mean():.1f}"})
     return pd.DataFrame(table)
 
@@ -112,7 +116,10 @@ def main() -> None:
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
         text = re.sub(
-            rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}{markdown(t)}\n{m[2]}", text, flags=re.DOTALL
+            rf"(<!-- table: {name} -->\n).*?(<!-- end -->)",
+            lambda m, t=table: f"{m[1]}{markdown(t)}\n{m[2]}",
+            text,
+            flags=re.DOTALL,
         )
     page.write_text(text, encoding="utf-8")
 
