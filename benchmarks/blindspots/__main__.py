@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,7 @@ def case_of(arrays: dict[str, np.ndarray], variant: str, seed: int) -> Case:
     return nothing(arrays, seed) if variant == "nothing" else trained(arrays, variant)
 
 
-def row(seed: int, variant: str, name: str, case: Case) -> dict[str, object]:
+def row(seed: int, variant: str, name: str, case: Case) -> dict[Hashable, Any]:
     design = draw_worlds_designs(seed // PER_WORLD)[seed % PER_WORLD]
     started = time.process_time()
     hypotheses = methods.METHODS[name](case)

@@ -76,8 +76,8 @@ def draw_pictures(world: World, n: int, rng: np.random.Generator) -> tuple[np.nd
         images[i][rng.random((SIDE, SIDE)) < 0.1] = 100
     # One row of flags a picture: faster than looking them up in columns.
     flags = np.column_stack([table[name] for name in ATTRIBUTES])
-    for i in range(n):
-        _paint(images[i], dict(zip(ATTRIBUTES, flags[i].tolist(), strict=True)), rng)
+    for image, row in zip(images, flags, strict=True):
+        _paint(image, dict(zip(ATTRIBUTES, row.tolist(), strict=True)), rng)
     return images, pd.DataFrame(table)
 
 

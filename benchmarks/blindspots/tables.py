@@ -5,7 +5,6 @@ Standard errors are those of means over worlds, the benchmarks of one of which s
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -115,12 +114,8 @@ def main() -> None:
         tables["luck"] = pd.read_csv(RESULTS / "luck.csv")
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
-        text = re.sub(
-            rf"(<!-- table: {name} -->\n).*?(<!-- end -->)",
-            lambda m, t=table: f"{m[1]}{markdown(t)}\n{m[2]}",
-            text,
-            flags=re.DOTALL,
-        )
+        start = text.index(f"<!-- table: {name} -->\n") + len(f"<!-- table: {name} -->\n")
+        text = text[:start] + markdown(table) + "\n" + text[text.index("<!-- end -->", start) :]
     page.write_text(text, encoding="utf-8")
 
 

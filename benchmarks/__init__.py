@@ -1,0 +1,1 @@
+"""Speed, memory and truth, side by side with what one would use instead."""
