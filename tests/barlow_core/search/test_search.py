@@ -75,8 +75,8 @@ def test_luck_is_confirmed_no_more_often_than_stated() -> None:
     alpha, hits = 0.2, 0
     for seed in range(200):
         rng = np.random.default_rng([7, seed])
-        features = rng.exponential(size=(200, 12))
-        result = search(features, rng.random(200) < 0.2, seed=seed, alpha=alpha, delta=0, most=3, starts=2)
+        features = rng.exponential(size=(150, 8))
+        result = search(features, rng.random(150) < 0.2, seed=seed, alpha=alpha, delta=0, most=2, starts=1)
         hits += bool(result.confirmed)
     assert hits / 200 <= alpha + 3 * (alpha * (1 - alpha) / 200) ** 0.5
 
