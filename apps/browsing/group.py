@@ -57,8 +57,7 @@ def show_group(run: Run, opinions: Opinions, usual: Place) -> None:
     )
     if evaluation.refitted:
         st.caption(plain(evaluation.words))
-    modes = analysis.failure_modes
-    chosen = place.node if place.node is not None and place.node < len(nodes) else (modes[0].number if modes else 0)
+    chosen = place.node if place.node is not None and place.node < len(nodes) else _first(nodes)
     node = analysis.tree.node(chosen)
     left, right = st.columns([6, 5], gap="medium")
     with left:
@@ -87,6 +86,12 @@ def show_group(run: Run, opinions: Opinions, usual: Place) -> None:
 def _nodes(run: Run, key: str, **settings: Any) -> pd.DataFrame:
     evaluation = of_group(run, views.re_evaluate, key, **settings)
     return views.node_rates(run, key, evaluation)
+
+
+def _first(nodes: pd.DataFrame) -> int:
+    """The failure mode with the most evidence, or the root where there is none."""
+    first = nodes.loc[nodes["rank"] == 1, "node"]
+    return int(first.iloc[0]) if len(first) else 0
 
 
 def _choose(run: Run) -> None:

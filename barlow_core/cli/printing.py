@@ -211,8 +211,10 @@ def print_table(
         console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
 
 
-def print_modes(run: Run, *, depth: int | None, everything: bool, rank: str, sort: str | None, limit: int, as_json: bool) -> None:
-    """Print `failure_modes`, below a line that says how many are certain and how many are not."""
+def print_modes(
+    run: Run, *, depth: int | None, everything: bool, rank: str, sort: str | None, limit: int, as_json: bool
+) -> pd.DataFrame:
+    """Print `failure_modes`, below a line that says how many are certain and how many are not, and return them."""
     table = failure_modes(run, depth=depth, everything=everything, rank=rank)
     columns = for_people("modes", table)
     nothing = NOTHING_PASSES
@@ -229,6 +231,7 @@ def print_modes(run: Run, *, depth: int | None, everything: bool, rank: str, sor
         if sum(counts.values()):
             _console().print(f"Failure modes of depth {_depth(run, depth)}: {words}", style="dim")
     print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=nothing)
+    return table
 
 
 def _console() -> Console:

@@ -76,15 +76,15 @@ def show(
         printing.print_group(run, what, depth=depth, as_json=as_json)
         return
     if what == "modes":
-        printing.print_modes(run, depth=depth, everything=everything, rank=rank, sort=sort, limit=limit, as_json=as_json)
+        shown = printing.print_modes(run, depth=depth, everything=everything, rank=rank, sort=sort, limit=limit, as_json=as_json)
+        if not as_json and (said := duplicates_words(run.groups(), shown)):
+            click.echo(said)
         return
     makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:
         raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
-    if what == "modes" and not as_json and (said := duplicates_words(run.groups(), table)):
-        click.echo(said)
 
 
 @click.command("search", epilog=example("barlow search runs/mine", "barlow search runs/mine --grouping all --all"))

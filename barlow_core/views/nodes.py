@@ -10,6 +10,7 @@ from barlow_core.analyses.metadata_features import condition_holds
 from barlow_core.analyses.parquet import HELD_OUT_LEAF, held_out_columns
 from barlow_core.analyses.record import LeafMeasures
 from barlow_core.analyses.together import parts_of
+from barlow_core.analyses.verdicts import ranked
 from barlow_core.conditions import ColumnCondition
 from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.run import Run
@@ -29,18 +30,20 @@ def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
     Returns:
         node, parent (NA for the root), level (0 for the root), side ("below", "above", "" for the root), split (the condition
         that leads here from the parent, "" for the root), rule (in words), is_leaf, n_images, n_failures, error_rate with
-        _low and _high (Wilson), error_coverage, importance_value, increase (ER - BER), rank (of the failure mode, NA for other
-        nodes), verdict (of a failure mode of the run, missing elsewhere); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
+        _low and _high (Wilson), error_coverage, importance_value, increase (ER - BER), rank (of the failure mode, from 1, in the
+        order of `verdicts.ranked`, then those without a verdict by importance value; NA for other nodes), verdict (of a failure mode of the run, missing elsewhere); and held_out_n_images, held_out_n_failures, held_out_error_rate with _low and _high, held_out_error_coverage,
         held_out_increase with _low and _high, held_out_agreement, held_out_n_blocks, held_out_n_seen. These are NaN where nothing was measured: with a split every node is counted on the
         other splits; with cross-fitting only leaves have stand-ins (`statistics.cross_fit`).
     """
     analysis = evaluation.analysis
     checks = ExplainRecord.of(run).checks
-    ranks = {mode.number: rank for rank, mode in enumerate(analysis.failure_modes, 1)}
     held_out = evaluation.held_out or {}
     if checks.held_out == "split":
         held_out = _counted(run, key, analysis.tree, checks.confidence)
     verdicts = {} if evaluation.refitted else _verdicts(run, key, analysis.settings.depth)
+    modes = [mode.number for mode in analysis.failure_modes]
+    in_order = [leaf for leaf in verdicts if leaf in modes] + [leaf for leaf in modes if leaf not in verdicts]
+    ranks = {leaf: rank for rank, leaf in enumerate(in_order, 1)}
     rows = []
     for node, parent, level, split in _walk(analysis.tree.root, None, 0, None):
         low, high = wilson_interval(node.n_failures, node.n_images, confidence=checks.confidence)
@@ -72,9 +75,9 @@ def node_rates(run: Run, key: str, evaluation: WhatIf) -> pd.DataFrame:
 
 
 def _verdicts(run: Run, key: str, depth: int) -> dict[int, str]:
-    """Number of the leaf -> verdict, for the failure modes of the run in one tree."""
+    """Number of the leaf -> verdict, for the failure modes of the run in one tree, those with the most evidence first."""
     modes = run.failure_modes()
-    own = modes[(modes["group"] == key) & (modes["depth"] == depth)]
+    own = ranked(modes[(modes["group"] == key) & (modes["depth"] == depth)])
     return dict(zip(own["leaf"].tolist(), own["verdict"].tolist(), strict=True))
 
 

@@ -60,6 +60,19 @@ def test_a_node_is_chosen_by_its_address(explained_run: Run, open_page: Opener) 
     assert 'aria-selected="true"' in html(page), "a node that is not there: the best failure mode"
 
 
+def test_the_failure_mode_with_the_most_evidence_is_open_and_numbered_first(
+    make_explained: Callable[..., Run], open_page: Opener
+) -> None:
+    run = make_explained(delta=0.0, tau=0.0)
+    modes = views.re_evaluate(run, "prediction:cat", depth=2).analysis.failure_modes
+    assert [mode.number for mode in modes] == [2, 3], "by importance value"
+    text = html(open_page(run, grouping="prediction", class_="cat", depth="2"))
+    badges = {line.split('"')[0]: line for line in text.split('data-press="')[1:] if "failure mode" in line}
+    assert 'aria-selected="true"' in badges["3"].split(">")[0]
+    assert "failure mode 1, confirmed" in badges["3"]
+    assert "failure mode 2, not confirmed" in badges["2"]
+
+
 def test_a_group_of_ones_own_choice_has_a_page(planted_run: Run, open_page: Opener) -> None:
     planted_run.add_mask("odd places", np.arange(120) % 2 == 1)
     explain_run(planted_run, keys=["mask:odd places"], workers=1)

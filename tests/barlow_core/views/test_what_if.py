@@ -69,10 +69,11 @@ def test_held_out_numbers_of_a_refitted_tree_are_those_of_a_new_run(
     stored = views.re_evaluate(again, "label:truck", depth=2)
     assert not stored.refitted
     assert evaluation.held_out == stored.held_out
+    by_verdict = ["verdict", "rank"]  # which a tree that was fitted just now does not have
     assert (
         views.node_rates(again, "label:truck", stored)
-        .drop(columns="verdict")
-        .equals(views.node_rates(again, "label:truck", evaluation).drop(columns="verdict"))
+        .drop(columns=by_verdict)
+        .equals(views.node_rates(again, "label:truck", evaluation).drop(columns=by_verdict))
     )
 
 
@@ -103,8 +104,21 @@ def test_nodes_are_listed_as_they_hang_together(explained_run: Run) -> None:
         assert child.number == row["node"]
         assert row["level"] == table.set_index("node").loc[parent.number, "level"] + 1
         assert row["error_rate_low"] <= row["error_rate"] <= row["error_rate_high"]
-    modes = table[table["rank"].notna()].sort_values("rank")["node"].tolist()
-    assert modes == [mode.number for mode in evaluation.analysis.failure_modes]
+    assert set(table["node"][table["rank"].notna()]) == {mode.number for mode in evaluation.analysis.failure_modes}
+
+
+def test_failure_modes_rank_by_evidence_and_without_verdicts_by_iv(make_explained: Callable[..., Run]) -> None:
+    run = make_explained(delta=0.0, tau=0.0)
+
+    def in_order(**settings: float) -> list[int]:
+        evaluation = views.re_evaluate(run, "prediction:cat", depth=2, **settings)  # type: ignore[arg-type]
+        assert [mode.number for mode in evaluation.analysis.failure_modes] == [2, 3], "by importance value"
+        table = views.node_rates(run, "prediction:cat", evaluation)
+        return list(table[table["rank"].notna()].sort_values("rank")["node"])
+
+    assert in_order() == [3, 2], "3 is confirmed, 2 is not"
+    assert in_order(tau=0.01) == [3, 2], "the same leaves of the same tree"
+    assert in_order(k=11) == [2, 3], "fitted now, so nothing is known of either"
 
 
 def test_cross_fitted_numbers_are_those_of_the_table(explained_run: Run) -> None:
