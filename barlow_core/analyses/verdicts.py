@@ -36,7 +36,7 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
         - the search, repeated without the images that it was measured on, found mostly the same images: agreement of at least
           `SAME_RULE`, so that the numbers speak of this rule;
     and, where the search was repeated on shuffled failures, q of the tree is below `TREE_LEVEL`.
-    Of what is confirmed, at most a tenth is expected to be luck.
+    Of what is confirmed at a depth, at most a tenth is expected to be luck.
     There are too few images to tell where no outcome could have been confirmed: had every held-out image of the leaf failed, q
     would still not be below `LEVEL`. Everything else is not confirmed.
 
@@ -48,7 +48,8 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
 
     Returns:
         The table with `VERDICT_COLUMNS`. evidence, by which failure modes are ranked, is the lower end of the interval of the
-        held-out ER - BER times held-out EC; NaN where nothing was measured.
+        held-out ER - BER times held-out EC; NaN where nothing was measured. It is IV with what is certain of the increase in the
+        place of ER: plausible, but not compared with other orders by measurement.
     """
     measured = modes["held_out_n_images"].notna().to_numpy(dtype=bool)
     counts = modes.loc[measured, ["_held_out_images", "_held_out_failures"]].to_numpy(dtype=np.int64)
