@@ -26,7 +26,7 @@ from matplotlib.ticker import MaxNLocator
 from barlow_core.storage.files import atomic_write
 
 DPI = 200
-# Inches: a page of text, and the narrower figure of a single panel.
+# Inches: a page of text, and the narrower figure of a single facet.
 _WIDTH, _NARROW, _LEFT, _RIGHT, _GAP = 6.5, 3.6, 0.5, 0.14, 0.2
 _LEGEND, _TITLE, _AXIS, _LINE, _EDGE = 0.2, 0.2, 0.36, 0.125, 0.06
 _SMALL, _TEXT = 7.0, 8.0  # points
@@ -51,7 +51,7 @@ class Series(NamedTuple):
     points: pd.DataFrame  # index: class; columns x, y
 
 
-class Panel(NamedTuple):
+class Facet(NamedTuple):
     """What is drawn in one pair of axes; the first part of the title gives way where there is no room."""
 
     title: tuple[str, str]
@@ -67,10 +67,10 @@ def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple
 
     Yields:
         File name (without suffix) and figure:
-            groupings-depth_D   a panel a run, groupings against each other (Figures 8, 15, 18)
-            runs-depth_D        a panel a grouping, runs against each other (Figures 16, 19)
-            depths-RUN          a panel a grouping, depths against each other (Figures 17, 20)
-            classes-RUN         a panel a grouping and depth: searched images against held-out images
+            groupings-depth_D   one facet per run, groupings against each other (Figures 8, 15, 18)
+            runs-depth_D        one facet per grouping, runs against each other (Figures 16, 19)
+            depths-RUN          one facet per grouping, depths against each other (Figures 17, 20)
+            classes-RUN         one facet per grouping and depth: searched images against held-out images
         The first three show what was measured on the searched images, as in the paper, and below it the same on held-out images
         where there are any. What has nothing to be compared with is not drawn.
     """
@@ -87,24 +87,24 @@ def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple
         chosen, about = groups[groups["run"] == run], f"Run: {run}."
         if chosen["depth"].nunique() > 1:
             yield f"depths-{names[run]}", _comparison(chosen, "depth", "grouping", about, held_out)
-        panels = [
-            Panel((str(grouping), f"depth {depth}"), [Series(_ON[column], _points(cell, column)) for column in _measured(chosen)])
+        facets = [
+            Facet((str(grouping), f"depth {depth}"), [Series(_ON[column], _points(cell, column)) for column in _measured(chosen)])
             for (grouping, depth), cell in chosen.groupby(["grouping", "depth"], sort=False)
         ]
         words = _held_out_words(chosen, held_out)
-        yield f"classes-{names[run]}", _figure(panels, chosen["depth"].nunique(), about, words, tied=True)
+        yield f"classes-{names[run]}", _figure(facets, chosen["depth"].nunique(), about, words, tied=True)
 
 
 def _comparison(chosen: pd.DataFrame, varied: str, apart: str, about: str, held_out: Mapping[str, str]) -> Figure:
-    """Series of the values of the column `varied`, in panels of the values of the column `apart`."""
+    """Series of the values of the column `varied`, in facets of the values of the column `apart`."""
     values, titles = dict.fromkeys(chosen[varied]), list(dict.fromkeys(chosen[apart]))
-    panels = []
+    facets = []
     for column in _measured(chosen):
         for title in titles:
             part = chosen[chosen[apart] == title]
             series = [Series(_series_name(varied, value), _points(part[part[varied] == value], column)) for value in values]
-            panels.append(Panel((title, _ON[column]), series))
-    return _figure(panels, len(titles), about, _held_out_words(chosen, held_out), ordered=varied == "depth")
+            facets.append(Facet((title, _ON[column]), series))
+    return _figure(facets, len(titles), about, _held_out_words(chosen, held_out), ordered=varied == "depth")
 
 
 def _measured(chosen: pd.DataFrame) -> list[str]:
@@ -154,41 +154,41 @@ def _file_names(runs: Sequence[str]) -> dict[str, str]:
 
 
 def _figure(
-    panels: Sequence[Panel], columns: int, about: str, held_out: str, *, ordered: bool = False, tied: bool = False
+    facets: Sequence[Facet], columns: int, about: str, held_out: str, *, ordered: bool = False, tied: bool = False
 ) -> Figure:
-    """Panels in rows of `columns`, with common axes, one legend above and a caption below.
+    """Facets in rows of `columns`, with common axes, one legend above and a caption below.
 
     Args:
-        about, held_out: for the caption, what all panels are of, and what "held out" means.
+        about, held_out: for the caption, what all facets are of, and what "held out" means.
         ordered: the series have an order, which the colours show.
         tied: join the marks of each class.
     """
     if columns > _MOST_COLUMNS:
         columns = 2 if columns % 2 == 0 and columns % _MOST_COLUMNS else _MOST_COLUMNS
-    rows = -(-len(panels) // columns)
+    rows = -(-len(facets) // columns)
     width = _NARROW if columns == 1 else _WIDTH
-    caption = textwrap.wrap(_caption(panels, about, held_out), int(_PER_INCH * (width - 2 * _EDGE)), break_on_hyphens=False)
-    panel_width = (width - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
-    panel_height = 0.7 * panel_width
-    labels = list(dict.fromkeys(series.label for panel in panels for series in panel.series))
+    caption = textwrap.wrap(_caption(facets, about, held_out), int(_PER_INCH * (width - 2 * _EDGE)), break_on_hyphens=False)
+    facet_width = (width - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
+    facet_height = 0.7 * facet_width
+    labels = list(dict.fromkeys(series.label for facet in facets for series in facet.series))
     legend_rows = _legend_rows(labels, width) if len(labels) > 1 else []
     head = _EDGE + _LEGEND * len(legend_rows)
     foot = _AXIS + _LINE * len(caption) + _EDGE
-    height = head + rows * (panel_height + _TITLE + _GAP) + foot
+    height = head + rows * (facet_height + _TITLE + _GAP) + foot
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
 
-    limits = _limits(panels)
+    limits = _limits(facets)
     colours = dict(zip(labels, _colours(len(labels), ordered), strict=True))
     marks = {label: _MARKS[i % len(_MARKS)] for i, label in enumerate(labels)}
-    for i, panel in enumerate(panels):
+    for i, facet in enumerate(facets):
         row, column = divmod(i, columns)
-        left = _LEFT + column * (panel_width + _GAP)
-        bottom = height - head - row * (panel_height + _TITLE + _GAP) - _TITLE - panel_height
-        axes = figure.add_axes((left / width, bottom / height, panel_width / width, panel_height / height))
-        last_in_column = i + columns >= len(panels)
-        _draw(axes, panel, colours, marks, tied=tied)
-        _dress(axes, _title(panel, panel_width), limits, x_labelled=last_in_column, y_labelled=column == 0)
+        left = _LEFT + column * (facet_width + _GAP)
+        bottom = height - head - row * (facet_height + _TITLE + _GAP) - _TITLE - facet_height
+        axes = figure.add_axes((left / width, bottom / height, facet_width / width, facet_height / height))
+        last_in_column = i + columns >= len(facets)
+        _draw(axes, facet, colours, marks, tied=tied)
+        _dress(axes, _title(facet, facet_width), limits, x_labelled=last_in_column, y_labelled=column == 0)
 
     for i, row_labels in enumerate(legend_rows):
         handles = [Line2D([], [], marker=marks[label], color=colours[label], linestyle="", markersize=5) for label in row_labels]
@@ -213,13 +213,13 @@ def _figure(
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, colours: Mapping[str, str], marks: Mapping[str, str], *, tied: bool) -> None:
-    if tied and len(panel.series) == 2 and len(panel.series[0].points) <= _FEW:
-        one, two = (series.points for series in panel.series)
+def _draw(axes: Axes, facet: Facet, colours: Mapping[str, str], marks: Mapping[str, str], *, tied: bool) -> None:
+    if tied and len(facet.series) == 2 and len(facet.series[0].points) <= _FEW:
+        one, two = (series.points for series in facet.series)
         known = one.index.intersection(two.index)
         ends = np.stack([one.loc[known].to_numpy(), two.loc[known].to_numpy()])
         axes.plot(ends[:, :, 0], ends[:, :, 1], color="0.7", linewidth=0.7, zorder=1)
-    for series in panel.series:
+    for series in facet.series:
         few = len(series.points) <= _FEW
         axes.scatter(
             series.points["x"],
@@ -231,7 +231,7 @@ def _draw(axes: Axes, panel: Panel, colours: Mapping[str, str], marks: Mapping[s
             linewidth=0,
             zorder=2.1 if few else 2,
         )
-    for series in panel.series:
+    for series in facet.series:
         trend = _medians(series.points)
         if len(trend) > 1:
             halo = [patheffects.Stroke(linewidth=3, foreground="white"), patheffects.Normal()]
@@ -265,9 +265,9 @@ def _dress(axes: Axes, title: str, limits: tuple[float, float, float], *, x_labe
         axes.set_ylabel("ALER − BER", fontsize=_TEXT, labelpad=3)
 
 
-def _limits(panels: Sequence[Panel]) -> tuple[float, float, float]:
-    """The right end of x, and both ends of y, that hold all marks of all panels."""
-    points = pd.concat([series.points for panel in panels for series in panel.series if len(series.points)])
+def _limits(facets: Sequence[Facet]) -> tuple[float, float, float]:
+    """The right end of x, and both ends of y, that hold all marks of all facets."""
+    points = pd.concat([series.points for facet in facets for series in facet.series if len(series.points)])
     right, low, high = (float(value) for value in (points["x"].max(), points["y"].min(), points["y"].max()))
     margin = 0.05 * max(high - min(low, 0), 0.01)
     return 1.05 * max(right, 0.01), min(low, 0) - margin, max(high, 0) + margin
@@ -291,21 +291,21 @@ def _legend_rows(labels: Sequence[str], width: float) -> list[list[str]]:
     return rows
 
 
-def _title(panel: Panel, width: float) -> str:
-    """The title of a panel, with the middle of a long name left out."""
-    name, rest = panel.title
+def _title(facet: Facet, width: float) -> str:
+    """The title of a facet, with the middle of a long name left out."""
+    name, rest = facet.title
     room = max(8, int(width * _PER_INCH_TITLE) - len(rest) - 2)
     if len(name) > room:
         name = f"{name[: room // 2]}…{name[len(name) - (room - 1 - room // 2) :]}"
     return f"{name}, {rest}"
 
 
-def _caption(panels: Sequence[Panel], about: str, held_out: str) -> str:
-    largest = max(len(series.points) for panel in panels for series in panel.series)
-    held_out_too = any(_ON["held_out_aler_increase"] in (panel.title[1], *(s.label for s in panel.series)) for panel in panels)
+def _caption(facets: Sequence[Facet], about: str, held_out: str) -> str:
+    largest = max(len(series.points) for facet in facets for series in facet.series)
+    held_out_too = any(_ON["held_out_aler_increase"] in (facet.title[1], *(s.label for s in facet.series)) for facet in facets)
     sentences = [
         about,
-        f"A mark is a class with something to explain; {_counts(panels)}.",
+        f"A mark is a class with something to explain; {_counts(facets)}.",
         "Lines: medians of equally many classes." if largest > _FEW else "",
         "On the searched images every tree also gains by luck."
         if held_out_too
@@ -315,14 +315,14 @@ def _caption(panels: Sequence[Panel], about: str, held_out: str) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _counts(panels: Sequence[Panel]) -> str:
+def _counts(facets: Sequence[Facet]) -> str:
     """How many marks there are, as shortly as it can be said."""
-    counts = {panel.title: tuple(len(series.points) for series in panel.series) for panel in panels}
+    counts = {facet.title: tuple(len(series.points) for series in facet.series) for facet in facets}
     several = any(len(row) > 1 for row in counts.values())
     every = {n for row in counts.values() for n in row}
     if len(every) == 1:
         n = f"n = {every.pop():,}"
-        return f"{n} of every kind in every panel" if several else n if len(panels) == 1 else f"{n} in every panel"
+        return f"{n} of every kind in every plot" if several else n if len(facets) == 1 else f"{n} in every plot"
     by_name: dict[str, set[tuple[int, ...]]] = {}
     for (name, _), row in counts.items():
         by_name.setdefault(name, set()).add(row)

@@ -98,12 +98,12 @@ class NearestNeighbours:
         step = max(1, BLOCK * min(self.threads, 2) // n)
         room = self.keep // (12 * n)
         fresh: list[_Block] = []
-        # What is not kept costs memory only while it is used: beyond the input, one more panel of noise and a few blocks.
-        for first, panel in noise.panels(self.seed, n, width, start=done, budget=max(noise.KEPT, self.features.nbytes)):
-            last = first + panel.shape[1]
+        # What is not kept costs memory only while it is used: beyond the input, one more block of noise and a few of features.
+        for first, drawn in noise.column_blocks(self.seed, n, width, start=done, budget=max(noise.KEPT, self.features.nbytes)):
+            last = first + drawn.shape[1]
 
-            def sort_and_fill(columns: slice, first: int = first, panel: np.ndarray = panel) -> _Block | None:
-                values = scaled(self.features[:, columns], panel[:, columns.start - first : columns.stop - first])
+            def sort_and_fill(columns: slice, first: int = first, drawn: np.ndarray = drawn) -> _Block | None:
+                values = scaled(self.features[:, columns], drawn[:, columns.start - first : columns.stop - first])
                 block = _sorted(columns, values)
                 fill(block)
                 return block if columns.stop <= room else None

@@ -14,17 +14,17 @@ _lock = threading.Lock()
 _kept: dict[int, tuple[np.random.RandomState, np.ndarray]] = {}
 
 
-def panels(seed: int, n: int, width: int, *, start: int = 0, budget: int = KEPT) -> Iterator[tuple[int, np.ndarray]]:
+def column_blocks(seed: int, n: int, width: int, *, start: int = 0, budget: int = KEPT) -> Iterator[tuple[int, np.ndarray]]:
     """The matrix `RandomState(seed).standard_normal((n, width))`, some columns at a time.
 
     Args:
         start: the first column that is wanted.
-        budget: bytes that one panel may take. A matrix of at most `KEPT` bytes comes as one panel, out of a stream that is
+        budget: bytes that one block may take. A matrix of at most `KEPT` bytes comes as one block, out of a stream that is
             kept for the next call: with one seed, a group's noise is a prefix of a larger group's.
 
     Yields:
         (first column, (n, columns) float64), to be read before the next one is asked for. A matrix of more than `KEPT` bytes
-        is drawn again for every panel: its columns are needed one by one while the stream runs along its rows, and drawing
+        is drawn again for every block: its columns are needed one by one while the stream runs along its rows, and drawing
         twice is quicker than a detour over the disk.
     """
     if n * width * 8 <= KEPT:
@@ -32,16 +32,16 @@ def panels(seed: int, n: int, width: int, *, start: int = 0, budget: int = KEPT)
         return
     wanted = width - start
     columns = max(1, min(wanted, budget // (8 * n)))
-    columns = -(-wanted // -(-wanted // columns))  # panels of equal width
+    columns = -(-wanted // -(-wanted // columns))  # blocks of equal width
     rows = max(1, (4 << 20) // (8 * width))
     store = np.empty((n, columns))
     for first in range(start, width, columns):
         stream = np.random.RandomState(seed)
-        panel = store[:, : min(columns, width - first)]
+        block = store[:, : min(columns, width - first)]
         for row in range(0, n, rows):
-            chunk = panel[row : row + rows]
+            chunk = block[row : row + rows]
             chunk[:] = stream.standard_normal((len(chunk), width))[:, first : first + chunk.shape[1]]
-        yield first, panel
+        yield first, block
 
 
 def _prefix(seed: int, length: int) -> np.ndarray:

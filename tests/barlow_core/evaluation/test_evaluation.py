@@ -393,7 +393,7 @@ def test_captions_say_how_many(with_trees: Callable[..., Run]) -> None:
     assert "Measured on the images that were searched, where every tree also gains by luck." in words
     assert "n: label: 3; prediction: 2." in caption(shown["classes-run"])
     even = drawn(evaluate([with_trees([result(f"{g}:a", VALID) for g in ("label", "prediction")])]))
-    assert "n = 1 of every kind in every panel." in caption(even["groupings-depth_1"])
+    assert "n = 1 of every kind in every plot." in caption(even["groupings-depth_1"])
 
 
 def test_many_classes_get_medians(with_trees: Callable[..., Run]) -> None:

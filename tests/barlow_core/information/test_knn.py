@@ -106,7 +106,7 @@ def test_blocks_panels_and_what_is_kept_do_not_change_a_bit(monkeypatch: pytest.
     first, second = rng.random((2, 120)) < 0.2
     expected = [scikit_learns(features, failure, seed=5) for failure in (first, second)]
     monkeypatch.setattr(knn, "BLOCK", 120 * 2)  # 4 columns, as there are two threads
-    monkeypatch.setattr(noise, "KEPT", 120 * 8 * 10)  # too little for 37 columns: panels of at most 10
+    monkeypatch.setattr(noise, "KEPT", 120 * 8 * 10)  # too little for 37 columns: blocks of at most 10
     for keep in (0, 12 * 120 * 9, 12 * 120 * 37):
         estimate = NearestNeighbours(features, seed=5, threads=2, keep=keep)
         for failure, result in ((first, expected[0]), (second, expected[1]), (first, expected[0])):
@@ -118,13 +118,13 @@ def test_blocks_panels_and_what_is_kept_do_not_change_a_bit(monkeypatch: pytest.
 def test_noise_is_one_stream_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = np.random.RandomState(3).standard_normal((50, 7))
     noise.forget()
-    (_, small), (_, large) = next(noise.panels(3, 21, 7)), next(noise.panels(3, 50, 7))
+    (_, small), (_, large) = next(noise.column_blocks(3, 21, 7)), next(noise.column_blocks(3, 50, 7))
     assert np.array_equal(small, expected[:21])
     assert np.array_equal(large, expected)
-    next(noise.panels(4, 5, 7))  # another seed takes the place of the first
-    assert np.array_equal(next(noise.panels(3, 50, 7, start=2))[1], expected[:, 2:])
+    next(noise.column_blocks(4, 5, 7))  # another seed takes the place of the first
+    assert np.array_equal(next(noise.column_blocks(3, 50, 7, start=2))[1], expected[:, 2:])
     monkeypatch.setattr(noise, "KEPT", 50 * 8 * 3)
-    joined = {first: panel.copy() for first, panel in noise.panels(3, 50, 7, start=1, budget=noise.KEPT)}
+    joined = {first: block.copy() for first, block in noise.column_blocks(3, 50, 7, start=1, budget=noise.KEPT)}
     assert sorted(joined) == [1, 4]
     assert np.array_equal(np.hstack([joined[1], joined[4]]), expected[:, 1:])
     noise.forget()
