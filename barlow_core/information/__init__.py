@@ -33,7 +33,10 @@ def mutual_information(
         features: (n, D) real numbers.
         failure: (n,) bool, True where the classifier is wrong.
         estimator: "knn", the nearest-neighbour estimator of Ross (2014), bit for bit as scikit-learn's `mutual_info_classif`
-            computes it; or "binned", which takes no neighbours, no seed and no threads.
+            computes it; or "binned", which takes no neighbours, no seed and no threads. The default is the paper's and stays
+            it, so that numbers of scripts that call this function can be compared with the paper's and with scikit-learn's.
+            `explain` takes "binned" by default: its features hold on other images as well, are found there again more often
+            in large groups, and depend on no seed (docs/estimators.md).
         n_neighbors: neighbours of the k-NN estimator.
         seed: of the small noise that this estimator adds to break ties.
         threads: that share its work; the result does not depend on them.

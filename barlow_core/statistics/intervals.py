@@ -37,6 +37,9 @@ def wilson_interval(count: ArrayLike, total: ArrayLike, *, confidence: float = 0
     Returns:
         Both ends, in [0, 1]; count / total is always inside.
 
+    The numbers are statsmodels' (`proportion_confint`, "wilson") and scipy's; it is written here because the one misses the
+    exact ends 0 and 1 by rounding and knows no total of 0, and the other takes a single count at a time.
+
     Raises:
         BarlowError: counts that are negative or exceed their total, or a confidence that is not between 0 and 1.
     """
