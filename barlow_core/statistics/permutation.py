@@ -15,7 +15,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import FailureAnalysis, select_features
 from barlow_core.failure_tree import Node
 from barlow_core.information import check_inputs
-from barlow_core.statistics import blocks as blocks_
+from barlow_core.statistics.blocks import as_blocks, shuffled
 from barlow_core.statistics.held_out import check_analyses
 
 # Values of a statistic that are equal as fractions may differ in their last bits.
@@ -140,12 +140,12 @@ def permutation_test(
     estimate = information.prepare(features, estimator=settings.estimator, n_neighbors=settings.n_neighbors, seed=settings.seed)
     done, reached = [0] * len(depths), [0] * len(depths)
     open_depths = set(range(len(depths)))
-    together = blocks_.as_blocks(blocks, len(failure))
-    for shuffled, shuffled_information in _shuffles(estimate, failure, together, permutations, exceedances, seed):
-        selected = select_features(shuffled_information, settings.k)
+    together = as_blocks(blocks, len(failure))
+    for permuted, its_information in _shuffles(estimate, failure, together, permutations, exceedances, seed):
+        selected = select_features(its_information, settings.k)
         root = failure_tree.fit(
             features[:, selected],
-            shuffled,
+            permuted,
             selected,
             depth=deepest,
             weighted=settings.weighted,
@@ -193,9 +193,7 @@ def _shuffles(
     start, size = 0, exceedances
     while start < permutations:
         size = min(size, LARGEST_BATCH, permutations - start)
-        batch = np.stack(
-            [blocks_.shuffled(failure, together, np.random.default_rng([seed, i])) for i in range(start, start + size)]
-        )
+        batch = np.stack([shuffled(failure, together, np.random.default_rng([seed, i])) for i in range(start, start + size)])
         yield from zip(batch, estimate.many(batch), strict=True)
         start, size = start + size, 2 * size
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from barlow_core import intake
 from barlow_core.errors import BarlowError
 from barlow_core.intake import TableError, read_table
-from barlow_core.intake import read_header as header_of
 from barlow_core.intake.columns import columns_text, parse_columns, plain
 from barlow_core.intake.table import different_names
 from barlow_core.intake.values import has_decimal_commas, numbers
@@ -143,7 +143,7 @@ def read_header(path: str | Path, *, n_rows: int = 5) -> Header:
     Raises:
         BarlowError: there is no such file, or it is no table.
     """
-    header, rows = header_of(path, n_rows=n_rows, expected=EXPECTED)
+    header, rows = intake.read_header(path, n_rows=n_rows, expected=EXPECTED)
     columns = different_names(header, str(path))
     return Header(columns, tuple(dict(zip(columns, row, strict=True)) for row in rows))
 

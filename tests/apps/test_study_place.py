@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from analyzing import study_place as module
+from analyzing import study_place
 from hypothesis import given
 from hypothesis import strategies as st
 from shared import address
@@ -48,16 +48,16 @@ def test_a_place_survives_its_address(
     columns: str | None,
     switches: list[bool],
 ) -> None:
-    place = module.Place(page, item, worker, classes=classes, tiers=tiers, since=days[0], until=days[1], checks=checks)
-    place = place._replace(columns=columns, **dict(zip(module.SWITCHES, switches, strict=True)))
-    query = module.unparse(place)
-    assert module.parse(query) == place
+    place = study_place.Place(page, item, worker, classes=classes, tiers=tiers, since=days[0], until=days[1], checks=checks)
+    place = place._replace(columns=columns, **dict(zip(study_place.SWITCHES, switches, strict=True)))
+    query = study_place.unparse(place)
+    assert study_place.parse(query) == place
     assert all(isinstance(value, str) for values in query.values() for value in values)
 
 
 def test_the_usual_place_has_an_empty_address() -> None:
-    assert module.unparse(module.Place()) == {}
-    assert module.parse({}) == module.Place()
+    assert study_place.unparse(study_place.Place()) == {}
+    assert study_place.parse({}) == study_place.Place()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_usual_place_has_an_empty_address() -> None:
     ],
 )
 def test_what_means_nothing_is_left_out(query: dict[str, list[str]], field: str, value: object) -> None:
-    assert getattr(module.parse(query), field) == value
+    assert getattr(study_place.parse(query), field) == value
 
 
 def test_a_click_that_comes_with_the_address_of_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +81,14 @@ def test_a_click_that_comes_with_the_address_of_before_counts(monkeypatch: pytes
     monkeypatch.setattr(address.st, "session_state", session)
     old, new = {"tier": ["top"]}, {"tier": ["middle"]}
     browser(monkeypatch, old)
-    module.adopt_url()
-    module.go(tiers=("middle",))
-    module.write_url()
+    study_place.adopt_url()
+    study_place.go(tiers=("middle",))
+    study_place.write_url()
     assert session[address.WRITTEN] == new
-    module.go(classes=("cat",))  # the second click, still with the old address
-    module.adopt_url()
-    assert module.here() == module.Place(tiers=("middle",), classes=("cat",))
-    module.write_url()
+    study_place.go(classes=("cat",))  # the second click, still with the old address
+    study_place.adopt_url()
+    assert study_place.here() == study_place.Place(tiers=("middle",), classes=("cat",))
+    study_place.write_url()
     browser(monkeypatch, {"tier": ["bottom"]})
-    module.adopt_url()  # the back button, or a link: no click
-    assert module.here() == module.Place(tiers=("bottom",))
+    study_place.adopt_url()  # the back button, or a link: no click
+    assert study_place.here() == study_place.Place(tiers=("bottom",))

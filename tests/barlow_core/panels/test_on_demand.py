@@ -24,7 +24,6 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError, ImageError
 from barlow_core.extraction import extract
 from barlow_core.extractors import Extractor
-from barlow_core.panels import jobs as jobs_
 from barlow_core.panels import load_panel, make_panel, pictures
 from barlow_core.panels.attack_frames import found_frames, make_frames
 from barlow_core.panels.jobs import Job, PanelJobs
@@ -265,7 +264,7 @@ def test_a_job_waits_for_another_command_that_writes(run: Run, queue: PanelJobs)
 
 
 def test_it_does_not_wait_for_ever(run: Run, queue: PanelJobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_, "SECONDS_FOR_LOCK", 0)
+    monkeypatch.setattr("barlow_core.panels.jobs.SECONDS_FOR_LOCK", 0)
     with run.lock():
         job = queue.panel(run, "label:truck", 3, k=1, steps=1)
         assert job.wait(60)
@@ -273,7 +272,7 @@ def test_it_does_not_wait_for_ever(run: Run, queue: PanelJobs, monkeypatch: pyte
 
 
 def test_old_jobs_are_forgotten(run: Run, queue: PanelJobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_, "KEPT", 2)
+    monkeypatch.setattr("barlow_core.panels.jobs.KEPT", 2)
     made: list[Job] = []
     for position in range(4):
         made.append(queue.overlay(run, position, 0))
