@@ -19,6 +19,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from barlow_core.errors import BarlowError
+from barlow_core.progress import progress_bar
 from barlow_core.wording import count
 from study.errors import RefusedError
 from study.participants.simulated_vocabulary import CONCEPTS, EMPTY, EMPTY_LONG, LONG, clarity_of, concept_of
@@ -151,7 +152,7 @@ def simulate(
     clock = SimulatedClock(start)
     with StudyStore(store.path, clock=clock) as own:
         crowd = _Crowd(own, clock, rng, seed, source, len(people))
-        with tqdm(total=own.progress().answers_wanted, desc="simulate", unit="answer", disable=not progress) as bar:
+        with progress_bar(total=own.progress().answers_wanted, desc="simulate", unit="answer", shown=progress) as bar:
             crowd.work(at_once, bar)
         return Simulation(crowd.n_workers, crowd.n_answers, timestamp(start), clock.now().utc)
 

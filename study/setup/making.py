@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.groups import parse
 from barlow_core.panels import Panel, default_steps, load_panel, make_panels
+from barlow_core.progress import progress_bar
 from barlow_core.run import Run
 from study.setup.frozen_panels import MANIFEST, freeze, panels_folder
 from study.setup.selection import Selection, select, with_checks
@@ -119,7 +118,8 @@ def freeze_all(
             if folder.is_dir() and folder.name not in names and (folder.name.startswith(".") or (folder / MANIFEST).is_file()):
                 shutil.rmtree(folder)
     frozen: dict[str, dict[str, Any]] = {}
-    for name, panel in tqdm(dict(zip(names, panels, strict=True)).items(), desc="freeze", unit="panel", disable=not progress):
+    by_name = dict(zip(names, panels, strict=True))
+    for name, panel in progress_bar(by_name.items(), desc="freeze", unit="panel", shown=progress):
         frozen[name] = freeze(panel, root, name)
     return [dict(item) | frozen[name] for item, name in zip(items, names, strict=True)]
 
