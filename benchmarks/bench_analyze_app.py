@@ -11,6 +11,7 @@ and computes from top to bottom. Up to 20,000 answers come out of a study file, 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 import tempfile
@@ -108,8 +109,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # AppTest is no server, and says so at every look
     sys.path.insert(0, str(apps_dir()))
-    from analyzing import source
-
+    source: Any = importlib.import_module("analyzing.source")
     source.warm = lambda *_: None
     for n_answers in arguments.answers:
         measure(made_up(n_answers, load_vectors()), arguments.again)
