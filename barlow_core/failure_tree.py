@@ -257,8 +257,8 @@ def smallest_leaf(n_images: int) -> int:
     """Fewest images in a leaf that a group of `n_images` should have: 5, or 2 % of its images where that is more.
 
     A rule of thumb, not tuned by measurement. Five, because the held-out test of a leaf needs about as many: where a fifth of the images
-    fail, four that all fail have p = 0.2^4 = 0.0016, which a correction for some thirty leaves uses up. 2 %, because in a large
-    group a leaf of few images holds too few of the failures to pass tau.
+    fail, four that all fail have p = 0.2^4 = 0.0016, which a correction for some thirty leaves uses up. 2 %, because where
+    BER is 10 % or more, a smaller leaf cannot pass tau = 0.2 even if all of it fails.
     """
     return max(5, -(-n_images // 50))
 

@@ -8,7 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier
 
-from barlow_core.failure_tree import Condition, FailureTree, Node, fit, fold, rule_text, short_threshold, threshold_text
+from barlow_core.failure_tree import (
+    Condition,
+    FailureTree,
+    Node,
+    fit,
+    fold,
+    rule_text,
+    short_threshold,
+    smallest_leaf,
+    threshold_text,
+)
 
 
 def two_leaves(below: tuple[int, int], above: tuple[int, int]) -> FailureTree:
@@ -207,3 +217,15 @@ def test_tree_as_text() -> None:
         "  feature[7] < 0.5000  ER 0.7500  EC 0.7500  (3/4)",
         "  feature[7] > 0.5000  ER 0.1667  EC 0.2500  (1/6)",
     ]
+
+
+@pytest.mark.parametrize(("n_images", "fewest"), [(1, 5), (250, 5), (251, 6), (300, 6), (1000, 20), (1001, 21)])
+def test_the_smallest_leaf_is_five_images_or_two_percent(n_images: int, fewest: int) -> None:
+    assert smallest_leaf(n_images) == fewest
+
+
+def test_a_tree_without_min_leaf_has_leaves_that_suit_the_group() -> None:
+    rng = np.random.default_rng(0)
+    features, failure = rng.random((400, 5)).astype(np.float32), rng.random(400) < 0.2
+    assert min(leaf.n_images for leaf in fit(features, failure, range(5), depth=6).leaves) < 8
+    assert min(leaf.n_images for leaf in fit(features, failure, range(5), depth=6, min_leaf=None).leaves) >= 8

@@ -10,7 +10,16 @@ import pytest
 
 from barlow_core.analyses import Checks, GroupResult, explain_group
 from barlow_core.analyses.parquet import failure_modes_table, leaves_tested
-from barlow_core.analyses.verdicts import CONFIRMED, NOT_CONFIRMED, TOO_FEW, VERDICTS, ranked, verdict_counts, with_verdicts
+from barlow_core.analyses.verdicts import (
+    CONFIRMED,
+    LEVEL,
+    NOT_CONFIRMED,
+    TOO_FEW,
+    VERDICTS,
+    ranked,
+    verdict_counts,
+    with_verdicts,
+)
 from barlow_core.errors import BarlowError
 from barlow_core.failure_modes import Settings
 from barlow_core.statistics import held_out_p, increase_interval
@@ -129,7 +138,13 @@ def test_a_blindspot_too_small_for_tau_confirms_nothing_beside_it() -> None:
 
 
 def test_thirty_images_that_fail_at_random_confirm_nothing() -> None:
-    """In at least 90 % of 200 runs of one group, at depths 1 and 2 together: a tenth is what is promised at each."""
+    """In how many of 200 runs of one group, at depths 1 and 2, anything is confirmed.
+
+    What is promised is the false discovery rate: at most a tenth at each depth, of an interval and q < LEVEL by Benjamini and Hochberg over all
+    leaves. Where there is nothing to find every discovery is false, so the rate is the share of runs with any. By Benjamini and Hochberg
+    alone it would be LEVEL = 0.05 at each depth; two depths together are at most 0.1 (Bonferroni), which is 20 of 200 runs.
+    Cross-fitting makes low p a little too frequent, but here stays within it.
+    """
     clean = 0
     for seed in range(200):
         rng = np.random.default_rng([seed, 2])
@@ -137,7 +152,7 @@ def test_thirty_images_that_fail_at_random_confirm_nothing() -> None:
         settings = Settings(depth=2, min_leaf=None)
         results = results_of([(features, failure)], settings)
         clean += not (failure_modes_table(results, settings, CHECKS)["verdict"] == CONFIRMED).any()
-    assert clean >= 180
+    assert clean >= 200 * (1 - 2 * LEVEL)
 
 
 def test_leaves_tested_are_those_of_trees_that_split() -> None:

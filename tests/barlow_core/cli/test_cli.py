@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from conftest import with_features
 
-from barlow_core.analyses import every_group
+from barlow_core import analyses
+from barlow_core.analyses import Checks, every_group, explain_run
+from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.cli import cli
 from barlow_core.run import Run
 
@@ -59,6 +65,61 @@ def test_explain_then_show(planted_run: Run) -> None:
     table = barlow("show", planted_run.path, "--depth", "1").output
     assert "label:truck" in table
     assert truck["rule"] in table
+
+
+def test_explain_suits_its_checks_to_the_run_by_default(explained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(analyses, "explain_run", lambda run, **arguments: given.update(arguments))
+    assert barlow("explain", explained_run.path).exit_code == 0
+    assert given.pop("checks") == Checks(held_out="auto", folds=5, permutations=None, resamples=0, duplicates=True)
+    assert given["min_leaf"] is None, "5 images or 2 % of each group"
+    assert given["groupings"] == ["label", "prediction"]
+    paper = {"k": 20, "depth": 3, "delta": 0.1, "tau": 0.2, "weighted": True, "seed": 0}
+    assert {name: given[name] for name in paper} == paper
+
+
+def test_show_lists_what_is_confirmed_and_counts_the_others(make_explained: Callable[..., Run]) -> None:
+    run = make_explained(delta=0.0, tau=0.0, depth=2)
+    modes = run.failure_modes()
+    modes = modes[modes["depth"] == 2]
+    counts = verdict_counts(modes)
+    assert 0 < counts[CONFIRMED] < len(modes), "some are confirmed, some are not"
+
+    def shown(*options: str) -> pd.DataFrame:
+        return pd.DataFrame(json.loads(barlow("show", run.path, "--limit", "99", "--json", *options).output))
+
+    def keys(table: pd.DataFrame) -> list[tuple[str, int]]:
+        return list(zip(table["group"], table["leaf"], strict=True))
+
+    assert keys(shown()) == keys(ranked(modes))[: counts[CONFIRMED]]
+    assert set(shown()["verdict"]) == {CONFIRMED}
+    assert keys(shown("--all")) == keys(ranked(modes))
+    assert keys(shown("--rank", "iv")) == keys(ranked(modes, "iv"))
+    assert shown("--rank", "iv")["importance_value"].is_monotonic_decreasing
+
+    said = f"Failure modes of depth 2: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}"
+    hidden = len(modes) - counts[CONFIRMED]
+    assert barlow("show", run.path).output.startswith(f"{said} (--all shows the other {hidden})\n")
+    for options in (["--all"], ["--rank", "iv"]):
+        text = barlow("show", run.path, *options).output
+        assert text.startswith(f"{said}\n")
+        assert " why" in text
+        assert text.count("not confirmed") > 1, "the first is in the line above the table"
+
+
+def test_show_says_when_nothing_is_confirmed(make_explained: Callable[..., Run]) -> None:
+    text = barlow("show", make_explained(depth=1, checks=Checks(held_out="none")).path).output
+    assert "No failure mode is confirmed on held-out images." in text
+    assert "--all shows the other" in text
+
+
+def test_show_says_what_near_duplicates_do(planted_run: Run) -> None:
+    features = planted_run.features().copy()
+    trucks = np.flatnonzero(planted_run.benchmark.labels == 2)
+    features[trucks[:2]] = features[trucks[2]]
+    explain_run(with_features(planted_run, features), depth=1, workers=1)
+    assert "Near-duplicates: " in barlow("show", planted_run.path).output
+    assert isinstance(json.loads(barlow("show", planted_run.path, "--json").output), list), "nothing but JSON"
 
 
 def test_show_groups_sorted(explained_run: Run) -> None:

@@ -24,6 +24,7 @@ from barlow_core.statistics.blocks import (
     shuffled,
     split_folds,
 )
+from barlow_core.statistics.held_out import HeldOutLeaf, LeafBlocks
 
 SETTINGS = Settings(k=5, depth=2)
 
@@ -94,6 +95,26 @@ def test_a_share_in_blocks_by_hand() -> None:
     scale = (t.ppf(0.975, 7) / t.ppf(0.975, 2)) ** 2
     assert found.robust * scale < found.kish  # so Kish's number holds
     assert found.effective(0.95) == pytest.approx((found.kish * 5 / 8, found.kish))
+
+
+def _leaf_p(sizes: list[int], fails: list[int], in_leaf: int) -> float:
+    """p of a leaf that is the first `in_leaf` blocks, where the first fails[b] images of block b fail."""
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    failure = np.concatenate([np.arange(size) < f for size, f in zip(sizes, fails, strict=True)])
+    inside = blocks < in_leaf
+    counts = int(inside.sum()), int(failure[inside].sum()), len(blocks), int(failure.sum())
+    return HeldOutLeaf(1, *counts, blocks=LeafBlocks.of(inside, failure, blocks)).p()
+
+
+def test_p_of_a_leaf_counts_what_its_blocks_are_worth_by_hand() -> None:
+    # 6 of 6 images in 3 pairs are worth 3 of 3 (Kish), 0 of 12 in 6 pairs 0 of 6: of 9 with 3 failures, 1 / C(9, 3).
+    assert _leaf_p([2] * 9, [2] * 3 + [0] * 6, in_leaf=3) == pytest.approx(1 / 84)
+    # Blocks of 1, 2 and 2 are worth 25/9 = 2.8 images, all of which fail. Against the leaf that is 2 of 3: C(7, 1) / C(9, 3).
+    assert _leaf_p([1, 2, 2] + [2] * 6, [1, 2, 2] + [0] * 6, in_leaf=3) == pytest.approx(7 / 84)
+    # The others, blocks of 4 and 1 with 1 failure, are worth 25/17 = 1.5 images with 0.3 failures: 1 of 2. C(4, 3) / C(5, 3).
+    assert _leaf_p([2, 2, 2, 4, 1], [2, 2, 2, 0, 1], in_leaf=3) == pytest.approx(4 / 10)
+    # Blocks of one image each are so many images: Fisher's test of 3 of 3 against 1 of 5.
+    assert _leaf_p([1] * 8, [1, 1, 1, 1, 0, 0, 0, 0], in_leaf=3) == pytest.approx(4 / 56)
 
 
 def test_the_variance_over_blocks_is_that_of_statsmodels() -> None:
