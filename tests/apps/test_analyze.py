@@ -238,7 +238,7 @@ def test_pictures_that_somebody_changed_are_not_shown(study: Path, open_page: Op
 def test_a_study_that_waits_for_its_first_answer(tmp_path: Path, open_page: Open) -> None:
     study = make_study(tmp_path / "new.sqlite", n_answers=0)
     page = open_page(study)
-    assert "48 items wait" in page.info[0].value
+    assert "48 items are waiting" in page.info[0].value
     assert f"barlow study serve {study}" in page.code[0].value
     assert not page.exception
 

@@ -136,7 +136,7 @@ def test_when_all_or_none_are_hits_the_interval_is_clopper_and_pearsons_of_the_r
     np.testing.assert_allclose([estimate.low, estimate.high], [oracle.low, oracle.high], atol=1e-9)
     end = 0.025 ** (1 / 12)  # solved by hand: all 12 are hits with a chance of 2.5 %
     assert (estimate.low, estimate.high) == pytest.approx((end, 1.0) if everyone else (0.0, 1 - end))
-    assert "12 independent answers, as many as there are workers" in (estimate.reason or "")
+    assert "as many independent answers as there are workers (12)" in (estimate.reason or "")
 
 
 def test_a_difference_within_the_same_workers_does_not_see_how_workers_differ() -> None:
