@@ -81,7 +81,7 @@ def _read_array(path: Path, n_images: int) -> np.ndarray:
 
 
 def _read_text(path: Path, names: Sequence[str] | np.ndarray) -> np.ndarray:
-    table = read_table(path, expected="filenames, one a line, or a CSV of filenames and true or false", one_column=True)
+    table = read_table(path, expected="filenames, one per line, or a CSV of filenames and true or false", one_column=True)
     table.refuse_misfits()
     header, lines = table.header, table.lines.tolist()
     columns = [table.text(i).tolist() for i in range(len(header))]

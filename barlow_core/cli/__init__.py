@@ -15,12 +15,12 @@ __all__ = ["cli", "main"]
 def cli() -> None:
     """Find where an image classifier fails, and see what those images have in common.
 
-    A run folder holds one analysis. The verbs below fill it in this order; each goes on where it was interrupted and redoes
-    nothing that is up to date.
+    A run folder holds one analysis. The commands below fill it, in this order; each resumes where it was interrupted
+    and redoes nothing that is up to date.
     """
 
 
-# In the order of the pipeline: help lists them so.
+# In the order of the pipeline: help lists them in this order.
 for _command in (
     pipeline.import_command,
     pipeline.predict_command,

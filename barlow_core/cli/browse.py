@@ -18,7 +18,7 @@ from barlow_core.cli.shared import example, open_run, serve_options
     )
 )
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--read-only", is_flag=True, help="Visitors record no judgements and make no pictures.")
+@click.option("--read-only", is_flag=True, help="Visitors can neither record judgements nor make pictures.")
 @serve_options
 def browse(run_paths: tuple[Path, ...], read_only: bool, **serving: Any) -> None:
     """Open the app that shows failure modes with their pictures; several runs can be compared in it."""

@@ -1,4 +1,4 @@
-"""The verb that takes results away: export."""
+"""The verb that exports results."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FORMATS, WAYS = ("csv", "parquet", "json"), ("copy", "link", "list", "zip")
     )
 )
 @run_argument
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder; made when needed.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Output folder; created if needed.")
 @click.option("--report/--no-report", default=True, show_default=True, help="report.html: the failure modes in one file.")
-@click.option("--title", help="Of the report.")
+@click.option("--title", help="Title of the report.")
 @click.option(
     "--format",
     "formats",
@@ -33,16 +33,18 @@ FORMATS, WAYS = ("csv", "parquet", "json"), ("copy", "link", "list", "zip")
     type=click.Choice(FORMATS),
     default=("csv",),
     show_default=True,
-    help="Of the tables; may be given several times.",
+    help="Format of the tables; may be given several times.",
 )
 @click.option("--tables/--no-tables", default=True, show_default=True, help="tables/: images, groups, failure modes, judgements.")
 @click.option("--images", type=click.Choice(WAYS), help="images/: the images of each failure mode, as files or a list of paths.")
 @click.option("--group", "groups", multiple=True, help="Only this group, such as label:truck; may be given several times.")
-@click.option("--depth", type=int, help="Of the trees; the default is the deepest.")
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Failure modes at most, the strongest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print the paths that were written as JSON.")
+@click.option("--depth", type=int, help="Depth of the trees; the default is the deepest.")
+@click.option(
+    "--top", type=click.IntRange(1), default=20, show_default=True, help="At most this many failure modes, strongest first."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the paths of the written files as JSON.")
 def export(run_path: Path, out: Path, formats: tuple[str, ...], tables: bool, as_json: bool, **settings: Any) -> None:
-    """Take results away: a report that opens offline, tables, and the images of failure modes."""
+    """Export results: a report that opens offline, tables, and the images of failure modes."""
     from barlow_core.export import export_run
 
     written = export_run(open_run(run_path), out, formats=formats if tables else (), **settings)

@@ -17,8 +17,8 @@ from barlow_core.information import ESTIMATORS
 table_options = options(
     click.option(
         "--columns",
-        help="Which column of the table is what, where names do not tell: filenames=image,labels=y_true, or a JSON file. "
-        "predictions= says that no column is that; scores=prob_* names columns of scores.",
+        help="What each column holds, where its name does not say: filenames=image,labels=y_true, or a JSON file. "
+        "predictions= means that there are none; scores=prob_* names the columns of scores.",
     ),
     missing_option,
 )
@@ -34,16 +34,16 @@ images_options = options(
     click.option(
         "--join-classes",
         is_flag=True,
-        help="Take classes for one that differ only in case, spaces, hyphens, or the encoding of accents.",
+        help="Treat classes that differ only in case, spaces, hyphens, or the encoding of accents as one.",
     ),
-    click.option("--classes", help='Names of the classes: a file with one a line, or "imagenet".'),
+    click.option("--classes", help='Names of the classes: a file with one per line, or "imagenet".'),
     click.option("--skip-bad", is_flag=True, help="Leave out bad rows and unreadable images; they are listed and counted."),
     click.option(
         "--check",
         type=click.Choice(["full", "header"]),
         default="full",
         show_default=True,
-        help="Decode every image now, or only look at its header (much faster, finds less).",
+        help="Decode every image now, or only read its header (much faster, finds less).",
     ),
 )
 
@@ -55,7 +55,9 @@ import_options = options(
         help="For a class-per-folder tree: predictions or scores as CSV (or Parquet, JSON lines) with Filenames, or as .npy or .npz in "
         "the order of sorted paths.",
     ),
-    click.option("--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The folder to make."),
+    click.option(
+        "--run", "run_path", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run folder to create."
+    ),
 )
 
 
@@ -63,12 +65,16 @@ def input_options(prefix: str = "") -> Callable[[Any], Any]:
     """What a network expects, where its file or function does not say so; `prefix` tells the options of two networks apart."""
     of_model = " For --model." if prefix else ""
     return options(
+        click.option(f"--{prefix}arch", help=f"Architecture of a file that holds only weights, such as resnet50.{of_model}"),
         click.option(
-            f"--{prefix}arch", help=f"Architecture of a file that holds nothing but weights, such as resnet50.{of_model}"
+            f"--{prefix}image-size", type=click.IntRange(1), help=f"Side of the network's square input, in pixels.{of_model}"
         ),
-        click.option(f"--{prefix}image-size", type=click.IntRange(1), help=f"Side of the square it sees, in pixels.{of_model}"),
-        click.option(f"--{prefix}mean", type=Channels(), help=f"It gets (pixel - mean) / std, pixels in [0, 1].{of_model}"),
-        click.option(f"--{prefix}std", type=Channels(positive=True), help=f"See mean.{of_model}"),
+        click.option(
+            f"--{prefix}mean",
+            type=Channels(),
+            help=f"The network receives (pixel - mean) / std, with pixels in [0, 1].{of_model}",
+        ),
+        click.option(f"--{prefix}std", type=Channels(positive=True), help=f"See --{prefix}mean.{of_model}"),
     )
 
 
@@ -78,9 +84,9 @@ network_options = options(
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
     input_options(),
     click.option(
-        "--download", is_flag=True, help="Fetch the weights of robust_resnet50 and robust_resnet18 where they are missing."
+        "--download", is_flag=True, help="Download the weights of robust_resnet50 or robust_resnet18 if they are missing."
     ),
-    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
 )
 
 batch_options = options(
@@ -95,7 +101,7 @@ engine_options = options(
         show_default=True,
         help="Where the work runs: this machine's cores, or the Ray cluster at RAY_ADDRESS.",
     ),
-    click.option("--workers", type=click.IntRange(1), help="Processes; the default is one a core."),
+    click.option("--workers", type=click.IntRange(1), help="Number of processes; the default is one per core."),
 )
 
 explain_options = options(
@@ -112,26 +118,30 @@ explain_options = options(
         "--by",
         multiple=True,
         metavar="COLUMN",
-        help="Group by this column of the metadata as well, or by a product such as 'label*COLUMN'; may be given several times.",
+        help="Also group by this metadata column, or by a product such as 'label*COLUMN'; may be given several times.",
     ),
-    click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times."),
+    click.option("--group", "keys", multiple=True, help="An additional group, such as pair:cat+dog; may be given several times."),
     click.option(
         "--mask",
         "masks",
         multiple=True,
         type=NamedFile(),
-        help="One more group, called mask:NAME: the images that FILE names, one a line, or of which a column of true and false says "
-        "so. May be given several times; the run keeps it.",
+        help="An additional group, mask:NAME: the images that FILE lists, one per line, or marks as true in a true/false column. "
+        "May be given several times; the run keeps it.",
     ),
     click.option(
         "--metadata-features",
         type=Names(),
         default="",
         metavar="COLUMN[,COLUMN]",
-        help="Columns of the metadata that rules may use beside the features, such as camera,hour.",
+        help="Metadata columns that rules may use alongside the features, such as camera,hour.",
     ),
-    click.option("--k", type=int, default=20, show_default=True, help="Features selected by mutual information with failure."),
-    click.option("--depth", type=int, default=3, show_default=True, help="Deepest tree; the shallower ones are made as well."),
+    click.option(
+        "--k", type=int, default=20, show_default=True, help="Number of features, selected by mutual information with failure."
+    ),
+    click.option(
+        "--depth", type=int, default=3, show_default=True, help="Depth of the deepest trees; shallower ones are grown as well."
+    ),
     click.option("--delta", type=float, default=0.1, show_default=True, help="A failure mode has ER > BER + delta."),
     click.option("--tau", type=float, default=0.2, show_default=True, help="A failure mode has EC > tau."),
     click.option(
@@ -140,10 +150,10 @@ explain_options = options(
         type=click.Choice(ESTIMATORS),
         default="binned",
         show_default=True,
-        help="Estimator of mutual information: bins (fast, nothing random), or nearest neighbours, as in the paper.",
+        help="Estimator of mutual information: bins (fast, deterministic), or nearest neighbours, as in the paper.",
     ),
     click.option(
-        "--min-leaf", type=int, help="Fewest images in a leaf; the default is 5, or 2 % of the group where that is more."
+        "--min-leaf", type=int, help="Minimum number of images in a leaf; the default is 5, or 2 % of the group if that is more."
     ),
     click.option(
         "--weighted/--unweighted", default=True, show_default=True, help="Weigh failures by n_success/n_failure in the tree."
@@ -154,10 +164,10 @@ explain_options = options(
         type=click.Choice(HELD_OUT),
         default="auto",
         show_default=True,
-        help="How to measure rules on images that had no part in finding them: by the Split column, or by cross-fitting.",
+        help="How to measure rules on images that played no part in finding them: by the Split column, or by cross-fitting.",
     ),
-    click.option("--search-split", help="Search the images with this Split, measure on the others."),
-    click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Of cross-fitting."),
+    click.option("--search-split", help="Search the images of this split, and measure on the others."),
+    click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Number of folds of cross-fitting."),
     click.option(
         "--permutations",
         type=click.IntRange(0),
@@ -170,21 +180,21 @@ explain_options = options(
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Repeat the search on so many random halves of every group, to see which features come back (20 is usual).",
+        help="Repeat the search on this many random halves of every group, to see which features come back (20 is usual).",
     ),
     click.option(
         "--keep-together",
         metavar="COLUMN",
-        help="Images with the same value in this column (a video, a patient) stand on one side of every fold, and the checks count them "
-        'for what they are worth; "duplicates": near-duplicates, found from the features.',
+        help="Images with the same value in this column (a video, a patient) stay on the same side of every fold, and the "
+        'checks do not count them as independent; "duplicates": near-duplicates, found from the features.',
     ),
     click.option(
         "--duplicates/--no-duplicates",
         default=True,
         show_default=True,
-        help="Look for near-duplicates, to say which held-out images were as good as searched.",
+        help="Look for near-duplicates, and report how many held-out images have one among the searched images.",
     ),
-    click.option("--confidence", type=float, default=0.95, show_default=True, help="Of all intervals."),
+    click.option("--confidence", type=float, default=0.95, show_default=True, help="Confidence level of all intervals."),
     engine_options,
 )
 CHECKS = ("held_out", "search_split", "folds", "permutations", "resamples", "confidence", "keep_together", "duplicates")

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     """Check IMAGES and their labels (and predictions), and make a run folder.
 
-    IMAGES is a folder: with --metadata, of images that the table names; without, of one folder a class. Which tables are read, and what
-    to do with others: docs/bringing_your_data.md.
+    IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Which tables are
+    read, and what to do about others: docs/bringing_your_data.md.
     """
     _import(arguments, overwrite=overwrite, progress=not quiet)
 
@@ -55,7 +55,7 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @overwrite_option
 @quiet_option
 def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
-    """Let a model make the predictions, for images that came without."""
+    """Make the predictions with a model, for images that came without any."""
     from barlow_core.prediction import predict
 
     run = open_run(run_path)
@@ -73,7 +73,9 @@ def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool
 )
 @network_options
 @batch_options
-@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Of features.npy.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Data type of features.npy."
+)
 @overwrite_option
 @quiet_option
 def extract_command(
@@ -113,12 +115,12 @@ def explain_command(run_path: Path, quiet: bool, **settings: Any) -> None:
 @run_argument
 @click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
 @click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
-@click.option("--depth", type=int, help="Only features of the failure modes of trees of this depth.")
+@click.option("--depth", type=int, help="Only features of failure modes of trees of this depth.")
 @panel_options
 @click.option(
-    "--figures", type=click.Path(path_type=Path), help="A folder that also gets every panel as one figure, as in the paper."
+    "--figures", type=click.Path(path_type=Path), help="Also write every panel as one figure, as in the paper, into this folder."
 )
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one.")
 @quiet_option
 def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
     """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
@@ -146,7 +148,7 @@ def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **argum
 @overwrite_option
 @quiet_option
 def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
-    """Everything from import to visualize, in one go."""
+    """Run everything from import to visualize in one go."""
     from barlow_core.extraction import extract
     from barlow_core.prediction import predict
 
@@ -179,7 +181,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @click.option("--browse/--no-browse", "open_app", default=True, help="Open the app at the end.")
 @quiet_option
 def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool, **expected: Any) -> None:
-    """Run everything on an embedded example and open the app."""
+    """Run everything on an included example and open the app."""
     from barlow_core.cli.serve import serve_app
     from barlow_core.examples.demo import run_example
 
@@ -228,7 +230,7 @@ def read_benchmark(
     missing: str | None = None,
     **options: Any,
 ) -> Benchmark:
-    """The images and labels that `images_options` name; what was skipped, and what was read in another way than usual, is told."""
+    """The images and labels that `images_options` name; what was skipped, and what was read differently than usual, is reported."""
     from barlow_core.benchmark import Benchmark
     from barlow_core.intake.values import parse_missing
 
@@ -263,7 +265,7 @@ def _load_extractor(name: str, *, device: str | None = None, **options: Any) -> 
 
 
 def _load_model(name: str, *, device: str | None = None, **options: Any) -> Classifier:
-    """The classifier under inspection: of it only predictions are asked, so any architecture will do."""
+    """The classifier under inspection: only its predictions are needed, so any architecture will do."""
     from barlow_core import extractors
 
     return extractors.load_classifier(name, device=device or extractors.default_device(), **_given(options))

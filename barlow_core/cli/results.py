@@ -21,7 +21,7 @@ from barlow_core.groups import GROUPINGS
     ),
 )
 @run_argument
-@click.option("--k", type=Numbers(int), default="", help="Values to try, with commas; the default is the run's own.")
+@click.option("--k", type=Numbers(int), default="", help="Values to try, separated by commas; the default is the run's own.")
 @click.option("--depth", type=Numbers(int), default="")
 @click.option("--min-leaf", type=Numbers(int), default="")
 @click.option("--delta", type=Numbers(float), default="")
@@ -45,16 +45,16 @@ def explore_command(run_path: Path, quiet: bool, as_json: bool, **values: Any) -
 )
 @run_argument
 @click.argument("what", default="modes")
-@click.option("--depth", type=int, help="Of the trees; the default is the deepest.")
+@click.option("--depth", type=int, help="Depth of the trees; the default is the deepest.")
 @click.option("--sort", help="Column to sort by, largest first.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
-@click.option("--all", "everything", is_flag=True, help="Failure modes that are not confirmed as well, each with the reason.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
+@click.option("--all", "everything", is_flag=True, help="Also print failure modes that are not confirmed, each with the reason.")
 @click.option(
     "--rank",
     type=click.Choice(RANKS),
     default="evidence",
     show_default=True,
-    help="Failure modes by what held-out images say, or all of them by importance value, as in the paper.",
+    help="Order failure modes by the evidence of held-out images, or all of them by importance value, as in the paper.",
 )
 @json_option
 def show(
@@ -67,7 +67,7 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print tables: WHAT is modes (default: those confirmed), groups, status, or one group such as label:truck for its tree."""
+    """Print a table: WHAT is modes (the default; only confirmed ones), groups, status, or a group such as label:truck for its tree."""
     from barlow_core.cli import printing
     from barlow_core.views.sentences import duplicates_words
 
@@ -129,12 +129,12 @@ def search_command(
 )
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("--depth", type=int, help="Of the trees; the default is the deepest that both runs have.")
-@click.option("--delta", type=float, help="Of a failure mode; the default is that of the runs.")
-@click.option("--tau", type=float, help="Of a failure mode; the default is that of the runs.")
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the intervals.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
-@click.option("--out", type=click.Path(path_type=Path), help="A folder for the whole tables, as CSV.")
+@click.option("--depth", type=int, help="Depth of the trees; the default is the deepest that both runs have.")
+@click.option("--delta", type=float, help="A failure mode has ER > BER + delta; the default is that of the runs.")
+@click.option("--tau", type=float, help="A failure mode has EC > tau; the default is that of the runs.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Confidence level of the intervals.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for the complete tables, as CSV.")
 @json_option
 def compare_command(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
     """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
@@ -157,11 +157,11 @@ def compare_command(first: Path, second: Path, limit: int, out: Path | None, as_
     epilog=example("barlow evaluate runs/mine --out evaluation", "barlow evaluate runs/robust runs/standard --depth 1"),
 )
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--name", "names", multiple=True, help="What to call a run, one for each, in the same order.")
+@click.option("--name", "names", multiple=True, help="A name for each run, in the same order.")
 @click.option("--depth", "depths", multiple=True, type=int, help="Only trees of this depth; may be given several times.")
-@click.option("--grouping", "groupings", multiple=True, help="Only this grouping; the default is those of classes.")
-@click.option("--delta", type=float, help="Of a valid leaf; the default is that of the runs.")
-@click.option("--tau", type=float, help="Of a valid leaf; the default is that of the runs.")
+@click.option("--grouping", "groupings", multiple=True, help="Only this grouping; the default is the groupings by class.")
+@click.option("--delta", type=float, help="A valid leaf has ER > BER + delta; the default is that of the runs.")
+@click.option("--tau", type=float, help="A valid leaf has EC > tau; the default is that of the runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for tables (CSV, Parquet) and plots (PNG, SVG).")
 @json_option
 def evaluate_command(
@@ -173,7 +173,7 @@ def evaluate_command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, of your runs."""
+    """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, for your runs."""
     from barlow_core.cli import printing
     from barlow_core.evaluation.evaluation import evaluate
 

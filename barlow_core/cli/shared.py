@@ -1,4 +1,4 @@
-"""What every command shares: how mistakes are told, the shape of help texts, and options that several verbs have."""
+"""What every command shares: how mistakes are reported, the shape of help texts, and options that several verbs have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UserError(click.ClickException):
 
 
 class BarlowGroup(click.Group):
-    """Turns what a person can mend into one message and exit status 2, and Ctrl-C into advice; lists commands as they were added."""
+    """Turns mistakes that a person can correct into one message and exit status 2, and Ctrl-C into advice; lists commands as they were added."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -48,7 +48,7 @@ class BarlowGroup(click.Group):
                 "disk. Choose another one, or make room; what is finished is kept."
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nStopped. What is finished is kept: the same command goes on from here.", err=True)
+            click.echo("\nStopped. What is finished is kept: run the same command again to resume.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -73,7 +73,7 @@ class PluggableGroup(BarlowGroup):
 
 
 class Numbers(click.ParamType):
-    """Numbers with commas between them."""
+    """Numbers separated by commas."""
 
     name = "numbers"
 
@@ -87,11 +87,11 @@ class Numbers(click.ParamType):
             return [self.kind(part) for part in value.split(",") if part.strip()]
         except ValueError:
             kind = "whole numbers" if self.kind is int else "numbers"
-            self.fail(f"{value!r} is not {kind} with commas between them, such as 5,10,20.", param, ctx)
+            self.fail(f"{value!r} is not {kind}, separated by commas, such as 5,10,20.", param, ctx)
 
 
 class Names(click.ParamType):
-    """Names with commas between them."""
+    """Names separated by commas."""
 
     name = "names"
 
@@ -100,7 +100,7 @@ class Names(click.ParamType):
 
 
 class Channels(click.ParamType):
-    """Three numbers with commas between them, one for each of red, green and blue."""
+    """Three numbers separated by commas, one for each of red, green and blue."""
 
     name = "r,g,b"
 
@@ -116,7 +116,7 @@ class Channels(click.ParamType):
             numbers = []
         if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (self.positive and min(numbers) <= 0):
             wanted = "three positive numbers" if self.positive else "three numbers"
-            self.fail(f"{value!r} is not {wanted} with commas between them, such as 0.485,0.456,0.406.", param, ctx)
+            self.fail(f"{value!r} is not {wanted}, separated by commas, such as 0.485,0.456,0.406.", param, ctx)
         return numbers
 
 
@@ -151,17 +151,17 @@ def options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 missing_option = click.option(
     "--missing",
     metavar="TEXTS",
-    help='Which texts stand for no value, with commas between, such as "NA,-"; "" for none but the empty one, where a class is called NA '
-    "or None. [default: NA, N/A, nan, null, None, ...]",
+    help='Texts that stand for a missing value, separated by commas, such as "NA,-"; "" for empty values only, as where a class is '
+    "called NA or None. [default: NA, N/A, nan, null, None, ...]",
 )
 run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what another network or setting made.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace results of another network or other settings.")
 serve_options = options(
     click.option("--port", type=click.IntRange(1, 65535), help="The default is the first free one from 8501 on."),
     click.option("--address", default="localhost", show_default=True, help="Interface to listen on; 0.0.0.0 for all."),
-    click.option("--base-path", default="", help="Path below which a proxy shows the app, such as tools/barlow."),
+    click.option("--base-path", default="", help="Path under which a proxy serves the app, such as tools/barlow."),
     click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser."),
 )
 

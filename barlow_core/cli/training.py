@@ -1,4 +1,4 @@
-"""The verb that trains a robust network on images of one's own."""
+"""The verb that trains a robust network on your own images."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ recipe_options = options(
         "--arch", default="small_resnet", show_default=True, help="small_resnet (for small images), or a torchvision name."
     ),
     click.option(
-        "--image-size", type=click.IntRange(1), help="Side of the square it sees; the default is 32, or 224 with --arch."
+        "--image-size", type=click.IntRange(1), help="Side of the square input, in pixels; the default is 32, or 224 with --arch."
     ),
     click.option("--start", type=click.Path(path_type=Path), help="A checkpoint to start from, for the same classes."),
-    click.option("--split", default="train", show_default=True, help="Learn from these, where the CSV has a column Split."),
+    click.option("--split", default="train", show_default=True, help="Train on this split, where the table has a Split column."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True),
-    click.option("--rate", "peak_rate", type=float, default=0.2, show_default=True, help="Largest learning rate of one cycle."),
+    click.option("--rate", "peak_rate", type=float, default=0.2, show_default=True, help="Peak of the one-cycle learning rate."),
     click.option("--rho", type=float, help="l2 radius of the adversary, for pixels in [0, 1]; the default is 3 at 224 pixels."),
     click.option("--steps", type=click.IntRange(0), default=3, show_default=True, help="Steps of the adversary."),
     click.option("--step-size", type=float, help="l2 length of a step; the default is 2/3 of rho."),
     click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU where there is one."),
-    click.option("--overwrite", is_flag=True, help="Train anew where OUT is there already."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
+    click.option("--overwrite", is_flag=True, help="Train again even if OUT exists."),
 )
 
 
@@ -53,8 +53,8 @@ def train_robust_command(
 ) -> None:
     """Train a robust network on labelled IMAGES (l2 adversarial training) and write it to OUT, for use as an extractor.
 
-    IMAGES is a folder: with --metadata, of images that the table names; without, of one folder a class. An interrupted training goes on
-    after its last finished epoch.
+    IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Interrupted training
+    resumes after its last finished epoch.
     """
     from barlow_core import extractors
     from barlow_core.training.robust_network import check_out, train_robust

@@ -38,7 +38,7 @@ def export_images(run: Run, positions: np.ndarray | Sequence[int], target: str |
     Args:
         positions: of the images in the benchmark.
         target: a folder that is new or empty for "copy" and "link"; else a file.
-        how: "copy" copies the files, "link" makes symbolic links, "list" writes their absolute paths, one a line, "zip" packs them.
+        how: "copy" copies the files, "link" makes symbolic links, "list" writes their absolute paths, one per line, "zip" packs them.
             Beside copies, links and in the zip file lies images.csv with labels and predictions.
 
     Raises:

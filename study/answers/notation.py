@@ -110,7 +110,7 @@ SETTINGS = (
         "exclude",
         "--exclude",
         "flag",
-        "Apply the rule of exclusion to all numbers; without it, only its effect is shown.",
+        "Apply the exclusion rule to all numbers; without it, only the rule's effect is shown.",
         False,
     ),
     Written(
@@ -118,8 +118,8 @@ SETTINGS = (
         "rule",
         "--rule",
         "text",
-        "Another rule of exclusion, as the page's address says it: checks passed, time, same ratings, copied, answers needed, signals "
-        "needed, checks needed; - for a signal that is not used. The usual one: 0.5,1/3,0.95,0.5,5,2,2. Only by checks, stricter: "
+        "Another exclusion rule, written as in the page's address: checks passed, time, same ratings, copied, answers needed, signals "
+        "needed, checks needed; - for an unused signal. The default is 0.5,1/3,0.95,0.5,5,2,2. Checks only, and stricter: "
         "0.8,-,-,-,5,2,1",
     ),
     Written(
@@ -127,23 +127,23 @@ SETTINGS = (
         "spelling",
         "--same-spelling",
         "flag",
-        "grey and gray, colour and color count as one word. The paper's rule does not.",
+        "Count grey and gray, colour and color as one word, which the paper's rule does not.",
         False,
     ),
-    Written("hyphens", "hyphens", "--hyphens", "flag", "Look hyphenated words up whole first.", False),
-    Written("plurals", "plurals", "--plurals", "flag", "A plural counts as its singular.", False),
+    Written("hyphens", "hyphens", "--hyphens", "flag", "Look up hyphenated words as a whole first.", False),
+    Written("plurals", "plurals", "--plurals", "flag", "Count a plural as its singular.", False),
     Written("models", "models", "--models", "flag", "Also fit Dawid and Skene's model and MACE (needs barlow[crowd]).", False),
     Written(
         "replicates",
         "replicates",
         "--replicates",
         "number",
-        "Resamples of the bootstraps.",
+        "Number of bootstrap resamples.",
         REPLICATES,
         least=50,
         in_address=False,
     ),
-    Written("seed", "seed", "--seed", "number", "Of the bootstraps.", 0, in_address=False),
+    Written("seed", "seed", "--seed", "number", "Seed of the bootstraps.", 0, in_address=False),
 )
 
 

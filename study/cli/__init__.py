@@ -44,7 +44,7 @@ class _Lazy(BarlowGroup):
 
 @click.group(cls=_Lazy)
 def study() -> None:
-    """Ask people whether they understand features: make a study, serve it, pay, export, analyze.
+    """Ask people whether they understand features: create a study, serve it, pay, export, analyze.
 
-    A study is one SQLite file; its pictures lie beside it. STUDY is that file, or the run folder that holds it as study.sqlite.
+    A study is one SQLite file; its pictures are kept beside it. STUDY is that file, or the run folder that holds it as study.sqlite.
     """

@@ -62,25 +62,25 @@ _KINDS: dict[str, Callable[[Written], dict[str, Any]]] = {
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write report.html, report.pdf, all figures and all tables into this folder."
 )
-@click.option("--app", is_flag=True, help="Open the results as a page, which follows a running study.")
+@click.option("--app", is_flag=True, help="Open the results as a page, which stays up to date while the study runs.")
 @written_options(FILTERS)
 @written_options(SETTINGS)
 @click.option(
     "--vectors",
     type=click.Path(path_type=Path),
-    help="Word vectors, such as GoogleNews-vectors-negative300.bin.gz. The default ships.",
+    help="Word vectors, such as GoogleNews-vectors-negative300.bin.gz. The default vectors ship with Barlow.",
 )
 @click.option(
     "--columns",
-    help="For a CSV: which column is what, as item=HITId,worker=WorkerId,... or a JSON file. Names that say it are found; "
-    "tier= says that no column is the tier.",
+    help="For a CSV: what each column holds, as item=HITId,worker=WorkerId,... or a JSON file. Usual names are found; "
+    "tier= means that there is no tier.",
 )
 @missing_option
 @click.option(
     "--names-to",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Put the names of the features into this run, for its failure modes.",
+    help="Write the names of the features into this run, which then uses them for its failure modes.",
 )
 @click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
 @json_option
@@ -91,8 +91,7 @@ def analyze(
 ) -> None:
     """What the study found: ease, preferences, agreement, reliability, workers, differences, names.
 
-    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere (or Parquet, or JSON
-    lines; which tables are read, and what to do with others: docs/bringing_your_data.md). Without --out and --app, the findings are
+    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere (or Parquet, or JSON lines; which tables are read, and what to do about others: docs/bringing_your_data.md). Without --out and --app, the findings are
     printed.
     """
     if app:
@@ -125,7 +124,7 @@ def analyze(
 
 
 def _names(analysis: Analysis, study: Path, run: Path) -> None:
-    """Put the names into a run, and say what its failure modes are called now."""
+    """Write the names into a run, and print what its failure modes are called now."""
     from barlow_core.views.feature_names import effect_in_words, names_from, rules_in_words, write_names
 
     names = analysis.names_for_run

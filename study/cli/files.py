@@ -15,9 +15,9 @@ from study.cli.shared import open_store, print_json, say_advice, study_argument,
 @click.command(epilog=example("barlow study backup runs/mine", "barlow study backup runs/mine --to disk/study.sqlite --pictures"))
 @study_argument
 @click.option("--to", "target", type=click.Path(path_type=Path), help="A new file. [default: in STUDY.backups]")
-@click.option("--pictures", is_flag=True, help="Copy the frozen pictures, too; for a copy on another disk.")
+@click.option("--pictures", is_flag=True, help="Copy the frozen pictures, too, for a copy on another disk.")
 def backup(study: Path, target: Path | None, pictures: bool) -> None:
-    """Copy the study while people answer. A withdrawal finds this copy and cleans it, as long as it stays where it is."""
+    """Copy the study while people answer. A withdrawal also deletes from this copy, as long as it stays where it is."""
     from study.setup.frozen_panels import copy_panels, panels_folder
 
     with open_store(study) as store:
@@ -33,9 +33,9 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
 @study_argument
 @click.argument("backup_path", metavar="[BACKUP]", required=False, type=click.Path(path_type=Path))
 def restore(study: Path, backup_path: Path | None) -> None:
-    """Bring a study back to the state of BACKUP, also while it is open; without BACKUP, list the backups that there are.
+    """Bring a study back to the state of BACKUP, even while it is open; without BACKUP, list the backups.
 
-    The state before is kept as one more backup. Who withdrew since stays withdrawn.
+    The state before is kept as another backup. Whoever has withdrawn since stays withdrawn.
     """
     from study.setup.frozen_panels import copy_panels, panels_folder
     from study.store import StudyStore
@@ -66,12 +66,14 @@ def restore(study: Path, backup_path: Path | None) -> None:
 )
 @study_argument
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), help="[default: what the name ends in]")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), help="[default: by the ending of the name]")
 @click.option(
-    "--everything", is_flag=True, help="Also practice and checks, surplus and discarded answers; columns kind and state tell."
+    "--everything",
+    is_flag=True,
+    help="Include practice and checks, surplus and discarded answers, told apart by the columns kind and state.",
 )
-@click.option("--real-ids", is_flag=True, help="The ids of the platform instead of pseudonyms. Not for publishing.")
-@click.option("--overwrite", is_flag=True, help="Replace an export that is there already.")
+@click.option("--real-ids", is_flag=True, help="The platform's ids instead of pseudonyms. Do not publish these.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing export.")
 def export(study: Path, target: Path, kind: str | None, everything: bool, real_ids: bool, overwrite: bool) -> None:
     """Write the answers with a codebook beside them: CSV (safe for spreadsheets), JSON lines or Parquet."""
     from study.store.assignment import ANSWERED
@@ -90,7 +92,7 @@ def export(study: Path, target: Path, kind: str | None, everything: bool, real_i
 @json_option
 @click.pass_context
 def check(ctx: click.Context, study: Path, as_json: bool) -> None:
-    """Is the study whole: the file, the rules of assignment, the audit trail, the pictures? Exit status 1 where it is not."""
+    """Check that the study is intact: file, rules of assignment, audit trail, pictures. The exit status is 1 if it is not."""
     from study.setup import frozen_panels
     from study.store import library_advice
 

@@ -28,19 +28,25 @@ selection_options = options(
         multiple=True,
         default=("label", "prediction"),
         show_default=True,
-        help="Which groupings to show; may be given several times.",
+        help="Groupings to show; may be given several times.",
     ),
     click.option(
-        "--per-tier", type=click.IntRange(1), default=20, show_default=True, help="Classes a tier (top, middle, bottom)."
+        "--per-tier", type=click.IntRange(1), default=20, show_default=True, help="Classes per tier (top, middle, bottom)."
     ),
-    click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Features a class, by mutual information."),
     click.option(
-        "--practice", type=click.IntRange(0), default=2, show_default=True, help="Practice items, with feedback, unpaid."
+        "--top", type=click.IntRange(1), default=10, show_default=True, help="Features per class, by mutual information."
     ),
-    click.option("--attention", type=click.IntRange(0), default=3, show_default=True, help="Attention checks."),
+    click.option(
+        "--practice",
+        type=click.IntRange(0),
+        default=2,
+        show_default=True,
+        help="Number of practice items, with feedback, unpaid.",
+    ),
+    click.option("--attention", type=click.IntRange(0), default=3, show_default=True, help="Number of attention checks."),
 )
 setting_options = options(
-    click.option("--answers", "answers_per_item", type=click.IntRange(1), default=5, show_default=True, help="Workers an item."),
+    click.option("--answers", "answers_per_item", type=click.IntRange(1), default=5, show_default=True, help="Workers per item."),
     click.option(
         "--platform",
         "platforms",
@@ -48,16 +54,20 @@ setting_options = options(
         type=click.Choice(["link", "prolific", "mturk"]),
         help="Where workers come from; may be given several times. [default: link]",
     ),
-    click.option("--pay", "pay_per_item", help="For each item. [default: 0.50]"),
-    click.option("--base-pay", help="What the platform pays by itself for a visit (Prolific's reward, the HIT's). [default: 0]"),
-    click.option("--bonus", help="For everybody who passes all checks. [default: 0]"),
+    click.option("--pay", "pay_per_item", help="Pay for each item. [default: 0.50]"),
+    click.option("--base-pay", help="What the platform itself pays for a visit (Prolific's or the HIT's reward). [default: 0]"),
+    click.option("--bonus", help="Bonus for everybody who passes all checks. [default: 0]"),
     click.option("--currency", help="[default: USD]"),
-    click.option("--minutes", "minutes_per_item", type=float, help="That an item takes, as workers are told. [default: 2.5]"),
-    click.option("--items-per-worker", type=click.IntRange(1), help="Most items that a worker may answer. [default: all]"),
-    click.option("--items-per-visit", type=click.IntRange(1), help="Most items a visit, such as an accepted HIT. [default: all]"),
-    click.option("--completion-code", help="That Prolific shows for this study."),
+    click.option("--minutes", "minutes_per_item", type=float, help="How long an item takes, as workers are told. [default: 2.5]"),
+    click.option("--items-per-worker", type=click.IntRange(1), help="Maximum number of items for one worker. [default: all]"),
+    click.option(
+        "--items-per-visit",
+        type=click.IntRange(1),
+        help="Maximum number of items per visit, such as an accepted HIT. [default: all]",
+    ),
+    click.option("--completion-code", help="The code that Prolific shows for this study."),
     click.option("--contact", help="How workers reach you; shown on every page."),
-    click.option("--seed", type=int, help="Of the random order of items. [default: 0]"),
+    click.option("--seed", type=int, help="Seed of the random order of items. [default: 0]"),
 )
 
 
@@ -69,20 +79,22 @@ setting_options = options(
     )
 )
 @run_argument
-@click.option("--study", "path", type=click.Path(path_type=Path), help="The file to make. [default: RUN/study.sqlite]")
+@click.option("--study", "path", type=click.Path(path_type=Path), help="The study file to create. [default: RUN/study.sqlite]")
 @selection_options
 @setting_options
-@click.option("--invites", type=click.IntRange(0), default=0, help="Make so many invite codes, one a person, for the plain link.")
+@click.option(
+    "--invites", type=click.IntRange(0), default=0, help="Make this many invite codes, one per person, for the plain link."
+)
 @click.option(
     "--settings",
     "settings_path",
     type=click.Path(path_type=Path),
-    help="JSON or TOML with any settings: consent, instructions, examples, questionnaire, ...",
+    help="A JSON or TOML file with any settings: consent, instructions, examples, questionnaire, ...",
 )
 @click.option("--images-per-panel", type=click.IntRange(1), help="[default: as in the panels of the run]")
-@click.option("--steps", type=click.IntRange(0), help="Of the feature attack. [default: as in the panels of the run]")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; for panels that are missing. [default: a GPU where there is one]")
-@click.option("--dry-run", is_flag=True, help="Only say what the study would be.")
+@click.option("--steps", type=click.IntRange(0), help="Steps of the feature attack. [default: as in the panels of the run]")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; for missing panels. [default: a GPU if there is one]")
+@click.option("--dry-run", is_flag=True, help="Only print what the study would be.")
 @quiet_option
 def create(
     run_path: Path,
@@ -102,11 +114,11 @@ def create(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Make the study of a run: choose items, make missing panels, freeze them, write the file.
+    """Create the study of a run: choose items, make missing panels, freeze them, write the file.
 
-    By default the items are those of the paper: of both groupings the 20 classes with the highest error rate, the 20 in the middle
+    By default the items are those of the paper: for both groupings, the 20 classes with the highest error rate, the 20 in the middle
     and the 20 with the lowest, and for each the 10 features with the highest mutual information with failure. Making panels takes
-    long; what is finished is kept, and the same command goes on from there.
+    long; what is finished is kept, and the same command resumes from there.
     """
     from study.participants.platforms import new_invite_codes
     from study.setup.making import make_study
@@ -220,9 +232,9 @@ def _say_made(store: StudyStore, secret: str | None) -> None:
 )
 @study_argument
 @click.argument("values", metavar="NAME=VALUE", nargs=-1)
-@click.option("--invites", type=click.IntRange(0), default=0, help="Add so many new invite codes.")
+@click.option("--invites", type=click.IntRange(0), default=0, help="Add this many new invite codes.")
 def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
-    """Change texts, limits, codes and platforms of a study, also while people answer; without NAME=VALUE, show all settings."""
+    """Change a study's texts, limits, codes and platforms, even while people answer; without NAME=VALUE, show all settings."""
     from study.participants.platforms import new_invite_codes
     from study.store.settings import CHANGEABLE, SECRET
 

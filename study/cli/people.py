@@ -1,4 +1,4 @@
-"""The verbs about people: how far they are, what they earn, who may go on, who leaves."""
+"""The verbs about people: their progress, what they earn, who may continue, who leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from study.cli.shared import money, open_store, print_frame, print_json, study_a
 @study_argument
 @json_option
 def status(study: Path, as_json: bool) -> None:
-    """How far the study is, how fast it goes, when it ends at this rate, and what it costs."""
+    """Show the progress of the study: how much is done, how fast, when it will end at this rate, and what it costs."""
     with open_store(study) as store:
         done = store.progress()
         reports = len(store.reports())
@@ -53,8 +53,10 @@ def status(study: Path, as_json: bool) -> None:
     )
 )
 @study_argument
-@click.option("--csv", "table_path", type=click.Path(path_type=Path), help="Write the whole table.")
-@click.option("--bonus-csv", type=click.Path(path_type=Path), help="Write what the platform takes to pay what is due.")
+@click.option("--csv", "table_path", type=click.Path(path_type=Path), help="Write the complete table to this CSV.")
+@click.option(
+    "--bonus-csv", type=click.Path(path_type=Path), help="Write what is due, in the platform's format for bonus payments."
+)
 @click.option(
     "--platform",
     type=click.Choice(["prolific", "mturk", "link"]),
@@ -62,10 +64,10 @@ def status(study: Path, as_json: bool) -> None:
 )
 @json_option
 def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: str | None, as_json: bool) -> None:
-    """Who earned what: items, bonus, what the platform pays by itself, and what is still due.
+    """Show who earned what: items, bonus, what the platform itself pays, and what is still due.
 
-    Late and discarded answers are paid, and those of people who withdrew; practice and simulated workers are not. The tables hold
-    the ids of people: do not publish them.
+    Late and discarded answers are paid, as are those of people who withdrew; practice items and simulated workers are not. The
+    tables contain people's ids: do not publish them.
     """
     from barlow_core.errors import BarlowError
     from study.participants.paying import write_bonuses, write_payments
@@ -95,9 +97,7 @@ def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: 
 @study_argument
 @worker_argument
 @click.option("--reason", default="", help="For the audit trail.")
-@click.option(
-    "--discard", is_flag=True, help="Their answers do not count, and the items are asked again. They are paid all the same."
-)
+@click.option("--discard", is_flag=True, help="Discard their answers and ask those items again. They are paid all the same.")
 def block(study: Path, worker: str, reason: str, discard: bool) -> None:
     """Give a worker no more items. WORKER is the platform's id, or the pseudonym of the exports."""
     with open_store(study) as store:
@@ -110,7 +110,7 @@ def block(study: Path, worker: str, reason: str, discard: bool) -> None:
 @study_argument
 @worker_argument
 def reopen(study: Path, worker: str) -> None:
-    """Let a blocked worker in again; discarded answers count again where items still need them."""
+    """Let a blocked worker continue; discarded answers count again where items still need them."""
     with open_store(study) as store:
         store.reopen(worker_of(store, worker))
     click.echo(f"{worker} may go on.")
@@ -120,15 +120,15 @@ def reopen(study: Path, worker: str) -> None:
 @study_argument
 @worker_argument
 @click.option(
-    "--forget", is_flag=True, help="Replace the id by the pseudonym, too. Pay first: nobody can say any more who that was."
+    "--forget", is_flag=True, help="Also replace the id by the pseudonym. Pay first: afterwards nobody can tell who it was."
 )
 @yes_option
 @click.pass_context
 def withdraw(ctx: click.Context, study: Path, worker: str, forget: bool, yes: bool) -> None:
-    """Delete everything that a worker wrote, from the study, its log and its backups; for good.
+    """Delete everything that a worker wrote, from the study, its log and its backups, for good.
 
-    What stays is that somebody took part and for how many items they are paid. Exports made before, and copies in other places, are
-    out of reach: delete them, or export again.
+    Only the fact that somebody took part remains, and for how many items they are paid. Earlier exports, and copies in other
+    places, are out of reach: delete them, or export again.
     """
     with open_store(study) as store:
         name = worker_of(store, worker)

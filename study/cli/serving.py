@@ -28,14 +28,14 @@ PUBLIC = {
     "server.websocketPingInterval": "20",
     "runner.fastReruns": "true",
 }
-url_option = click.option("--url", help="Address at which people reach the app, such as https://study.example.org/barlow")
+url_option = click.option("--url", help="The address at which people reach the app, such as https://study.example.org/barlow")
 
 
 @click.command(epilog=example("barlow study preview runs/mine"))
 @study_argument
 @serve_options
 def preview(study: Path, port: int | None, address: str, base_path: str, open_browser: bool) -> None:
-    """Open the study as a worker sees it; nothing that you do there is kept."""
+    """Open the study as a worker sees it; nothing you do there is kept."""
     from barlow_core.cli.serve import serve_app
 
     open_store(study).close()
@@ -60,16 +60,16 @@ def preview(study: Path, port: int | None, address: str, base_path: str, open_br
 @study_argument
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
 @click.option("--address", default="localhost", show_default=True, help="Interface to listen on; 0.0.0.0 for all.")
-@click.option("--base-path", default="", help="Path below which a proxy shows the app; by default that of --url.")
+@click.option("--base-path", default="", help="Path under which a proxy serves the app; by default that of --url.")
 @url_option
-@click.option("--admin/--no-admin", default=True, help="Start the admin page, too, on this computer only.")
+@click.option("--admin/--no-admin", default=True, help="Also start the admin page, reachable from this computer only.")
 @click.option("--admin-port", type=click.IntRange(1, 65535), default=ADMIN_PORT, show_default=True)
 def serve(study: Path, port: int, address: str, base_path: str, url: str | None, admin: bool, admin_port: int) -> None:
-    """Let workers in: start the app and print the links to hand out.
+    """Open the study to workers: start the app and print the links to hand out.
 
-    The app is made for the public (messages of errors stay in the log, no uploads, it may be shown in a frame as Mechanical Turk
-    does). People outside need an address with https:// in front of it: a proxy that passes everything on to --port. Several
-    processes may serve one study; see docs/running_a_study.md.
+    The app is set up for the public: error messages stay in the log, there are no uploads, and it may be shown in a frame, as
+    Mechanical Turk does. To be reached from outside it needs an https:// address: a proxy that forwards everything to --port.
+    Several processes may serve one study; see docs/running_a_study.md.
     """
     from barlow_core.cli.serve import serve_app
 
@@ -96,12 +96,10 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
 
 @click.command(epilog=example("barlow study admin runs/mine", "barlow study admin runs/mine --new-secret"))
 @study_argument
-@click.option("--new-secret", is_flag=True, help="Make a new secret, print it, and end; the old one opens nothing any more.")
+@click.option("--new-secret", is_flag=True, help="Make a new secret, print it, and exit; the old one stops working.")
 @click.option("--port", type=click.IntRange(1, 65535), default=ADMIN_PORT, show_default=True)
-@click.option(
-    "--address", default="localhost", show_default=True, help="Interface to listen on. The page is best kept off the internet."
-)
-@click.option("--base-path", default="", help="Path below which a proxy shows the page.")
+@click.option("--address", default="localhost", show_default=True, help="Interface to listen on. Best kept off the internet.")
+@click.option("--base-path", default="", help="Path under which a proxy serves the page.")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser.")
 def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str, open_browser: bool) -> None:
     """Open the admin page: progress, answers, reports, blocking. It asks for the secret that `create` printed."""

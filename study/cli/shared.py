@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 study_argument = click.argument("study", metavar="STUDY", type=click.Path(path_type=Path))
 worker_argument = click.argument("worker", metavar="WORKER")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def study_path(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The verb that fills a study with participants who do not exist."""
+"""The verb that fills a study with simulated participants."""
 
 from __future__ import annotations
 
@@ -17,20 +17,28 @@ from study.cli.shared import open_store, study_argument
     )
 )
 @study_argument
-@click.option("--workers", type=click.IntRange(1), help="At most so many. [default: as many as it takes]")
-@click.option("--skill", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="How often they see what is shown.")
-@click.option("--speed", type=click.FloatRange(1), default=110.0, show_default=True, help="Seconds an item.")
+@click.option("--workers", type=click.IntRange(1), help="Maximum number of participants. [default: as many as it takes]")
 @click.option(
-    "--carelessness", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of them who do not look."
+    "--skill",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    help="Chance that they recognise what a clear item shows.",
 )
-@click.option("--stamina", type=click.FloatRange(1), default=19.14, show_default=True, help="Items that they answer, on average.")
+@click.option("--speed", type=click.FloatRange(1), default=110.0, show_default=True, help="Seconds per item.")
+@click.option(
+    "--carelessness", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of participants who do not look."
+)
+@click.option(
+    "--stamina", type=click.FloatRange(1), default=19.14, show_default=True, help="Items that each answers, on average."
+)
 @click.option("--at-once", type=click.IntRange(1), default=20, show_default=True, help="How many work at the same time.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @quiet_option
 def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: bool, **averages: Any) -> None:
-    """Let simulated participants answer, to try the study and its analysis. They are marked as simulated for ever.
+    """Let simulated participants answer, to try the study and its analysis. They stay marked as simulated.
 
-    Never in a study in which people have taken part: make a trial study of its own (barlow study create RUN --study trial.sqlite).
+    Not possible in a study in which people have taken part: make a separate trial study (barlow study create RUN --study trial.sqlite).
     """
     import random
     from itertools import islice

@@ -69,7 +69,7 @@ def test_what_is_wrong_is_told_by_line(tmp_path: Path, text: str | bytes, messag
 
 
 def test_a_missing_file_says_what_it_should_be(tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match="none.txt.*filenames, one a line"):
+    with pytest.raises(BarlowError, match="none.txt.*filenames, one per line"):
         read_mask(tmp_path / "none.txt", NAMES)
 
 

@@ -170,7 +170,7 @@ def test_ctrl_c_says_how_to_go_on(planted_run: Run, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(every_group, "analyse_group", interrupt)
     result = barlow("explain", planted_run.path, "--workers", "1")
     assert result.exit_code == 130
-    assert "the same command goes on from here" in result.stderr
+    assert "run the same command again to resume" in result.stderr
 
 
 def test_class_per_folder_with_npy_predictions(planted_folder: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_run_in_one_go_with_two_networks_of_ones_own(
     ("options", "message"),
     [
         ((), "give image_size, mean, std as options (--image-size, --mean, --std)"),
-        (("--image-size", "32", "--mean", "0,0"), "'0,0' is not three numbers with commas between them"),
+        (("--image-size", "32", "--mean", "0,0"), "'0,0' is not three numbers, separated by commas"),
         (("--mean", "0,0,x"), "is not three numbers"),
         (("--std", "1,0,1"), "'1,0,1' is not three positive numbers"),
         (("--image-size", "0"), "0 is not in the range"),
