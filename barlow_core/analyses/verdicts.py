@@ -88,7 +88,7 @@ def ranked(modes: pd.DataFrame, by: str = "evidence") -> pd.DataFrame:
         BarlowError: another order.
     """
     if by not in RANKS:
-        raise BarlowError(f"{by!r} is no order of failure modes. Expected one of: {', '.join(RANKS)}.")
+        raise BarlowError(f"{by!r} is not an order of failure modes. Expected one of: {', '.join(RANKS)}.")
     if by == "iv":
         return modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
     standing = modes["verdict"].map({verdict: i for i, verdict in enumerate(VERDICTS)}).to_numpy(dtype=np.int64)

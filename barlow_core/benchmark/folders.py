@@ -49,7 +49,7 @@ def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
     if not paths:
         raise BarlowError(
             f"{images_dir} has {len(folders)} folders and no image in any. Expected one folder a class, with images "
-            f"({', '.join(sorted(EXTENSIONS))}). Give a metadata CSV where the images lie otherwise."
+            f"({', '.join(sorted(EXTENSIONS))}). If the images are arranged differently, give a metadata CSV."
         )
     top = [entry.name for entry in os.scandir(images_dir) if entry.is_file()]
     for name in _images(str(images_dir), sorted(top), images_dir):

@@ -160,7 +160,9 @@ def _choose(
     known = {_singular(name): column for name, column in [*((name, what) for what, name in COLUMNS.items()), (SCORES, SCORES)]}
     if unknown := [what for what in said if _singular(what) not in known]:
         listed = ", ".join(name.lower() for name in [*COLUMNS.values(), SCORES])
-        raise BarlowError(f"{unknown[0]!r} is not what a column can stand for. Expected some of {listed}, such as: {_EXAMPLE}")
+        raise BarlowError(
+            f"{unknown[0]!r} is not something that a column can hold. Expected some of {listed}, such as: {_EXAMPLE}"
+        )
     named = {known[_singular(what)]: column for what, column in said.items() if known[_singular(what)] != SCORES}
     found = {what: position(read.header, column, read.source) for what, column in named.items() if column}
     if len(set(found.values())) < len(found):

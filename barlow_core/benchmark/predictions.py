@@ -173,7 +173,7 @@ def from_scores(table: pd.DataFrame, scores: ScoreColumns, classes: Classes, pro
     if sorted(known) != list(range(len(names))):
         raise BarlowError(
             f"There are {len(scores.columns):,} columns of scores, {scores.columns[0]!r} to {scores.columns[-1]!r}, and "
-            f"{len(names):,} classes. Expected one a class. Give the class names that the scores belong to."
+            f"{len(names):,} classes. Expected one per class. Give the class names that the scores belong to."
         )
     best, confidence, table = from_columns(table, scores, problems)
     of_column = np.array([*known, np.nan])

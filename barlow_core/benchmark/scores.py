@@ -84,7 +84,7 @@ def from_columns(table: pd.DataFrame, scores: ScoreColumns, problems: Problems) 
             text = table[column].astype("str")
             values = numbers(text.where(table[column].notna()))
             wrong = values.isna() & table[column].notna()
-            problems.add_where(wrong.to_numpy(), f"the score of {name!r} is {{}}, which is no number", text)
+            problems.add_where(wrong.to_numpy(), f"the score of {name!r} is {{}}, which is not a number", text)
             table = table.assign(**{column: values})
     columns = table[scores.columns]
     best, confidence, said = largest(lambda a, b: columns.iloc[a:b].to_numpy(dtype=np.float64, na_value=np.nan), len(table))
@@ -119,14 +119,14 @@ def largest(rows: Callable[[int, int], np.ndarray], n_images: int) -> tuple[np.n
         are_probabilities &= bool((known >= 0).all() and np.allclose(known.sum(axis=1), 1, atol=_SUM_TOLERANCE, rtol=0))
     if are_probabilities:
         return best, top.clip(0, 1), "They are probabilities, and the largest is the confidence."
-    return best, softmax, "They are no probabilities, so they count as logits, and confidence is their softmax."
+    return best, softmax, "They are not probabilities, so they count as logits, and confidence is their softmax."
 
 
 def _of_pattern(attributes: list[str], pattern: str) -> ScoreColumns:
     columns = [column for column in attributes if fnmatchcase(column, pattern)]
     if len(columns) < 2:
         raise BarlowError(
-            f"{pattern!r} fits {count(len(columns), 'column')} of scores. Expected one a class, such as --columns scores=prob_*. The "
+            f"{pattern!r} fits {count(len(columns), 'column')} of scores. Expected one per class, such as --columns scores=prob_*. The "
             f"columns are {', '.join(map(repr, attributes[:30]))}."
         )
     before, star, after = pattern.partition("*")

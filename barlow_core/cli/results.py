@@ -82,7 +82,7 @@ def show(
         return
     makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:
-        raise BarlowError(f"{what!r} is nothing to show. Expected modes, groups, status, or a group such as label:CLASS.")
+        raise BarlowError(f"Cannot show {what!r}. Expected modes, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
 

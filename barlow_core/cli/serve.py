@@ -102,7 +102,7 @@ def _wait_until_healthy(app: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if app.poll() is not None:
-            raise BarlowError(f"The app stopped right after its start (exit status {app.returncode}); its message stands above.")
+            raise BarlowError(f"The app stopped right after starting (exit status {app.returncode}); see its message above.")
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
                 return

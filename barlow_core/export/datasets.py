@@ -126,7 +126,7 @@ def fiftyone_dataset(
         dataset = fiftyone.Dataset(name, persistent=persistent)
     except importlib.import_module("fiftyone.core.config").FiftyOneConfigError as error:
         raise BarlowError(
-            f"FiftyOne's database cannot be reached ({error}). Install MongoDB, or set FIFTYONE_DATABASE_URI to one that runs."
+            f"FiftyOne's database cannot be reached ({error}). Install MongoDB, or set FIFTYONE_DATABASE_URI to a running one."
         ) from error
     dataset.add_samples(samples)
     return dataset

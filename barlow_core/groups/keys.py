@@ -135,7 +135,7 @@ def _split_pair(benchmark: Benchmark, name: str) -> tuple[str, str]:
             return first, second
     if len(parts) != 2:
         raise BarlowError(
-            f"{name!r} is no pair of classes. Expected two class names with a plus between, for example pair:cat+dog."
+            f"{name!r} is not a pair of classes. Expected two class names joined by a plus, for example pair:cat+dog."
         )
     for part in parts:
         class_index(benchmark, part)

@@ -36,7 +36,7 @@ def parse_columns(text: str | Path | Mapping[str, str], example: str) -> dict[st
             raise BarlowError(f"{typed!r} cannot be read as a mapping ({error}). Expected JSON such as {shown}.") from error
     pairs = [part.partition("=") for part in typed.split(",") if part.strip()]
     if wrong := [what for what, sign, _ in pairs if not sign]:
-        raise BarlowError(f"{wrong[0]!r} maps nothing. Expected such as: {example}")
+        raise BarlowError(f"{wrong[0]!r} is not a mapping. Expected something like: {example}")
     names = [what.strip() for what, _, _ in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise BarlowError(f"Two columns are given for {twice[0]!r}; one is expected.")

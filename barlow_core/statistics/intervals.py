@@ -258,7 +258,7 @@ def _counts(count: ArrayLike, total: ArrayLike) -> tuple[np.ndarray, np.ndarray]
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0])
         raise BarlowError(
-            f"A count of {k[place]:g} out of {n[place]:g} cannot be. Expected whole numbers with 0 <= count <= total; "
+            f"A count of {k[place]:g} out of {n[place]:g} is impossible. Expected whole numbers with 0 <= count <= total; "
             "check that counts and totals belong to the same images."
         )
     return k, n

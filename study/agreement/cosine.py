@@ -26,8 +26,8 @@ from study.answers.tokenization import AS_THE_PAPER, STOP_WORDS, Wording
 MOST_PAIRS = 4_000_000
 
 NOTHING = "nobody described it"
-NO_WORDS = "no description has a known word that is no stop word"
-ONLY_ONE = "only one description has a known word that is no stop word, and agreement needs two"
+NO_WORDS = "no description has a known word that is not a stop word"
+ONLY_ONE = "only one description has a known word that is not a stop word, and agreement needs two"
 _REASONS = np.array([None, NOTHING, NO_WORDS, ONLY_ONE], dtype=object)
 
 
@@ -38,7 +38,7 @@ class Agreement:
     Attributes:
         value: from -1 to 1; None when fewer than two descriptions are usable.
         n: descriptions that are not empty.
-        usable: those of them with at least one known word that is no stop word.
+        usable: those of them with at least one known word that is not a stop word.
         unknown: the words without a vector, sorted.
         reason: why there is no value; else None.
     """
@@ -110,7 +110,7 @@ def item_agreement(
 
     Returns:
         A table with the items as index, in the order of their first answer: `n` (descriptions that are not empty), `usable`,
-        `words` (that are no stop words), `known` (with a vector), `agreement` (Float64, <NA> where it is undefined) and `reason` (why
+        `words` (that are not stop words), `known` (with a vector), `agreement` (Float64, <NA> where it is undefined) and `reason` (why
         it is undefined, else None).
 
     Raises:

@@ -1,6 +1,6 @@
 """Descriptions as vectors: texts to words, words to sums of word vectors, sums to unit vectors; some thousand at a time.
 
-A description is the mean of the raw vectors of its known words that are no stop words. A mean and a sum point the same way, so sums do.
+A description is the mean of the raw vectors of its known words that are not stop words. A mean and a sum point the same way, so sums do.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def feature_names(
 
         - `name`: as typed, without blanks around it; None where nobody wrote anything.
         - `similarity`: its mean cosine to the other descriptions (Float64); <NA> where there is none to compare with.
-        - `n`: descriptions that are not empty; `usable`: those with a known word that is no stop word.
-        - `support`: descriptions, the name itself included, that share a word with it that is no stop word.
+        - `n`: descriptions that are not empty; `usable`: those with a known word that is not a stop word.
+        - `support`: descriptions, the name itself included, that share a word with it that is not a stop word.
         - `words`: a list of (word, number of descriptions that have it), the common ones, most frequent first.
         - `reason`: why there is no name, or why it is less than a medoid; else None.
 

@@ -64,7 +64,7 @@ class ItemView:
     def lead(self) -> str:
         """What people said of it, in a sentence or two; plain text."""
         if not len(self.answers):
-            return "Nobody described it, as far as filters and exclusions keep answers."
+            return "Nobody described it, among the answers that filters and exclusions keep."
         parts = (
             [f"“{self.name}”, supported by {self.support:,} of {count(self.n_descriptions, 'description')}"] if self.name else []
         )

@@ -133,7 +133,7 @@ class Filters:
 
 def _column(answers: pd.DataFrame, column: str, what: str) -> Any:
     if column not in answers:
-        raise BarlowError(f"The study knows no {what} of its answers, so it cannot be filtered by it. Leave this filter out.")
+        raise BarlowError(f"The study has no {what} for its answers, so it cannot be filtered by it. Leave this filter out.")
     return answers[column]
 
 

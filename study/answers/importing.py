@@ -87,7 +87,7 @@ _KNOWN = {
     "simulated": ("simulated",),
     "state": ("state", "assignmentstatus", "status"),
 }
-EXPECTED = "a CSV of answers (or Parquet, or JSON lines), one a row"
+EXPECTED = "a CSV of answers (or Parquet, or JSON lines), one per row"
 _LISTED = 10
 _PREFIXES = ("answer", "input")
 # What platforms (Mechanical Turk, Prolific) and this one's own exports call an answer that counts, and one that does not.
@@ -195,7 +195,9 @@ def parse_mapping(text: str | Path) -> dict[str, str]:
     mapping = parse_columns(text, "item=HITId,worker=WorkerId,ease=Answer.q3")
     _check_names(mapping)
     if needed := [what for what in NEEDED if mapping.get(what) == ""]:
-        raise BarlowError(f"{needed[0] + '='!r} maps nothing, and an answer needs its {needed[0]}. Say which: {needed[0]}=COLUMN")
+        raise BarlowError(
+            f"{needed[0] + '='!r} is not a mapping, and an answer needs its {needed[0]}. Say which: {needed[0]}=COLUMN"
+        )
     return mapping
 
 

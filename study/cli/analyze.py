@@ -134,7 +134,7 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
         recorded = open_run(run).recorded("extract")
         if recorded is None or recorded["extractor"]["fingerprint"] != analysis.study.extractor:
             raise BarlowError(
-                f"{run} does not describe its images by the network whose features people described in {study}: the same number is another feature there. "
+                f"{run} does not describe its images by the network whose features people described in {study}: there, the same number means another feature. "
                 "Name the run that the study was made from, or one with the same extractor."
             )
     click.echo(f"{count(len(names), 'name')}: {write_names(run, names)}")

@@ -25,7 +25,7 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
         click.echo(f"Copied to {made}")
         if pictures:
             if not copy_panels(store.path, made):
-                raise BarlowError(f"There are no pictures to copy: {panels_folder(store.path)} is no folder.")
+                raise BarlowError(f"There are no pictures to copy: {panels_folder(store.path)} is not a folder.")
             click.echo(f"Pictures copied to {panels_folder(made)}")
 
 

@@ -256,7 +256,7 @@ def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
 def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise BarlowError(f"{text!r} is no setting with a value. Expected NAME=VALUE, such as items_per_worker=30.")
+        raise BarlowError(f"{text!r} is not a setting with a value. Expected NAME=VALUE, such as items_per_worker=30.")
     if name in ("title", "contact", "consent", "currency", "base_pay", "bonus") or name.endswith(("_code", "_url")):
         return name, value
     try:

@@ -30,7 +30,7 @@ def status(study: Path, as_json: bool) -> None:
             ("items", f"{done.items_complete:,} of {done.items:,} complete, {done.reserved:,} being answered"),
             ("workers", f"{done.workers:,} ({done.workers_blocked:,} blocked, {done.workers_withdrawn:,} withdrawn)"),
             ("rate", f"{done.per_hour:,.1f} answers an hour"),
-            ("expected end", "done" if done.complete else done.expected_end or "cannot be said: no answers in the last hour"),
+            ("expected end", "done" if done.complete else done.expected_end or "unknown: no answers in the last hour"),
             ("cost", f"{money(done.cost, currency)} so far, about {money(done.cost_expected, currency)} in all, without fees"),
         ]
         if done.hourly_pay is not None:
@@ -136,7 +136,7 @@ def withdraw(ctx: click.Context, study: Path, worker: str, forget: bool, yes: bo
             click.confirm(f"Delete all answers of {worker} for good?", abort=True)
         done = store.withdraw(name, forget=forget)
     click.echo(
-        f"{count(done.answers, 'answer')} of {done.pseudonym} deleted; {count(len(done.cleaned), 'backup')} written anew without them. "
+        f"{count(done.answers, 'answer')} of {done.pseudonym} deleted; {count(len(done.cleaned), 'backup')} rewritten without them. "
         "Delete exports that were made before."
     )
     for path, reason in done.out_of_reach.items():

@@ -159,7 +159,7 @@ def _public(url: str | None) -> SplitResult | None:
         return None
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BarlowError(f"--url {url!r} is no address. Expected such as https://study.example.org")
+        raise BarlowError(f"--url {url!r} is not an address. Expected something like https://study.example.org")
     return parts
 
 

@@ -98,7 +98,7 @@ def write_report(
     """
     target = Path(folder)
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / PROVENANCE).is_file())):
-        raise BarlowError(f"{target} is no empty folder and no earlier report; nothing was written. Name a new folder.")
+        raise BarlowError(f"{target} is neither an empty folder nor an earlier report; nothing was written. Name a new folder.")
     target = target.absolute()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -258,7 +258,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
         if path.suffix.lower() == ".json":
             rows = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise BarlowError(f'{path} is JSON, but no list of objects such as [{{"group": "label:tiger", "feature": 17}}].')
+                raise BarlowError(
+                    f'{path} is JSON, but not a list of objects such as [{{"group": "label:tiger", "feature": 17}}].'
+                )
         else:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
             rows = table.rename(columns=str.strip).to_dict("records")

@@ -164,7 +164,7 @@ class Writer:
         """
         if os.getpid() != self._process:
             raise BarlowError(
-                f"{self.path} was opened before this process was forked. Open it anew in each process: StudyStore(path)."
+                f"{self.path} was opened before this process was forked. Open it again in each process: StudyStore(path)."
             )
         deadline = time.monotonic() + self.patience
         if not self._threads.acquire(self.patience):

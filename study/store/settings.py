@@ -240,7 +240,7 @@ class StudySettings:
         for code in self.invite_codes:
             if not isinstance(code, str) or not INVITE.match(code) or code.startswith(GUEST_PREFIX):
                 raise BarlowError(
-                    f"The invite code {shown(code)} cannot be one: 4 to 64 letters, digits, _ and -, please, not beginning with {GUEST_PREFIX}"
+                    f"The invite code {shown(code)} is not valid. Expected 4 to 64 letters, digits, _ and -, not beginning with {GUEST_PREFIX}"
                 )
         if len(set(self.invite_codes)) < len(self.invite_codes):
             raise BarlowError("An invite code is listed twice. Every person needs a code of their own.")
@@ -297,7 +297,7 @@ def _require_money(name: str, value: str) -> None:
 def _check_url(url: object) -> None:
     if url == "":
         return
-    problem = "it is no text"
+    problem = "it is not text"
     if isinstance(url, str):
         try:
             fields = {name for _, name, _, _ in Formatter().parse(url) if name is not None}
@@ -309,5 +309,5 @@ def _check_url(url: object) -> None:
             problem = str(error)
     if problem:
         raise BarlowError(
-            f"completion_url {shown(url)} cannot be used: {problem}. Expected such as https://panel.example/done?id={{worker}}"
+            f"completion_url {shown(url)} cannot be used: {problem}. Expected something like https://panel.example/done?id={{worker}}"
         )

@@ -323,7 +323,7 @@ def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> 
     again = open_page(strange, columns=address(page)["columns"])
     assert kept(again) == kept(page), "a reload and a link keep it"
     assert kept(open_page(strange, "--columns", "item=q7,worker=q8,ease=q9")).startswith("240 answers")
-    assert "maps nothing" in warnings(open_page(strange, columns="nonsense"))
+    assert "is not a mapping" in warnings(open_page(strange, columns="nonsense"))
     assert "has no column 'elsewhere'" in warnings(open_page(strange, columns="item=q7,worker=q8,ease=elsewhere"))
 
 

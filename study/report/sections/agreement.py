@@ -66,7 +66,7 @@ def make(analysis: Analysis) -> Section:
                 share(found.share, found.words),
                 "",
                 f"{found.known:,} of {count(found.words, 'word')}",
-                "Occurrences of words that are no stop words, in all descriptions. The others are dropped.",
+                "Occurrences of words that are not stop words, in all descriptions. The others are dropped.",
             ),
         ),
         figures=(_distribution(analysis),),
@@ -115,7 +115,7 @@ def _text(analysis: Analysis) -> tuple[str, ...]:
     measured = "Agreement of descriptions, measured as the mean pairwise cosine of averaged word vectors"
     first = (
         f"{measured}{': ' + parts if parts else f', is not defined: {_undefined_reason(analysis)}'}. The vectors ({analysis.vectors_text}) know "
-        f"{share(found.share, found.words)} of {count(found.words, 'word that is no stop word', 'words that are no stop words')}"
+        f"{share(found.share, found.words)} of {count(found.words, 'word that is not a stop word', 'words that are not stop words')}"
         f"{'' if found.known == found.words else '; the others are left out'}."
     )
     if not parts:
@@ -254,7 +254,7 @@ def _unknown(analysis: Analysis) -> Table:
         if len(rows)
         else "every word has a vector"
         if analysis.coverage.words
-        else nothing(analysis, "a word that is no stop word"),
+        else nothing(analysis, "a word that is not a stop word"),
     )
 
 

@@ -63,7 +63,7 @@ def _sharing(named: int, shared: int) -> str:
 
 def _unnamed(analysis: Analysis) -> str:
     """Why no feature has a name."""
-    return nothing(analysis, "a short description with a word that is no stop word, so no feature has a name")
+    return nothing(analysis, "a short description with a word that is not a stop word, so no feature has a name")
 
 
 def _text(named: pd.DataFrame, lead: str) -> tuple[str, ...]:

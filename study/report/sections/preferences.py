@@ -264,7 +264,7 @@ def _votes(analysis: Analysis) -> Figure:
         caption=f"Share of {count(n, 'feature')} for which a choice alone has the most answers; ties stand by themselves.",
         computed=how(
             analysis,
-            "the vote of an item is the choice with the most answers; a tie is no vote",
+            "the vote of an item is the choice with the most answers; a tie counts as no vote",
             n=f"{n:,} items",
             packages=("pandas",),
         ),

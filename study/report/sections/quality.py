@@ -125,7 +125,7 @@ def _workers(analysis: Analysis) -> Figure:
         id="workers",
         title="Workers: time, and distance from the others",
         caption=f"Each point is a worker: {'median time on task' if timed else 'number of answers'}, and the mean distance of their ease ratings from the average "
-        "of the other workers of the same item. Disagreement is no reason for exclusion; it is shown, and no signal.",
+        "of the other workers of the same item. Disagreement is no reason for exclusion; it is shown, but is not a signal.",
         subtitle=f"{count(len(rows), 'worker')}, judged by all of their answers",
         computed=how(
             analysis,

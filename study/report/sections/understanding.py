@@ -88,7 +88,7 @@ def make(analysis: Analysis) -> Section:
         notes=(
             *((f"Not known in this study: {listed(unknown)}.",) if unknown else ()),
             _groups(analysis),
-            "A correlation is no cause: easy features may differ in other ways, too.",
+            "Correlation is not causation: easy features may differ in other ways, too.",
         ),
         banner=analysis.banner,
     )

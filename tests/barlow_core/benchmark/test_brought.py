@@ -369,10 +369,10 @@ def test_a_score_is_a_confidence_only_where_it_can_be_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("age=x", "'age' is not what a column can stand for. Expected some of filenames, labels"),
+        ("age=x", "'age' is not something that a column can hold. Expected some of filenames, labels"),
         ("labels=x", r"has no column 'x'; its columns are 'Filenames', 'Labels'"),
         ("labels=Filenames,filenames=Filenames", "one column is said to be two things"),
-        ("labels", "maps nothing"),
+        ("labels", "is not a mapping"),
         ("scores=p_*", r"'p_\*' fits 0 columns of scores"),
     ],
 )
@@ -485,7 +485,7 @@ def test_scores_that_are_no_numbers_are_told_by_line(tmp_path: Path) -> None:
     path = table(tmp_path / "m.csv", "Filenames,Labels,cat,dog", "a.png,cat,0.9,0.1", "b.png,dog,high,0.1", "c.png,dog,,0.1")
     with pytest.raises(BarlowError) as error:
         Benchmark.from_csv(tmp_path / "images", path)
-    assert "line 3, b.png: the score of 'cat' is 'high', which is no number" in str(error.value)
+    assert "line 3, b.png: the score of 'cat' is 'high', which is not a number" in str(error.value)
     assert "line 4, c.png: prediction is 'nan', a missing value" in str(error.value)
     assert len(Benchmark.from_csv(tmp_path / "images", path, skip_bad=True)) == 1
 

@@ -197,7 +197,10 @@ def test_columns_are_said_in_three_ways(tmp_path: Path) -> None:
     (tmp_path / "columns.json").write_text('{"filenames": "image", "labels": ""}')
     for text in ("filenames=image,labels=", said, '{"filenames": "image", "labels": ""}', tmp_path / "columns.json"):
         assert parse_columns(text, "a=b") == said
-    for text, message in (("filenames", "maps nothing. Expected such as: a=b"), ("a=b,a=c", "Two columns are given for 'a'")):
+    for text, message in (
+        ("filenames", "is not a mapping. Expected something like: a=b"),
+        ("a=b,a=c", "Two columns are given for 'a'"),
+    ):
         with pytest.raises(BarlowError, match=message):
             parse_columns(text, "a=b")
     with pytest.raises(BarlowError, match="cannot be read as a mapping"):

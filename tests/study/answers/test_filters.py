@@ -78,5 +78,5 @@ def test_a_filter_that_makes_no_sense_is_an_error(given: dict[str, Any], message
 
 def test_a_filter_for_what_the_study_does_not_know_is_an_error() -> None:
     data = StudyData.from_answers(pd.DataFrame({"item": ["a"], "worker": ["w"], "ease": [3]}))
-    with pytest.raises(BarlowError, match="knows no error tier"):
+    with pytest.raises(BarlowError, match="has no error tier"):
         data.filtered(Filters(tiers=("top",)))

@@ -73,7 +73,7 @@ def test_names_are_of_the_network_whose_features_people_saw(folder: Path, tmp_pa
     assert read_names(explained_run.path)
     (explained_run.path / "feature_names.csv").unlink()
     other = run(tmp_path / "2.sqlite", *FAST, "--names-to", explained_run.path)
-    assert "the same number is another feature there" in " ".join(other.output.split())
+    assert "there, the same number means another feature" in " ".join(other.output.split())
     assert not read_names(explained_run.path), "nothing was written"
 
 
@@ -142,7 +142,7 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--class", "unicorn"], "No answer is of 'unicorn'; the classes of this study are: "),
         (["STUDY", "--since", "2026-02-02", "--until", "2026-01-01"], "Swap them"),
         (["STUDY", "--vectors", "missing.bin"], "There is no file 'missing.bin'"),
-        (["STUDY", "--columns", "nonsense"], "maps nothing"),
+        (["STUDY", "--columns", "nonsense"], "is not a mapping"),
         (["STUDY", "--columns", "ease=q3"], "is a study file"),
         (["STUDY", "--columns", "ease=q3", "--app"], "is a study file"),
         (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 7"),

@@ -193,7 +193,7 @@ def test_withdraw_asks_first_and_cleans_the_backups(study: Path, answers: dict) 
     fine("backup", study)
     assert barlow("withdraw", study, PID, stdin="n\n").exit_code == 1
     text = fine("withdraw", study, PID, stdin="y\n")
-    assert "1 backup written anew" in text
+    assert "1 backup rewritten" in text
     assert not [path for path in study.rglob("*sqlite*") if path.is_file() and b"quokka7391" in path.read_bytes()]
     assert "0 answers" in fine("withdraw", study, PID, "--yes", "--forget")
     assert "No worker" in refused("withdraw", study, PID, "--yes")
@@ -298,7 +298,7 @@ def test_a_study_that_is_not_there_is_one_message(verb: str, tmp_path: Path) -> 
 
 
 def test_serve_refuses_what_workers_could_not_use(study: Path) -> None:
-    assert "is no address" in refused("serve", study, "--url", "study.example.org")
+    assert "is not an address" in refused("serve", study, "--url", "study.example.org")
     shutil.rmtree(study / "study.sqlite.panels")
     assert "workers would see no pictures" in refused("serve", study)
 

@@ -151,8 +151,8 @@ def test_a_list_is_taken_as_csv_or_json(run: Run, tmp_path: Path) -> None:
         ("x.csv", "", "cannot be read"),
         ("x.csv", "group,feature,expected\nlabel:cat,1,yes\n", "row 1: expected is 'yes'"),
         ("x.csv", "group,feature,answers_per_item\nlabel:cat,1,many\n", "answers_per_item is 'many'"),
-        ("x.json", "{}", "no list of objects"),
-        ("x.json", "[1]", "no list of objects"),
+        ("x.json", "{}", "not a list of objects"),
+        ("x.json", "[1]", "not a list of objects"),
         ("x.json", "{", "cannot be read"),
     ],
 )
