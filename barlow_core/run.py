@@ -31,9 +31,10 @@ from filelock import FileLock, Timeout
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.columns import column_digest
-from barlow_core.benchmark.masks import check_masks, mask_digest
+from barlow_core.benchmark.masks import check_masks
+from barlow_core.benchmark.stored_masks import load_masks, save_masks
 from barlow_core.errors import BarlowError, BusyError
-from barlow_core.storage.files import atomic_write, write_json, write_parquet
+from barlow_core.storage.files import write_json, write_parquet
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
@@ -228,42 +229,14 @@ class Run:
             write_json(self._info_path, self.info)
             self.__dict__["benchmark"] = replace(self.benchmark, masks=masks)
 
-    def _mask_path(self, digest: str) -> Path:
-        return self.path / "masks" / f"{digest}.npy"
-
     def _masks(self) -> dict[str, np.ndarray]:
-        masks = {}
-        for name, about in self.info.get("masks", {}).items():
-            path = self._mask_path(about["digest"])
-            try:
-                masks[name] = np.load(path, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise BarlowError(
-                    f"{path}, the mask {name!r}, is missing or damaged ({error}). Add it again: barlow explain {self.path} "
-                    f"--mask {name}={about['source'] or 'FILE'}"
-                ) from error
-        return masks
+        return load_masks(self.path, self.info.get("masks", {}))
 
     def _save_masks(self, masks: Mapping[str, np.ndarray], sources: Mapping[str, str | None] | None = None) -> None:
-        """Write masks, and what run.json says of them; the caller writes run.json.
-
-        A file is named by its content, so that none changes under a run.json that speaks of it.
-        """
-        known: dict[str, dict[str, Any]] = self.info.get("masks", {})
-        found: dict[str, dict[str, Any]] = {}
-        for name, mask in masks.items():
-            digest_of_mask = mask_digest(mask)
-            new = {
-                "source": (sources or {}).get(name),
-                "digest": digest_of_mask,
-                "n_images": int(np.count_nonzero(mask)),
-                "added": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            found[name] = known[name] if known.get(name, {}).get("digest") == digest_of_mask else new
-            with atomic_write(self._mask_path(digest_of_mask)) as temporary, temporary.open("wb") as file:
-                np.save(file, mask)
-        if found or known:
-            self.info["masks"] = found
+        """Write masks, and what `info` says of them; the caller writes run.json."""
+        known = self.info.get("masks", {})
+        if masks or known:
+            self.info["masks"] = save_masks(self.path, masks, known, sources)
 
     # --- stages
 
