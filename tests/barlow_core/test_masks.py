@@ -36,7 +36,7 @@ def test_the_command_explains_a_mask_and_the_run_keeps_it(planted_run: Run, tmp_
     assert result.exit_code == 0, result.output
     path.unlink()  # the run does without it from now on
     run = Run(planted_run.path)
-    expected = explain(run.features()[CHOSEN], run.benchmark.failure[CHOSEN])
+    expected = explain(run.features()[CHOSEN], run.benchmark.failure[CHOSEN], min_leaf=None)
     assert load_analysis(run, "mask:even").tree == expected.tree
     assert run.groups().set_index("group").loc["mask:even", "n_images"] == 60
     assert groups.parse(run.benchmark, "mask:even").indices.tolist() == np.flatnonzero(CHOSEN).tolist()
