@@ -90,13 +90,17 @@ def show(
 @click.command("search", epilog=example("barlow search runs/mine", "barlow search runs/mine --grouping all --all"))
 @run_argument
 @click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), default=("label",), show_default=True)
-@click.option("--by", multiple=True, metavar="COLUMN", help="Group by this column of the metadata as well.")
-@click.option("--group", "keys", multiple=True, help="One more group, such as pair:cat+dog; may be given several times.")
-@click.option("--all", "everything", is_flag=True, help="Also rules that other images did not confirm.")
-@click.option("--alpha", type=float, default=0.05, show_default=True, help="Largest q of a confirmed rule, over all groups.")
+@click.option("--by", multiple=True, metavar="COLUMN", help="Also group by this metadata column.")
+@click.option("--group", "keys", multiple=True, help="An additional group, such as pair:cat+dog; may be given several times.")
+@click.option("--all", "everything", is_flag=True, help="Also print rules that the other images did not confirm.")
+@click.option(
+    "--alpha", type=float, default=0.05, show_default=True, help="A confirmed rule has q of at most this, over all groups."
+)
 @click.option("--delta", type=float, default=0.1, show_default=True, help="A confirmed rule has ER - BER above this, held out.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the parts that are searched and confirm.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split into searched and confirming images."
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
 @json_option
 def search_command(
     run_path: Path,
@@ -110,7 +114,7 @@ def search_command(
 ) -> None:
     """Look for several blindspots at once, each along a weighted sum of features.
 
-    70 % of a group's images are searched, the others confirm. The run is left as it is.
+    70 % of a group's images are searched; the others confirm the rules. The run is not changed.
     """
     from barlow_core.analyses import search_run
     from barlow_core.cli import printing
