@@ -57,7 +57,7 @@ def load_item_panel(store_path: str | Path, item_data: Mapping[str, Any]) -> Pan
     problem = _problem(folder, item_data.get("sha256"))
     if problem:
         raise BarlowError(
-            f"The pictures in {folder} are not those that were frozen with the study: {problem}. Copy the whole folder {root.name} again from "
+            f"The pictures in {folder} are not what was frozen with the study: {problem}. Copy the whole folder {root.name} again from "
             "where the study was made, or from a backup; what workers see must not change."
         )
     return Panel.load(folder)

@@ -58,7 +58,7 @@ def test_mask() -> None:
         ("truck", "names no group"),
         ("colour:red", "names no group"),
         ("label:trucks", "Did you mean truck"),
-        ("pair:cat", "no pair"),
+        ("pair:cat", "not a pair"),
         ("pair:cat+cat", "two different"),
         ("pair:cat+cow", "No class is called 'cow'"),
     ],

@@ -281,7 +281,7 @@ def test_folder_with_scores(tmp_path: Path) -> None:
     assert benchmark.predictions.tolist() == [0, 1, 0], "the first of equal scores"
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert benchmark.confidence == pytest.approx(softmax.max(axis=1), abs=1e-12)
-    assert any("no probabilities, so they count as logits" in note for note in benchmark.notes)
+    assert any("not probabilities, so they count as logits" in note for note in benchmark.notes)
     confident = Benchmark.from_folder(folder, predictions=softmax.astype(np.float16))
     assert confident.confidence is not None
     assert confident.confidence == pytest.approx([0.952574, 0.993307, 0.5], abs=1e-3)

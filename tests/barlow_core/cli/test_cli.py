@@ -151,7 +151,7 @@ def test_show_says_what_to_do_when_nothing_passes(planted_run: Run) -> None:
         (("explain", "RUN", "--group", "label:cow"), "No class is called 'cow'"),
         (("explain", "RUN", "--k", "0"), "k is 0"),
         (("explain", "RUN", "--mi", "magic"), "is not one of"),
-        (("show", "RUN", "everything"), "nothing to show"),
+        (("show", "RUN", "everything"), "Cannot show"),
         (("visualize", "RUN"), "barlow explain"),
         (("extract", "RUN", "--extractor", "resnet5000"), "resnet50"),
     ],

@@ -147,7 +147,7 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--columns", "ease=q3", "--app"], "is a study file"),
         (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 7"),
         (["STUDY", "--rule", "0.8,-,-,-,5,x,2", "--app"], "signals is 'x'; expected a whole number"),
-        (["STUDY", "--out", "STUDY"], "no empty folder"),
+        (["STUDY", "--out", "STUDY"], "neither an empty folder nor an earlier report"),
         (["STUDY", "--names-to", "missing"], "is no run folder"),
         (["missing", "--app"], "There is no study"),
         (["STUDY", "--app", "--seed", "7"], "The page computes with 2,000 resamples and seed 0"),

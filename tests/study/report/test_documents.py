@@ -170,7 +170,7 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_of_nothing_else(tmp_path
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("years of work")
-    with pytest.raises(BarlowError, match="no earlier report; nothing was written"):
+    with pytest.raises(BarlowError, match="nor an earlier report; nothing was written"):
         write_report(analysis, mine)
     assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
     with pytest.raises(BarlowError):
