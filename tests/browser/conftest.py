@@ -38,7 +38,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-N_IMAGES, CLASSES = 200, ["automobile", "cat", "dog", "truck"]
+N_IMAGES, CLASSES = 1500, ["automobile", "cat", "dog", "truck"]
 DESKTOP, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 

@@ -22,6 +22,7 @@ from playwright.sync_api import Page, expect
 
 from barlow_core import views
 from barlow_core.analyses import explain_run
+from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.run import Run
 from barlow_core.storage.shipped import apps_dir
 from browser.conftest import DESKTOP, PHONE, free_port, served
@@ -60,8 +61,9 @@ def url(real_run: Run, second_run: Run, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def struck(real_run: Run) -> str:
-    """The class whose failure mode holds the most failures."""
+    """The class whose confirmed failure mode holds the most failures."""
     modes = views.mode_table(real_run, grouping="label", depth=1)
+    modes = modes[modes["verdict"] == CONFIRMED]
     return str(modes["class_name"].iloc[modes["n_failures"].argmax()])
 
 
@@ -81,7 +83,7 @@ def heading(page: Page, text: str) -> None:
 def test_task_1_the_benchmark_at_a_glance(url: str, real_run: Run, struck: str, open_page: Open) -> None:
     page = open_page(url)
     expect(page.get_by_role("heading", level=1)).to_have_text("run")
-    expect(page.get_by_text("200 images · 4 classes")).to_be_visible()
+    expect(page.get_by_text("1,500 images · 4 classes")).to_be_visible()
     settled(page, "1-benchmark")
     heading(page, "What is certain, what is a guess?")
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
@@ -142,7 +144,9 @@ def test_task_3_images_and_features_of_a_node(url: str, struck: str, open_page: 
     page.get_by_role("button", name="Make this panel").first.click()
     panel = page.locator(".bw-panel").first
     panel.wait_for(timeout=PATIENCE)
-    expect(panel.get_by_role("heading")).to_have_text(["A Most activating images", "B Where it is seen", "C Feature attack"])
+    expect(panel.get_by_role("heading")).to_have_text(
+        ["A Most activating images", "B Where the feature responds", "C Feature attack"]
+    )
     expect(panel).to_contain_text("changed in 2 steps")  # as `visualize` was asked for before
     settled(page, "3-feature")
     boxes = [image.bounding_box() for image in panel.locator("img").all()]
