@@ -62,7 +62,7 @@ def test_nothing_is_known_without_images() -> None:
 
 @pytest.mark.parametrize(("count", "total"), [(3, 2), (-1, 5), (0, -1), (float("nan"), 5), (1, float("inf"))])
 def test_impossible_counts_are_refused(count: float, total: float) -> None:
-    with pytest.raises(BarlowError, match="cannot be"):
+    with pytest.raises(BarlowError, match="impossible"):
         wilson_interval(count, total)
 
 
@@ -156,9 +156,9 @@ def test_the_root_has_no_increase(root: tuple[int, int]) -> None:
 
 
 def test_a_leaf_is_no_larger_than_its_group() -> None:
-    with pytest.raises(BarlowError, match="cannot be"):
+    with pytest.raises(BarlowError, match="impossible"):
         increase_interval(5, 10, 4, 30)
-    with pytest.raises(BarlowError, match="cannot be"):
+    with pytest.raises(BarlowError, match="impossible"):
         increase_interval(5, 10, 20, 24)  # 15 failures in the 14 other images
 
 

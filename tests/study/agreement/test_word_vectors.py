@@ -199,16 +199,21 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 SECOND_START = """
 import sys
 from study.agreement.word_vectors import load_vectors
+
+
+def told(file, name):
+    return int(next(line for line in open(f"/proc/self/{file}") if line.startswith(name)).split()[1])
+
+
+# The peak of this process; getrusage would count what its parent had before. What the imports take differs between machines.
+libraries = told("status", "VmHWM")
 vectors = load_vectors(sys.argv[1], words=open(sys.argv[2]).read().split(), cache=sys.argv[3])
-# The peak of this process; getrusage would count what its parent had before.
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-read = next(line for line in open("/proc/self/io") if line.startswith("rchar"))
-print(len(vectors), int(read.split()[1]), int(peak.split()[1]) // 1024)
+print(len(vectors), told("io", "rchar"), (told("status", "VmHWM") - libraries) // 1024)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="tells what was read, and the peak memory, on Linux only")
-def test_the_second_start_leaves_the_big_file_alone_and_takes_under_200_megabytes(tmp_path: Path) -> None:
+def test_the_second_start_leaves_the_big_file_alone_and_takes_under_40_megabytes(tmp_path: Path) -> None:
     """How long it takes, benchmarks/bench_agreement.py prints."""
     rng = np.random.default_rng(0)
     words = [f"word{i}" for i in range(60_000)]
@@ -224,4 +229,4 @@ def test_the_second_start_leaves_the_big_file_alone_and_takes_under_200_megabyte
     (_, first_read, _), (n, second_read, megabytes) = ([int(number) for number in start.stdout.split()] for start in starts)
     assert n == 5000
     assert first_read - second_read > 0.8 * path.stat().st_size
-    assert megabytes < 200
+    assert megabytes < 40, "5,000 vectors are 6 MB; the file's 60,000 are 72"
