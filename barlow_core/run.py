@@ -181,7 +181,8 @@ class Run:
     def benchmark(self) -> Benchmark:
         """The images, labels and predictions of this run."""
         table = self._table("images.parquet", f"Import the benchmark again: barlow import IMAGES --run {self.path} --overwrite")
-        return replace(Benchmark.from_table(self._images_dir(), table, self.info["class_names"]), masks=self._masks())
+        benchmark = Benchmark.from_table(self._images_dir(), table, self.info["class_names"])
+        return replace(benchmark, masks=self._masks(), notes=tuple(self.info.get("import_notes", ())))
 
     def _images_dir(self) -> Path:
         """Where the images are: at their recorded place, or at the same place relative to a run folder that was moved."""
@@ -206,6 +207,7 @@ class Run:
             "images_dir": str(images_dir),
             "images_dir_relative": os.path.relpath(images_dir, self.path.resolve()),
             "class_names": list(benchmark.class_names),
+            "import_notes": list(benchmark.notes),
         }
         write_json(self._info_path, self.info)
         self.__dict__["benchmark"] = benchmark

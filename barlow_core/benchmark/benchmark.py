@@ -40,7 +40,7 @@ class Benchmark:
         split: (N,) str; or None.
         attributes: N rows, the further columns of the metadata.
         skipped: file, row (line of the CSV, missing where there is none), reason; what skip_bad left out.
-        notes: what an import read in another way than usual, inferred or left out, as sentences; () once stored and opened again.
+        notes: what an import read in another way than usual, inferred or left out, as sentences; a run keeps them in run.json.
         masks: name -> (N,) bool, images that somebody chose to explain as a group.
     """
 

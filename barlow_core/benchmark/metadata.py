@@ -94,7 +94,7 @@ def read_metadata(
     if len(read.cells) == 0:
         raise BarlowError(f"{read.source} has a header and no rows. Expected one row an image.")
     problems.add_where(read.misfits, f"has {{}} values, the header has {len(read.header)}", read.n_values)
-    parts: dict[str, pd.Series] = {"row": pd.Series(read.lines)}
+    parts: dict[str, pd.Series] = {"row": pd.Series(read.lines, copy=False)}
     for name in COLUMNS:
         if name in found:
             parts[name] = read.text(found[name])

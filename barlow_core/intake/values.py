@@ -31,13 +31,17 @@ def _floats(text: pd.Series) -> pd.Series:
     values = np.empty(len(text))
     for start in range(0, len(text), _CHUNK):
         values[start : start + _CHUNK] = pd.to_numeric(text.iloc[start : start + _CHUNK], errors="coerce")
-    return pd.Series(values, index=text.index)
+    return pd.Series(values, index=text.index, copy=False)
 
 
 def has_decimal_commas(text: pd.Series) -> bool:
     """Whether these are numbers with a decimal comma: "0,5", and no thousands ("1,000" could be either)."""
-    present = text[text.notna() & (text != "")]
-    with_comma = present[present.str.contains(",", regex=False)]
-    if with_comma.empty or not present.str.fullmatch(_DECIMAL_COMMA).all():
-        return False
-    return not with_comma.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").all()
+    any_decimal = False
+    for start in range(0, len(text), _CHUNK):
+        piece = text.iloc[start : start + _CHUNK]
+        present = piece[piece.notna() & (piece != "")]
+        with_comma = present[present.str.contains(",", regex=False)]
+        if not present.str.fullmatch(_DECIMAL_COMMA).all():
+            return False
+        any_decimal |= bool(len(with_comma) and not with_comma.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").all())
+    return any_decimal

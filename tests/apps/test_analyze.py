@@ -310,6 +310,17 @@ def test_a_table_of_answers_from_elsewhere(study: Path, open_page: Open, tmp_pat
     assert "There are no pictures" in html(open_page(tmp_path / "batch.csv", item=ITEM))
 
 
+def test_what_stands_for_no_value_is_what_the_command_said(tmp_path: Path, study: Path, open_page: Open) -> None:
+    path = table_of_elsewhere(tmp_path / "batch.csv", study)
+    table = pd.read_csv(path, dtype=str)
+    table.loc[0, "ease"] = "skipped"
+    table.to_csv(path, index=False)
+    assert heading(open_page(path, "--missing", "skipped,NA")) == "The study"
+    refused = open_page(path)
+    assert heading(refused) == "What does each column hold?"
+    assert "'skipped'" in warnings(refused)
+
+
 def test_columns_are_asked_for(study: Path, open_page: Open, tmp_path: Path) -> None:
     strange = table_of_elsewhere(tmp_path / "strange.csv", study, item="q7", worker="q8", ease="q9")
     page = open_page(strange)

@@ -28,6 +28,17 @@ def test_reopened_run_has_the_same_benchmark(planted_benchmark: Benchmark, tmp_p
     assert "120 images" in repr(run)
 
 
+def test_a_run_keeps_what_its_import_noted(planted_folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    metadata = (planted_folder / "metadata.csv").read_text()
+    table.write_text(metadata.replace("Filenames", "image", 1))
+    made = Benchmark.from_csv(planted_folder / "images", table, check="header")
+    Run.create(tmp_path / "run", made)
+    assert any("Filenames from 'image'" in note for note in made.notes)
+    assert Run(tmp_path / "run").benchmark.notes == made.notes
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["import_notes"] == list(made.notes)
+
+
 def test_same_benchmark_again_is_the_same_run(planted_benchmark: Benchmark, explained_run: Run) -> None:
     again = Run.create(explained_run.path, planted_benchmark)
     assert again.is_current("explain")

@@ -182,10 +182,10 @@ def test_the_app_is_told_what_it_needs(tmp_path: Path, monkeypatch: pytest.Monke
     )
     table = tmp_path / "batch.csv"
     table.write_text("item,worker,q3\na,w,4\n")
-    result = run(table, "--app", "--port", 8123, "--no-open", "--columns", "ease=q3")
+    result = run(table, "--app", "--port", 8123, "--no-open", "--missing", "", "--columns", "ease=q3")
     assert result.exit_code == 0, result.output
     assert called["script"] == "analyze.py"
-    assert called["arguments"] == [str(table), "--columns", "ease=q3"]
+    assert called["arguments"] == [str(table), "--missing", "", "--columns", "ease=q3"]
     assert (called["port"], called["open_browser"], called["query"]) == (8123, False, "")
 
 
