@@ -63,7 +63,7 @@ def run_shards(
     if engine not in ENGINES:
         raise BarlowError(f"Unknown engine {engine!r}. Expected one of: {', '.join(ENGINES)}.")
     if workers is not None and workers < 1:
-        raise BarlowError(f"workers is {workers}. Expected at least 1 process, or none given for one a core.")
+        raise BarlowError(f"workers is {workers}. Expected at least 1 process, or none given for one per core.")
     run = {"local": _run_local, "ray": _run_ray}[engine]
     return _with_bar(run(function, shards, workers), len(shards), description, unit, progress)
 
@@ -107,7 +107,7 @@ def _run_ray(function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], wo
         available = int(ray.cluster_resources().get("CPU", 0))
         if available < (workers or 1):
             raise BarlowError(
-                f"The Ray cluster has {available} CPUs. Expected at least {workers or 1}, one a worker. "
+                f"The Ray cluster has {available} CPUs. Expected at least {workers or 1}, one per worker. "
                 "Ask for fewer workers, or add nodes with: ray start --address=HOST:PORT"
             )
         workers = min(workers or available, len(shards))

@@ -133,7 +133,7 @@ class Questionnaire:
         for one in self.questions:
             if one.id == question:
                 return one
-        raise BarlowError(f"There is no question {question!r}. Expected one of: {', '.join(self.ids)}.")
+        raise BarlowError(f"No question is called {question!r}. Expected one of: {', '.join(self.ids)}.")
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ class Questionnaire:
         self._require_mapping(answers)
         problems = {question.id: question.problem(answers.get(question.id)) for question in self.questions}
         problems |= {
-            str(name)[:40]: f"There is no question {shown(name)}; the questions are {', '.join(self.ids)}."
+            str(name)[:40]: f"No question is called {shown(name)}; the questions are {', '.join(self.ids)}."
             for name in answers
             if name not in problems
         }
@@ -167,7 +167,7 @@ class Questionnaire:
         problems = {}
         for name, answer in draft.items():
             if name not in self.ids:
-                problems[str(name)[:40]] = f"There is no question {shown(name)}; the questions are {', '.join(self.ids)}."
+                problems[str(name)[:40]] = f"No question is called {shown(name)}; the questions are {', '.join(self.ids)}."
             elif isinstance(answer, str) and len(answer) > MAX_LENGTH:
                 problems[name] = f"{self[name].name}: please shorten it; it has {len(answer):,} characters."
             elif isinstance(answer, str) and (reason := cannot_be_kept(answer)):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from torchvision.models import resnet50
 
@@ -129,3 +130,13 @@ def test_every_verb_is_in_the_help_with_an_example() -> None:
         assert command.epilog is not None, f"barlow {name} --help lacks an example"
         assert f"barlow {name} " in command.epilog
         assert command.help
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("verb", [[], ["study"]])
+def test_no_line_of_the_list_of_commands_is_cut(verb: list[str], width: int) -> None:
+    from barlow_core.cli import cli
+
+    said = CliRunner().invoke(cli, [*verb, "--help"], terminal_width=width)
+    assert said.exit_code == 0
+    assert "..." not in said.output[said.output.index("Commands:") :]

@@ -31,12 +31,12 @@ def show_progress(done: Progress) -> None:
     hourly = "—" if done.hourly_pay is None else amount(done.hourly_pay, done.currency)
     facts = [
         ("Tasks complete", f"{done.items_complete:,} of {done.items:,}"),
-        ("Answers in an hour", f"{done.per_hour:,.0f}"),
+        ("Answers per hour", f"{done.per_hour:,.0f}"),
         ("Done, at this rate", "done" if done.complete else end),
         ("Being answered now", f"{done.reserved:,}"),
         ("Cost so far", amount(done.cost, done.currency)),
         ("Expected cost, without fees", amount(done.cost_expected, done.currency)),
-        ("Pay for an hour on task (median)", hourly),
+        ("Pay per hour on task (median)", hourly),
         ("Workers", _workers(done)),
     ]
     st.html(stats(facts))
@@ -122,7 +122,7 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
             args=(lambda: block(False), f"{worker} is blocked. Their answers count."),
         )
         st.button(
-            "Block and ask again",
+            "Block and discard",
             key="discard",
             help="Their answers no longer count, and the tasks go to others. They are paid all the same.",
             on_click=_act,

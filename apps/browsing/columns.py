@@ -16,11 +16,11 @@ def in_percent(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     return table.assign(**{column: table[column] * 100 for column in columns})
 
 
-def percent(title: str, **more: Any) -> Any:
+def percent_column(title: str, **more: Any) -> Any:
     """A column of percentages."""
     return st.column_config.NumberColumn(title, format=PERCENT, **more)
 
 
-def points(title: str, **more: Any) -> Any:
+def points_column(title: str, **more: Any) -> Any:
     """A column of differences in percentage points."""
     return st.column_config.NumberColumn(title, format=POINTS, **more)

@@ -14,9 +14,7 @@ from barlow_core import views
 from barlow_core.compare import Comparison
 from barlow_core.run import Run
 from barlow_core.wording import percent, points, points_interval
-from browsing.columns import in_percent
-from browsing.columns import percent as percent_
-from browsing.columns import points as points_
+from browsing.columns import in_percent, percent_column, points_column
 from browsing.data import comparison, of_run
 from browsing.run_place import bound, go, here
 from browsing.side_by_side import show_side_by_side
@@ -109,11 +107,11 @@ def _groups(found: Comparison, first: str, second: str) -> None:
         ],
         column_config={
             "group": st.column_config.TextColumn("Group", pinned=True),
-            "ber_first": percent_(f"BER {first}"),
-            "ber_second": percent_(f"BER {second}"),
-            "ber_difference": points_("Difference"),
-            "ber_difference_low": points_("from"),
-            "ber_difference_high": points_("to"),
+            "ber_first": percent_column(f"BER {first}"),
+            "ber_second": percent_column(f"BER {second}"),
+            "ber_difference": points_column("Difference"),
+            "ber_difference_low": points_column("from"),
+            "ber_difference_high": points_column("to"),
             "failure_modes_first": number("Failure modes, first"),
             "failure_modes_second": number("second"),
             "n_images_first": number("Images, first"),
@@ -164,12 +162,12 @@ def _modes(found: Comparison, first: Run, second: Run) -> None:
             "found_in": text("Found in"),
             "verdict": text("Verdict"),
             "held_out_verdict": text("Held out"),
-            "error_rate_first": percent_("ER, first"),
-            "error_rate_second": percent_("second"),
-            "difference": points_("Difference"),
-            "difference_low": points_("from"),
-            "difference_high": points_("to"),
-            "overlap": percent_("Shared images"),
+            "error_rate_first": percent_column("ER, first"),
+            "error_rate_second": percent_column("second"),
+            "difference": points_column("Difference"),
+            "difference_low": points_column("from"),
+            "difference_high": points_column("to"),
+            "overlap": percent_column("Shared images"),
             "match_rule": text("Closest rule in the other run"),
         },
         hide_index=True,

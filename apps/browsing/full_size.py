@@ -36,7 +36,7 @@ def show_full_size(
     def dialog() -> None:
         position = here().image
         if position is None or not 0 <= position < len(run.benchmark):
-            st.info("There is no such image in this run.")
+            st.info("This run has no such image.")
             return
         row = views.images_at(run, [position]).iloc[0].to_dict()
         st.html(f'<h3 class="bw-h3 bw-name">{escape(str(row["name"]))}</h3><p class="bw-lead">{escape(image_words(row))}</p>')

@@ -132,7 +132,7 @@ def settle(started: Started, run_name: str, run: Run) -> Place:
         put(depth=None)
     table = of_run(run, views.group_table, depth=depth_of(run))
     if place.name is not None and not (table["group"] == here().key).any():
-        st.warning(plain(f"There is no group called {place.name} here. Choose one of the others."))
+        st.warning(plain(f"No group here is called {place.name}. Choose one of the others."))
         go(name=None, page="benchmark" if place.page == "group" else place.page)
     elif place.name is None and place.page == "group":
         put(page="benchmark")

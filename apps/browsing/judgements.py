@@ -14,9 +14,8 @@ from shared.runs import stamp
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.views import judgements as kept
 from barlow_core.views.feature_names import FeatureName
-from barlow_core.views.judgements import ACTIONS, VERDICTS, Judgement, Judgements
+from barlow_core.views.judgements import ACTIONS, FILE, VERDICTS, Judgement, Judgements, judgement_words
 from browsing.crowd import Crowd, crowd, study_stamp
 
 AUTHOR = "author of judgements"
@@ -57,7 +56,7 @@ class Opinions:
         chips = []
         latest = self.judgements.latest(feature, key, rule)
         if latest is not None:
-            words = kept.judgement_words(latest)
+            words = judgement_words(latest)
             old = "" if latest.current else " · made about the features of an earlier extraction"
             kind = f" bw-{latest.verdict}" if latest.verdict else ""
             chips.append(f'<span class="bw-chip{kind}">{escape(words)}{old}</span>')
@@ -77,7 +76,7 @@ def _agree(name: FeatureName) -> str:
 def opinions(run: Run, *, read_only: bool) -> Opinions:
     """Everything that was said about the features of a run, read again when somebody says more."""
     try:
-        changed = (run.path / kept.FILE).stat().st_mtime_ns
+        changed = (run.path / FILE).stat().st_mtime_ns
     except OSError:
         changed = 0
     judgements = _judgements(str(run.path), stamp(run.path), changed, run)
@@ -104,7 +103,7 @@ def show_form(run: Run, key: str, feature: int, node: Node, opinions: Opinions) 
 def _said(judgement: Judgement) -> str:
     where = judgement.rule or judgement.group or "everywhere"
     return (
-        f"<li>{escape(kept.judgement_words(judgement))}<small>{escape(judgement.author)}, {escape(judgement.at[:16].replace('T', ' '))}"
+        f"<li>{escape(judgement_words(judgement))}<small>{escape(judgement.author)}, {escape(judgement.at[:16].replace('T', ' '))}"
         f" UTC · {escape(where)}</small></li>"
     )
 
@@ -169,11 +168,11 @@ def _take_back(opinions: Opinions, author: str) -> None:
     stay()
     undone = opinions.judgements.undo(author=author)
     if undone is not None:
-        st.toast(plain(f"Undone: {kept.judgement_words(undone)}"))
+        st.toast(plain(f"Undone: {judgement_words(undone)}"))
 
 
 def _bring_back(opinions: Opinions, author: str) -> None:
     stay()
     again = opinions.judgements.redo(author=author)
     if again is not None:
-        st.toast(plain(f"Redone: {kept.judgement_words(again)}"))
+        st.toast(plain(f"Redone: {judgement_words(again)}"))

@@ -14,9 +14,7 @@ from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.run import Run
 from barlow_core.wording import count, percent, points
 from browsing import charts
-from browsing.columns import PERCENT, in_percent
-from browsing.columns import percent as percent_
-from browsing.columns import points as points_
+from browsing.columns import PERCENT, in_percent, percent_column, points_column
 from browsing.data import of_group, of_run
 from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
@@ -190,9 +188,9 @@ def _listed(modes: pd.DataFrame, what: str, *, key: str) -> None:
                 "rule": text("Rule"),
                 "verdict": text("Verdict", help=TERMS["Verdict"]),
                 "verdict_reason": text("Why", width="large"),
-                "held_out_increase": points_("Held out", help=TERMS["Held-out increase"]),
+                "held_out_increase": points_column("Held out", help=TERMS["Held-out increase"]),
                 "n_images": number("Images", format="localized"),
-                "error_rate": percent_("ER, searched", help=TERMS["ER"]),
+                "error_rate": percent_column("ER, searched", help=TERMS["ER"]),
             },
             hide_index=True,
             placeholder="–",
@@ -302,11 +300,11 @@ def _groups(table: pd.DataFrame) -> None:
             "n_failures": number("Failures", format="localized"),
             "ber": st.column_config.ProgressColumn("BER", help=TERMS["BER"], format=PERCENT, min_value=0, max_value=highest),
             "failure_modes": number("Failure modes"),
-            "increase": points_("Largest increase", help=TERMS["Increase"]),
-            "held_out_increase": points_("Held out", help=TERMS["Held-out increase"]),
-            "covered": percent_("Failures inside", help=TERMS["Failures inside"]),
+            "increase": points_column("Largest increase", help=TERMS["Increase"]),
+            "held_out_increase": points_column("Held out", help=TERMS["Held-out increase"]),
+            "covered": percent_column("Failures inside", help=TERMS["Failures inside"]),
             "importance_value": number("Highest IV", help=TERMS["IV"], format="%.3f"),
-            "aler": percent_("ALER", help=TERMS["ALER"]),
+            "aler": percent_column("ALER", help=TERMS["ALER"]),
         },
         hide_index=True,
         placeholder="–",
@@ -343,8 +341,8 @@ def _pairs(run: Run) -> None:
             "label": text("Label"),
             "prediction": text("Predicted as"),
             "n_failures": number("Failures", format="localized"),
-            "share_of_label": percent_("Of the label's images"),
-            "share_of_failures": percent_("Of all failures"),
+            "share_of_label": percent_column("Of the label's images"),
+            "share_of_failures": percent_column("Of all failures"),
             "confidence": number("Mean confidence", format="%.2f"),
         },
         hide_index=True,

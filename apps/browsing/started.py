@@ -42,5 +42,5 @@ def open_chosen(started: Started, name: str | None) -> tuple[str, Run]:
     """
     chosen = name if name in started.paths else next(iter(started.paths))
     if name is not None and name != chosen:
-        st.toast(f"There is no run called {name} here.")
+        st.toast(f"No run here is called {name}.")
     return chosen, runs.open_run(started.paths[chosen])

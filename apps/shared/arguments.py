@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
         self._usage = usage
 
     def error(self, message: str) -> NoReturn:
-        raise BarlowError(f"This page was started in a way that it does not understand: {message}. {self._usage}")
+        raise BarlowError(f"This page cannot be started like this: {message}. {self._usage}")
 
 
 def arguments(app: App) -> Arguments:

@@ -102,7 +102,7 @@ class Checks:
         if self.keep_together == DUPLICATES:
             if DUPLICATES in map(str.casefold, column_names(benchmark)):
                 raise BarlowError(
-                    f"keep_together is {DUPLICATES!r}, which means near-duplicates, but a column of the metadata is called so as well. "
+                    f"keep_together is {DUPLICATES!r}, which means near-duplicates, but the metadata has a column of that name, too. "
                     "Expected one of them. Rename the column in the metadata and import it again."
                 )
             return DUPLICATES
@@ -118,12 +118,12 @@ class Checks:
             if self.held_out == "auto":
                 return None
             raise BarlowError(
-                f"Which split is to be searched? Expected the name of one with search_split (--search-split); there are: "
+                f"Which split is to be searched? Expected the name of one with search_split (--search-split); available: "
                 f"{', '.join(known) or 'none, the metadata has no Split column'}."
             )
         if asked not in known:
             raise BarlowError(
-                f"No image has the Split {asked!r}. There are: {', '.join(known) or 'none, the metadata has no Split column'}."
+                f"No image has the Split {asked!r}. Available: {', '.join(known) or 'none, the metadata has no Split column'}."
             )
         if len(known) == 1:
             raise BarlowError(f"Every image has the Split {asked!r}, so none is left to measure on. Use held_out 'cross-fit'.")

@@ -229,7 +229,7 @@ def _open_features(path: Path) -> _Features:
         order = "Fortran" if fortran_order else "C"
         raise BarlowError(
             f"{path} holds {dtype} of shape {shape} in {order} order. Expected numbers of shape (N, D) in C order: "
-            "one row an image. Extract the features again."
+            "one row per image. Extract the features again."
         )
     features = _Features(path, offset, dtype, *shape)
     if path.stat().st_size < offset + features.n_bytes:
@@ -271,7 +271,9 @@ def _fill(file: io.FileIO, rows: np.ndarray, path: Path) -> None:
         except OSError as error:
             raise BarlowError(f"{path} cannot be read ({error.strerror or error}). Check the disk.") from error
         if not n_read:
-            raise BarlowError(f"{path} ends {len(rest):,} bytes too early. Was it changed meanwhile? Extract the features again.")
+            raise BarlowError(
+                f"{path} ends {len(rest):,} bytes too early. Was it changed in the meantime? Extract the features again."
+            )
         rest = rest[n_read:]
 
 

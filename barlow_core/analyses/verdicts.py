@@ -115,7 +115,7 @@ def _verdict(row: Mapping[str, Any], unmeasured: Mapping[str, str]) -> tuple[str
     increase, low, q = row["held_out_increase"], row["held_out_increase_low"], row["held_out_q"]
     held_out = f"held out {points(increase)}"
     if low <= 0:
-        return NOT_CONFIRMED, f"{held_out}, and no increase cannot be excluded (from {points(low)})"
+        return NOT_CONFIRMED, f"{held_out}, but it may be none at all (the interval starts at {points(low)})"
     if q >= LEVEL:
         return NOT_CONFIRMED, f"{held_out}, which among so many rules may be luck (q {q:.2g})"
     if row["held_out_agreement"] < SAME_RULE:

@@ -108,7 +108,7 @@ def assemble(
         BarlowError: rows are bad; or most images are wrong only for how their classes are written.
     """
     if len(table) == 0:
-        raise BarlowError(f"{source} holds no images. Expected at least one. Check what you handed over.")
+        raise BarlowError(f"{source} holds no images. Expected at least one. Check what you passed in.")
     rows = table["row"].to_numpy() if "row" in table else None
     paths = table["path"].to_numpy(dtype=object)
     problems.add(duplicates(table["path"], rows, problems.unit))

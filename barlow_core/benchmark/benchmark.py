@@ -415,7 +415,7 @@ def _texts(missing: Collection[str] | None) -> frozenset[str] | None:
 def _checked_confidence(confidence: np.ndarray, n_images: int, problems: Problems) -> np.ndarray:
     values = np.asarray(confidence, dtype=np.float64)
     if values.shape != (n_images,):
-        raise BarlowError(f"Confidence has shape {values.shape} for {n_images:,} images. Expected one number an image.")
+        raise BarlowError(f"Confidence has shape {values.shape} for {n_images:,} images. Expected one number per image.")
     problems.add_where((values < 0) | (values > 1), "confidence {} is outside [0, 1]", values)
     return values
 

@@ -62,7 +62,7 @@ def read_class_names(source: ClassNames) -> Classes:
     else:
         names, wnids, where = [str(name).strip() for name in source], [], "class_names"
     if not names:
-        raise BarlowError(f"{where} holds no class names. Expected one name a class, in the order of the indices.")
+        raise BarlowError(f"{where} holds no class names. Expected one name per class, in the order of the indices.")
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if not name:

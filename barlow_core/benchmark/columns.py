@@ -53,7 +53,7 @@ def find_column(benchmark: Benchmark, name: str) -> str:
             f"No column is called {name!r}: the images have no metadata but labels. Import them with a CSV that has it."
         )
     close = get_close_matches(name.casefold(), known, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(known[near] for near in close)}?" if close else f"There are: {', '.join(known.values())}."
+    hint = f"Did you mean {' or '.join(known[near] for near in close)}?" if close else f"Available: {', '.join(known.values())}."
     raise BarlowError(f"No column of the metadata is called {name!r}. {hint}")
 
 

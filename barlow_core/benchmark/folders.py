@@ -48,7 +48,7 @@ def list_images(images_dir: Path) -> tuple[pd.DataFrame, list[str], Problems]:
         of_path += [folder] * len(found)
     if not paths:
         raise BarlowError(
-            f"{images_dir} has {len(folders)} folders and no image in any. Expected one folder a class, with images "
+            f"{images_dir} has {len(folders)} folders and no image in any. Expected one folder per class, with images "
             f"({', '.join(sorted(EXTENSIONS))}). If the images are arranged differently, give a metadata CSV."
         )
     top = [entry.name for entry in os.scandir(images_dir) if entry.is_file()]

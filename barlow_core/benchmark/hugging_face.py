@@ -28,7 +28,7 @@ class _Images:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         image = self._dataset[index][self._column]
         if image is None:
-            raise BarlowError("there is no image")
+            raise BarlowError("it has no image")
         return image, 0
 
 

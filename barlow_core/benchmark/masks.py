@@ -17,8 +17,8 @@ from barlow_core.intake.columns import candidates
 from barlow_core.wording import count
 
 EXPECTED = (
-    "Expected one filename a line; a CSV with a column Filenames and one column of true and false; or an .npy array of one True or "
-    "False an image, in the order of the import"
+    "Expected one filename per line; a CSV with a column Filenames and one column of true and false; or an .npy array of one True or "
+    "False per image, in the order of the import"
 )
 FILENAMES = ("filename", "filenames", "image", "path", "file")  # names of the column that names images
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -74,7 +74,7 @@ def _read_array(path: Path, n_images: int) -> np.ndarray:
         raise BarlowError(f"{path} cannot be read as an .npy array ({error}). {EXPECTED}.") from error
     if mask.dtype != np.bool_ or mask.shape != (n_images,):
         raise BarlowError(
-            f"{path} holds {mask.dtype} of shape {mask.shape}. Expected bool of shape ({n_images},): one True or False an image, in the "
+            f"{path} holds {mask.dtype} of shape {mask.shape}. Expected bool of shape ({n_images},): one True or False per image, in the "
             "order of the import."
         )
     return np.asarray(mask)

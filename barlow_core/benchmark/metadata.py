@@ -92,7 +92,7 @@ def read_metadata(
     problems.notes += read.notes
     found = _choose(read, required, parse_columns(columns, _EXAMPLE) if columns else {}, missing, problems.notes)
     if len(read.cells) == 0:
-        raise BarlowError(f"{read.source} has a header and no rows. Expected one row an image.")
+        raise BarlowError(f"{read.source} has a header and no rows. Expected one row per image.")
     problems.add_where(read.misfits, f"has {{}} values, the header has {len(read.header)}", read.n_values)
     parts: dict[str, pd.Series] = {"row": pd.Series(read.lines, copy=False)}
     for name in COLUMNS:

@@ -77,7 +77,7 @@ def from_array(array: np.ndarray, n_images: int, n_classes: int, problems: Probl
     """
     if len(array) != n_images:
         raise BarlowError(
-            f"There are {len(array):,} predictions for {n_images:,} images. Expected one an image, in the order of "
+            f"There are {len(array):,} predictions for {n_images:,} images. Expected one per image, in the order of "
             f"the images. Check that both are from the same data.{''.join(f' {note}' for note in problems.notes)}"
         )
     if array.ndim == 1:
@@ -85,11 +85,11 @@ def from_array(array: np.ndarray, n_images: int, n_classes: int, problems: Probl
         return pd.Series(np.array(array), dtype="str" if kind in "UOT" else "float64" if kind == "f" else "int64"), None
     if array.shape[1] != n_classes:
         raise BarlowError(
-            f"Predictions have {array.shape[1]:,} scores an image and there are {n_classes:,} classes. Expected as "
+            f"Predictions have {array.shape[1]:,} scores per image and there are {n_classes:,} classes. Expected as "
             "many. Give the class names that the scores belong to."
         )
     best, confidence, said = largest(lambda a, b: np.asarray(array[a:b], dtype=np.float64), n_images)
-    problems.notes.append(f"Predictions are the largest of {n_classes:,} scores an image. {said}")
+    problems.notes.append(f"Predictions are the largest of {n_classes:,} scores per image. {said}")
     return pd.Series(best), confidence
 
 

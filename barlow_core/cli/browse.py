@@ -21,7 +21,10 @@ from barlow_core.cli.shared import example, open_run, serve_options
 @click.option("--read-only", is_flag=True, help="Visitors can neither record judgements nor make pictures.")
 @serve_options
 def browse(run_paths: tuple[Path, ...], read_only: bool, **serving: Any) -> None:
-    """Open the app that shows failure modes with their pictures; several runs can be compared in it."""
+    """Open the app that shows failure modes in pictures.
+
+    Several runs can be compared in it.
+    """
     from barlow_core.cli.serve import serve_app
 
     for path in run_paths:

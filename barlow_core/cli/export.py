@@ -44,7 +44,7 @@ FORMATS, WAYS = ("csv", "parquet", "json"), ("copy", "link", "list", "zip")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the paths of the written files as JSON.")
 def export(run_path: Path, out: Path, formats: tuple[str, ...], tables: bool, as_json: bool, **settings: Any) -> None:
-    """Export results: a report that opens offline, tables, and the images of failure modes."""
+    """Export a report, tables, and images of failure modes."""
     from barlow_core.export import export_run
 
     written = export_run(open_run(run_path), out, formats=formats if tables else (), **settings)
@@ -52,5 +52,7 @@ def export(run_path: Path, out: Path, formats: tuple[str, ...], tables: bool, as
         click.echo(json.dumps([str(path) for path in written], indent=1))
         return
     if settings["report"] and out / "report.html" not in written:
-        click.echo("No report: there is no failure mode. Try smaller ones: barlow explain RUN --delta 0.05 --tau 0.1", err=True)
+        click.echo(
+            "No report: the run has no failure modes. Try smaller thresholds: barlow explain RUN --delta 0.05 --tau 0.1", err=True
+        )
     click.echo(f"Wrote {count(len(written), 'file or folder', 'files and folders')} into {out}")

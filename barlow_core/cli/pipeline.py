@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 @overwrite_option
 @quiet_option
 def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
-    """Check IMAGES and their labels (and predictions), and make a run folder.
+    """Make a run folder of IMAGES, labels and predictions.
 
-    IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Which tables are
+    Everything is checked, and every problem is reported with its file and row. IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Which tables are
     read, and what to do about others: docs/bringing_your_data.md.
     """
     _import(arguments, overwrite=overwrite, progress=not quiet)
@@ -55,7 +55,7 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @overwrite_option
 @quiet_option
 def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
-    """Make the predictions with a model, for images that came without any."""
+    """Make the predictions with a model, if there are none."""
     from barlow_core.prediction import predict
 
     run = open_run(run_path)
@@ -81,7 +81,10 @@ def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool
 def extract_command(
     run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any
 ) -> None:
-    """Describe every image by the penultimate features of a robust network."""
+    """Compute the features of every image.
+
+    They are the penultimate layer of a robust network.
+    """
     from barlow_core.extraction import extract
 
     run = open_run(run_path)
@@ -123,7 +126,10 @@ def explain_command(run_path: Path, quiet: bool, **settings: Any) -> None:
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one.")
 @quiet_option
 def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **arguments: Any) -> None:
-    """Make the panels of features: A most activating images, B heatmaps, C feature attack."""
+    """Make the pictures that show what features mean.
+
+    Panel A: the most activating images; B: their heatmaps; C: feature attack.
+    """
     run = open_run(run_path)
     panels = _visualize(run, progress=not quiet, **arguments)
     click.echo(f"{len(panels)} panels in {run_path / 'panels'}")
@@ -181,7 +187,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @click.option("--browse/--no-browse", "open_app", default=True, help="Open the app at the end.")
 @quiet_option
 def demo(example: str, run_path: Path | None, extractor: str | None, open_app: bool, quiet: bool, **expected: Any) -> None:
-    """Run everything on an included example and open the app."""
+    """Run an included example and open the app."""
     from barlow_core.cli.serve import serve_app
     from barlow_core.examples.demo import run_example
 
@@ -197,7 +203,10 @@ def demo(example: str, run_path: Path | None, extractor: str | None, open_app: b
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 def convert_checkpoint(source: Path, target: Path) -> None:
-    """Copy the weights out of a checkpoint that holds pickled code, without running any of that code."""
+    """Make a checkpoint with pickled code safe to load.
+
+    Copies the weights out of it, without running any of that code.
+    """
     from barlow_core.extractors.checkpoints import convert
 
     convert(source, target)

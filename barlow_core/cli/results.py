@@ -30,7 +30,10 @@ from barlow_core.groups import GROUPINGS
 @quiet_option
 @json_option
 def explore_command(run_path: Path, quiet: bool, as_json: bool, **values: Any) -> None:
-    """See what other settings would find, without changing the run."""
+    """See what other settings would find.
+
+    The run is not changed.
+    """
     from barlow_core.analyses import explore
     from barlow_core.cli import printing
 
@@ -67,7 +70,10 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print a table: WHAT is modes (the default; only confirmed ones), groups, status, or a group such as label:truck for its tree."""
+    """Print failure modes, groups, a tree, or the status.
+
+    WHAT is modes (the default; only confirmed ones), groups, status, or a group such as label:truck for its tree.
+    """
     from barlow_core.cli import printing
     from barlow_core.views.sentences import duplicates_words
 
@@ -112,9 +118,9 @@ def search_command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Look for several blindspots at once, each along a weighted sum of features.
+    """Look for several blindspots at once.
 
-    70 % of a group's images are searched; the others confirm the rules. The run is not changed.
+    Each lies along a weighted sum of features.     70 % of a group's images are searched; the others confirm the rules. The run is not changed.
     """
     from barlow_core.analyses import search_run
     from barlow_core.cli import printing
@@ -141,7 +147,10 @@ def search_command(
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for the complete tables, as CSV.")
 @json_option
 def compare_command(first: Path, second: Path, limit: int, out: Path | None, as_json: bool, **settings: Any) -> None:
-    """Put two runs side by side: which failure modes are new, gone, better or worse in the SECOND."""
+    """Put two runs side by side.
+
+    Which failure modes are new, gone, better or worse in the SECOND?
+    """
     from barlow_core.cli import printing
     from barlow_core.compare import compare
 
@@ -177,7 +186,10 @@ def evaluate_command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """How much do failure modes explain, over all classes? The paper's Table 1 and Figures 8 and 15 to 20, for your runs."""
+    """Measure how much failure modes explain.
+
+    The paper's Table 1 and Figures 8 and 15 to 20, over all classes of your runs.
+    """
     from barlow_core.cli import printing
     from barlow_core.evaluation.evaluation import evaluate
 

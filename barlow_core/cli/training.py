@@ -51,7 +51,9 @@ def train_robust_command(
     quiet: bool,
     **arguments: Any,
 ) -> None:
-    """Train a robust network on labelled IMAGES (l2 adversarial training) and write it to OUT, for use as an extractor.
+    """Train a robust network on labelled IMAGES.
+
+    L2 adversarial training; the network is written to OUT, for use as an extractor.
 
     IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Interrupted training
     resumes after its last finished epoch.

@@ -179,7 +179,7 @@ def evaluate(
     Cost: reading trees.json, about 1 ms for each tree; no feature is read.
     """
     if not runs:
-        raise BarlowError("There is no run to evaluate. Name at least one that `barlow explain` has finished.")
+        raise BarlowError("No run to evaluate. Name at least one that `barlow explain` has finished.")
     if not 0 < confidence < 1:
         raise BarlowError(f"confidence is {confidence}. Expected a number between 0 and 1, such as 0.95.")
     called = run_names(runs, names)

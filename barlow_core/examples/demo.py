@@ -77,7 +77,7 @@ def prepare(
         BarlowError: an unknown name, a damaged file of the example, a download that failed.
     """
     if name not in NAMES:
-        raise BarlowError(f"There is no example {name!r}. Expected one of {', '.join(NAMES)}.")
+        raise BarlowError(f"No example is called {name!r}. Expected one of {', '.join(NAMES)}.")
     folder = Path(folder) / name
     chosen = None if extractor is None else str(extractor)
     if name == "cifar10":

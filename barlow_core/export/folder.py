@@ -50,7 +50,7 @@ def export_run(
         BarlowError: nothing to write, a group that was not explained, or a place that cannot be written.
     """
     if not (report or formats or images):
-        raise BarlowError("There is nothing to write: no report, no tables, no images. Ask for one of them.")
+        raise BarlowError("Nothing to write: no report, no tables, no images. Ask for one of them.")
     folder = Path(folder)
     judgements = Judgements(run)
     names = read_names(run.path) if names is None else names

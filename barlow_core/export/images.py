@@ -46,7 +46,7 @@ def export_images(run: Run, positions: np.ndarray | Sequence[int], target: str |
             or a system without symbolic links.
     """
     if how not in WAYS:
-        raise BarlowError(f"Unknown way {how!r} to take images away. Expected one of: {', '.join(WAYS)}.")
+        raise BarlowError(f"Unknown way {how!r} to export images. Expected one of: {', '.join(WAYS)}.")
     table = images_at(run, positions)
     target, folder = Path(target), run.benchmark.images_dir.absolute()
     files = {name: folder / name for name in table["name"]}

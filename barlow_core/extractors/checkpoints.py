@@ -35,7 +35,7 @@ def read(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise BarlowError(f"There is no file {path}. Check the path of the checkpoint.")
+        raise BarlowError(f"{path}: no such file. Check the path of the checkpoint.")
     try:
         _refuse_programs(path)
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -66,7 +66,7 @@ def convert(source: str | Path, target: str | Path, *, only: Iterable[str] | Non
     """
     source, target = Path(source), Path(target)
     if not source.is_file():
-        raise BarlowError(f"There is no file {source}. Check the path of the checkpoint.")
+        raise BarlowError(f"{source}: no such file. Check the path of the checkpoint.")
     if target.exists() and not overwrite:
         raise BarlowError(f"{target} exists already. Choose another name for the converted checkpoint, or delete it.")
     content = _read_inert(source)

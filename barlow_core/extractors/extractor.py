@@ -260,7 +260,7 @@ def _device(device: str | torch.device) -> torch.device:
         return torch.device(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise BarlowError(
-            f"There is no device {str(device)!r} here. Use cpu, cuda (with an NVIDIA GPU) or mps (on a Mac)."
+            f"The device {str(device)!r} is not available here. Use cpu, cuda (with an NVIDIA GPU) or mps (on a Mac)."
         ) from error
 
 

@@ -63,10 +63,10 @@ def _check_options(source: str, options: Options, known: tuple[str, ...]) -> Non
 
 def _unknown(source: str) -> BarlowError:
     if re.search(r"[/\\]|\.\w{2,4}$", source):
-        return BarlowError(f"There is no file {source}. Check the path, or use a name such as robust_resnet50.")
+        return BarlowError(f"{source}: no such file. Check the path, or use a name such as robust_resnet50.")
     close = difflib.get_close_matches(source, names(), n=4, cutoff=0.5)
     hint = f"Did you mean {', '.join(close)}?" if close else "Use robust_resnet50, or a name of torchvision's."
-    return BarlowError(f"There is no network named {source!r}. {hint} The path of a checkpoint works too.")
+    return BarlowError(f"No network is called {source!r}. {hint} The path of a checkpoint works too.")
 
 
 def _from_file(path: str | Path, options: Options) -> Network:

@@ -54,7 +54,7 @@ class Factor:
             return self.values.index(value)
         close = get_close_matches(value, self.values, n=3, cutoff=0.5)
         few = f"{', '.join(self.values[:8])}{' and more' if len(self.values) > 8 else ''}"
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {few}."
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"Available: {few}."
         raise BarlowError(f"No image has the {self.name} {value!r}. {hint}")
 
 

@@ -99,7 +99,7 @@ def by_mask(mask: np.ndarray, name: str = "mask") -> Group:
     """The images where `mask`, (N,) bool, is True."""
     mask = np.asarray(mask)
     if mask.ndim != 1 or mask.dtype != np.bool_:
-        raise BarlowError(f"A mask is one True or False an image, got an array of {mask.dtype} with shape {mask.shape}.")
+        raise BarlowError(f"A mask is one True or False per image, got an array of {mask.dtype} with shape {mask.shape}.")
     return Group("mask", name, np.flatnonzero(mask))
 
 

@@ -109,7 +109,7 @@ def n_without_value(benchmark: Benchmark, grouping: str) -> int:
 
 def _stored_mask(benchmark: Benchmark, name: str) -> Group:
     if name not in benchmark.masks:
-        known = f"There are: {', '.join(benchmark.masks)}." if benchmark.masks else "There is none yet."
+        known = f"Available: {', '.join(benchmark.masks)}." if benchmark.masks else "The run has none yet."
         raise BarlowError(f"No mask is called {name!r}. {known} Add one: barlow explain RUN --mask {name or 'NAME'}=FILE")
     return by_mask(benchmark.masks[name], name)
 

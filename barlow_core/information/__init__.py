@@ -106,7 +106,7 @@ class _Checked:
     def __call__(self, failure: np.ndarray) -> np.ndarray:
         failure = np.asarray(failure)
         if failure.shape != (self._n,):
-            raise BarlowError(f"failure has shape {failure.shape}. Expected ({self._n},): one flag an image.")
+            raise BarlowError(f"failure has shape {failure.shape}. Expected ({self._n},): one flag per image.")
         return self._estimator(_flags(failure))
 
     def many(self, failures: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ def check_inputs(features: np.ndarray, failure: np.ndarray) -> tuple[np.ndarray,
     features, failure = np.asarray(features), np.asarray(failure)
     if features.ndim != 2 or failure.shape != features.shape[:1]:
         raise BarlowError(
-            f"Features have shape {features.shape} and failure {failure.shape}. Expected (n, D) and (n,): one row and one flag an image."
+            f"Features have shape {features.shape} and failure {failure.shape}. Expected (n, D) and (n,): one row and one flag per image."
         )
     return check_features(features), _flags(failure)
 
@@ -138,7 +138,7 @@ def check_features(features: np.ndarray) -> np.ndarray:
     """
     features = np.asarray(features)
     if features.ndim != 2:
-        raise BarlowError(f"Features have shape {features.shape}. Expected (n, D): one row an image.")
+        raise BarlowError(f"Features have shape {features.shape}. Expected (n, D): one row per image.")
     if features.dtype.kind not in "fiub":
         raise BarlowError(f"Features are of type {features.dtype}. Expected real numbers.")
     rows = max(1, (1 << 22) // max(1, features.shape[1]))

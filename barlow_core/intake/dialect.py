@@ -65,7 +65,7 @@ def detect(path: Path, expected: str) -> Dialect:
         with path.open("rb") as stream:
             sample = stream.read(_SAMPLE_BYTES)
     except FileNotFoundError:
-        raise BarlowError(f"{path}: there is no such file. Expected {expected}. Check the path.") from None
+        raise BarlowError(f"{path}: no such file. Expected {expected}. Check the path.") from None
     except OSError as error:
         raise BarlowError(f"{path} cannot be read ({error.strerror or error}). Expected {expected}.") from None
     for magic, what in _OTHER_FILES:

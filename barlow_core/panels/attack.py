@@ -207,5 +207,5 @@ def _checked_features(features: int | Sequence[int] | np.ndarray | torch.Tensor,
     chosen = chosen.to(torch.int64).expand(n)
     if n and not (chosen.min() >= 0 and chosen.max() < n_features):
         wrong = int(chosen[(chosen < 0) | (chosen >= n_features)][0])
-        raise BarlowError(f"There is no feature {wrong}. Expected an index from 0 to {n_features - 1}.")
+        raise BarlowError(f"Feature {wrong} does not exist. Expected an index from 0 to {n_features - 1}.")
     return chosen

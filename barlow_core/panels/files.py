@@ -80,7 +80,7 @@ class Panel:
         try:
             stored = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
             if stored.pop("format") != FORMAT:
-                raise BarlowError(f"{folder} holds a panel of another version of barlow. Run again: barlow visualize RUN")
+                raise BarlowError(f"{folder} holds a panel that another version of Barlow made. Run again: barlow visualize RUN")
             stored |= {
                 "range": tuple(stored["range"]),
                 "images": tuple(PanelImage(**image) for image in stored["images"]),

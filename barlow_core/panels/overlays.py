@@ -113,7 +113,7 @@ def check_place(run: Run, position: int, feature: int) -> None:
     n_images, n_features = run.features().shape
     for what, value, n in (("image", position, n_images), ("feature", feature, n_features)):
         if not 0 <= value < n:
-            raise BarlowError(f"There is no {what} {value}. Expected an index from 0 to {n - 1}.")
+            raise BarlowError(f"{what.capitalize()} {value} does not exist. Expected an index from 0 to {n - 1}.")
 
 
 def _record(run: Run, position: int, feature: int) -> Path:

@@ -103,7 +103,7 @@ def plan_panel(
     if source not in SOURCES:
         raise BarlowError(f"Unknown source {source!r}. Expected one of: {', '.join(SOURCES)}.")
     if not 0 <= feature < features.shape[1]:
-        raise BarlowError(f"There is no feature {feature}. Expected an index from 0 to {features.shape[1] - 1}.")
+        raise BarlowError(f"Feature {feature} does not exist. Expected an index from 0 to {features.shape[1] - 1}.")
     if not len(group):
         raise BarlowError(f"{group.key} has no images, so there is nothing to show. Choose another group.")
     indices = group.indices if source == "group" else np.arange(len(features))

@@ -53,7 +53,7 @@ class ShardedArray:
         overwrite: bool = False,
     ):
         if shard_size < 1:
-            raise BarlowError(f"shard_size is {shard_size}. Expected at least 1 row a shard.")
+            raise BarlowError(f"shard_size is {shard_size}. Expected at least 1 row per shard.")
         self.path = path
         self._done_path, self._key_path = path.with_suffix(".done.npy"), path.with_suffix(".key.json")
         wanted = {"key": key, "shape": list(shape), "dtype": _described(np.dtype(dtype))}

@@ -202,7 +202,7 @@ def _column(run: Run, indices: np.ndarray, feature: int) -> np.ndarray:
 
 def _check(feature: int, n_features: int) -> None:
     if not 0 <= feature < n_features:
-        raise BarlowError(f"There is no feature {feature}. Expected an index from 0 to {n_features - 1}.")
+        raise BarlowError(f"Feature {feature} does not exist. Expected an index from 0 to {n_features - 1}.")
 
 
 def _mean(values: np.ndarray) -> float:

@@ -68,7 +68,7 @@ def images_at(run: Run, positions: np.ndarray | Sequence[int], *, features: Iter
     at = np.asarray(positions, dtype=np.int64)
     if len(at) and not (at.min() >= 0 and at.max() < len(benchmark)):
         wrong = int(at[(at < 0) | (at >= len(benchmark))][0])
-        raise BarlowError(f"There is no image {wrong}. Expected a position from 0 to {len(benchmark) - 1}.")
+        raise BarlowError(f"Image {wrong} does not exist. Expected a position from 0 to {len(benchmark) - 1}.")
     names = np.array(benchmark.class_names, dtype=object)
     predicted = benchmark.predictions is not None
     nothing = np.full(len(at), None, dtype=object)
@@ -86,7 +86,7 @@ def images_at(run: Run, positions: np.ndarray | Sequence[int], *, features: Iter
         stored = run.features()
         for feature in wanted:
             if not 0 <= feature < stored.shape[1]:
-                raise BarlowError(f"There is no feature {feature}. Expected an index from 0 to {stored.shape[1] - 1}.")
+                raise BarlowError(f"Feature {feature} does not exist. Expected an index from 0 to {stored.shape[1] - 1}.")
             columns[activation(feature)] = np.asarray(stored[at, feature], dtype=np.float64)
     return pd.DataFrame(columns)
 

@@ -110,7 +110,7 @@ class Judgements:
             raise BarlowError(f"The rule {rule!r} was given without its group. Expected the key of the group, too.")
         n_features = self._run.features().shape[1]
         if not 0 <= feature < n_features:
-            raise BarlowError(f"There is no feature {feature}. Expected an index from 0 to {n_features - 1}.")
+            raise BarlowError(f"Feature {feature} does not exist. Expected an index from 0 to {n_features - 1}.")
         with self._writing() as lines:
             self._append(
                 lines, "judge", author, feature=int(feature), group=group, rule=rule, **said, features=self._features_key
@@ -257,7 +257,9 @@ class Judgements:
             with FileLock(self.path.with_name(f".{FILE}.lock"), timeout=SECONDS_TO_WAIT):
                 yield self._lines()
         except Timeout:
-            raise BarlowError(f"Another program holds {self.path} since {SECONDS_TO_WAIT} seconds. Try again.") from None
+            raise BarlowError(
+                f"{self.path} has been locked by another program for {SECONDS_TO_WAIT} seconds. Try again."
+            ) from None
         except OSError as error:
             raise BarlowError(
                 f"{self.path} cannot be written ({error.strerror or error}), so this judgement is not kept. Expected a run folder "

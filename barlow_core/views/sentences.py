@@ -206,7 +206,7 @@ def no_failure_mode(analysis: FailureAnalysis) -> str | None:
     if analysis.failure_modes:
         return None
     if analysis.reason is not None:
-        return f"There is nothing to explain: {analysis.reason}."
+        return f"Nothing to explain: {analysis.reason}."
     delta, tau = analysis.settings.delta, analysis.settings.tau
     best = max(analysis.leaves, key=lambda leaf: (leaf.error_rate - analysis.ber, leaf.error_coverage))
     return (

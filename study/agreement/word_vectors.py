@@ -70,7 +70,7 @@ def load_vectors(
     file = Path(path)
     if not file.is_file():
         raise BarlowError(
-            f"There is no file {str(path)!r}. Give a file of word vectors, such as GoogleNews-vectors-negative300.bin.gz, or none for those that ship."
+            f"{str(path)!r}: no such file. Give a file of word vectors, such as GoogleNews-vectors-negative300.bin.gz, or none for the built-in ones."
         )
     if words is None:
         return _keyed(_read(file, None))

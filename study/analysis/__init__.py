@@ -13,8 +13,9 @@ from study.analysis.item_view import ItemView, WorkerView, item_panel
 from study.analysis.options import AnalysisOptions
 from study.answers.filters import Filters
 from study.answers.loading import load_study, study_state
-from study.answers.study_data import TIERS, StudyData
+from study.answers.study_data import StudyData
 from study.answers.table import ATTRIBUTES
+from study.tiers import TIERS
 
 __all__ = [
     "ATTRIBUTES",

@@ -213,7 +213,7 @@ def item_panel(data: StudyData, item: str) -> Panel:
         BarlowError: the study has no pictures of it, or they are missing or changed.
     """
     if data.path is None or item not in data.items.index or "panel" not in data.items or data.items["panel"].isna()[item]:
-        raise BarlowError(f"There are no pictures of item {item!r} in this study.")
+        raise BarlowError(f"This study has no pictures of item {item!r}.")
     from study.setup.frozen_panels import load_item_panel
 
     return load_item_panel(data.path, {str(key): _plain(value) for key, value in data.items.loc[item].items()})

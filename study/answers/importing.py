@@ -25,6 +25,7 @@ from barlow_core.wording import count
 from study.answers.csv_times import UNTOLD, read_times
 from study.answers.study_data import StudyData
 from study.answers.table import ATTRIBUTES, PREFERENCES, QUESTIONS, contradictions, expected_number, wrong_numbers
+from study.tiers import TIERS
 
 # What a column of the file can stand for.
 MAPPABLE = {
@@ -115,7 +116,7 @@ _USEFUL = {
     "neitherofthem": "none",
     "noneofthem": "none",
 }
-_CHOICES = {"grouping": ("label", "prediction"), "tier": ("top", "middle", "bottom")}
+_CHOICES = {"grouping": ("label", "prediction"), "tier": TIERS}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "{}")
 

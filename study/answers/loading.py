@@ -66,7 +66,7 @@ def _file(path: str | Path) -> Path:
     file = file / "study.sqlite" if file.is_dir() else file
     if not file.is_file():
         raise BarlowError(
-            f"There is no study {str(file)!r}. Give a study file, a run folder that holds study.sqlite, or a CSV of answers."
+            f"No study found at {str(file)!r}. Give a study file, a run folder that holds study.sqlite, or a CSV of answers."
         )
     return file
 

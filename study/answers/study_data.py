@@ -31,8 +31,8 @@ from study.answers.table import (
     plain,
     with_attributes_of_items,
 )
+from study.tiers import tiers_first
 
-TIERS = ("top", "middle", "bottom")
 _CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
 
 
@@ -173,7 +173,7 @@ class StudyData:
         if column not in self.answers:
             return []
         found = self.answers[column].dropna().unique().tolist()
-        return sorted(found, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), str(value)))
+        return tiers_first(found)
 
     # --- parts of it
 
@@ -325,8 +325,7 @@ def lean(answers: pd.DataFrame) -> pd.DataFrame:
         if column in answers:
             values = answers[column].astype("category").cat.remove_unused_categories()
             values = values.cat.rename_categories([str(value) for value in values.cat.categories])
-            found = sorted(values.cat.categories, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), value))
-            answers[column] = values.cat.set_categories(found, ordered=column == "tier")
+            answers[column] = values.cat.set_categories(tiers_first(values.cat.categories), ordered=column == "tier")
     for column in NUMBERS:
         if column in answers:
             numbers = pd.to_numeric(answers[column], errors="coerce").astype("Float64")

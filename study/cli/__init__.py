@@ -44,7 +44,9 @@ class _Lazy(BarlowGroup):
 
 @click.group(cls=_Lazy)
 def study() -> None:
-    """Ask people whether they understand features: create a study, serve it, pay, export, analyze.
+    """Ask people whether they understand features.
+
+    Create a study, serve it, pay, export, analyze.
 
     A study is one SQLite file; its pictures are kept beside it. STUDY is that file, or the run folder that holds it as study.sqlite.
     """

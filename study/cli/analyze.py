@@ -89,10 +89,10 @@ _KINDS: dict[str, Callable[[Written], dict[str, Any]]] = {
 def analyze(
     study: Path, out: Path | None, app: bool, names_to: Path | None, pdf: bool, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """What the study found: ease, preferences, agreement, reliability, workers, differences, names.
+    """Analyze the answers: ratings, preferences, agreement, names.
 
-    STUDY is a study file, a run folder that holds study.sqlite, or a CSV of answers that were collected elsewhere (or Parquet, or JSON lines; which tables are read, and what to do about others: docs/bringing_your_data.md). Without --out and --app, the findings are
-    printed.
+    STUDY is a study file, a run folder that holds study.sqlite, or a table of answers that were collected elsewhere: a CSV, Parquet
+    or JSON lines (see docs/bringing_your_data.md). Without --out and --app, the findings are printed.
     """
     if app:
         if out is not None or names_to is not None or as_json:
@@ -196,9 +196,7 @@ def _analysis(study: Path, **given: Any) -> Analysis:
 
     filters, options = _asked(**given)
     if given["vectors"] is not None and not given["vectors"].is_file():
-        raise BarlowError(
-            f"There is no file {str(given['vectors'])!r}. Give a file of word vectors, or none for those that ship."
-        )
+        raise BarlowError(f"{str(given['vectors'])!r}: no such file. Give a file of word vectors, or none for the built-in ones.")
     data = _opened(study, given["columns"], given["missing"])
     _check_values(filters, data)
     return Analysis(data, filters=filters, options=options, vectors=given["vectors"])

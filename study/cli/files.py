@@ -25,7 +25,7 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
         click.echo(f"Copied to {made}")
         if pictures:
             if not copy_panels(store.path, made):
-                raise BarlowError(f"There are no pictures to copy: {panels_folder(store.path)} is not a folder.")
+                raise BarlowError(f"No pictures to copy: {panels_folder(store.path)} is not a folder.")
             click.echo(f"Pictures copied to {panels_folder(made)}")
 
 
@@ -33,9 +33,9 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
 @study_argument
 @click.argument("backup_path", metavar="[BACKUP]", required=False, type=click.Path(path_type=Path))
 def restore(study: Path, backup_path: Path | None) -> None:
-    """Bring a study back to the state of BACKUP, even while it is open; without BACKUP, list the backups.
+    """Bring a study back to a backup, even while it is open.
 
-    The state before is kept as another backup. Whoever has withdrawn since stays withdrawn.
+    Without BACKUP, the backups are listed. The state before is kept as another backup. Whoever has withdrawn since stays withdrawn.
     """
     from study.setup.frozen_panels import copy_panels, panels_folder
     from study.store import StudyStore
@@ -46,7 +46,7 @@ def restore(study: Path, backup_path: Path | None) -> None:
     if backup_path is None:
         found = sorted(one.name for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
         if not found:
-            raise BarlowError(f"There are no backups in {folder}. Name one: barlow study restore {study} BACKUP")
+            raise BarlowError(f"No backups in {folder}. Name one: barlow study restore {study} BACKUP")
         click.echo("\n".join(found))
         return
     if not backup_path.exists() and (folder / backup_path).exists():
@@ -75,7 +75,10 @@ def restore(study: Path, backup_path: Path | None) -> None:
 @click.option("--real-ids", is_flag=True, help="The platform's ids instead of pseudonyms. Do not publish these.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing export.")
 def export(study: Path, target: Path, kind: str | None, everything: bool, real_ids: bool, overwrite: bool) -> None:
-    """Write the answers with a codebook beside them: CSV (safe for spreadsheets), JSON lines or Parquet."""
+    """Write the answers and their codebook.
+
+    As CSV (safe for spreadsheets), JSON lines or Parquet.
+    """
     from study.store.assignment import ANSWERED
     from study.store.schema import ITEM_KINDS
 
@@ -92,7 +95,10 @@ def export(study: Path, target: Path, kind: str | None, everything: bool, real_i
 @json_option
 @click.pass_context
 def check(ctx: click.Context, study: Path, as_json: bool) -> None:
-    """Check that the study is intact: file, rules of assignment, audit trail, pictures. The exit status is 1 if it is not."""
+    """Check that the study is intact.
+
+    Checked are the file, the rules of assignment, the audit trail and the pictures. The exit status is 1 if something is wrong.
+    """
     from study.setup import frozen_panels
     from study.store import library_advice
 

@@ -114,7 +114,9 @@ def create(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Create the study of a run: choose items, make missing panels, freeze them, write the file.
+    """Create the study of a run.
+
+    Chooses items, makes missing panels, keeps copies of them beside the study, and writes its file.
 
     By default the items are those of the paper: for both groupings, the 20 classes with the highest error rate, the 20 in the middle
     and the 20 with the lowest, and for each the 10 features with the highest mutual information with failure. Making panels takes
@@ -234,7 +236,10 @@ def _say_made(store: StudyStore, secret: str | None) -> None:
 @click.argument("values", metavar="NAME=VALUE", nargs=-1)
 @click.option("--invites", type=click.IntRange(0), default=0, help="Add this many new invite codes.")
 def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
-    """Change a study's texts, limits, codes and platforms, even while people answer; without NAME=VALUE, show all settings."""
+    """Change settings, even while people answer.
+
+    Texts, limits, codes and platforms; without NAME=VALUE, all settings are shown.
+    """
     from study.participants.platforms import new_invite_codes
     from study.store.settings import CHANGEABLE, SECRET
 

@@ -16,7 +16,10 @@ from study.cli.shared import money, open_store, print_frame, print_json, study_a
 @study_argument
 @json_option
 def status(study: Path, as_json: bool) -> None:
-    """Show the progress of the study: how much is done, how fast, when it will end at this rate, and what it costs."""
+    """Show the progress of the study.
+
+    How much is done, how fast, when it will end at this rate, and what it costs.
+    """
     with open_store(study) as store:
         done = store.progress()
         reports = len(store.reports())
@@ -64,9 +67,9 @@ def status(study: Path, as_json: bool) -> None:
 )
 @json_option
 def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: str | None, as_json: bool) -> None:
-    """Show who earned what: items, bonus, what the platform itself pays, and what is still due.
+    """Show who earned what, and what is still due.
 
-    Late and discarded answers are paid, as are those of people who withdrew; practice items and simulated workers are not. The
+    Items, bonus, and what the platform itself pays. Late and discarded answers are paid, as are those of people who withdrew; practice items and simulated workers are not. The
     tables contain people's ids: do not publish them.
     """
     from barlow_core.errors import BarlowError
@@ -110,7 +113,10 @@ def block(study: Path, worker: str, reason: str, discard: bool) -> None:
 @study_argument
 @worker_argument
 def reopen(study: Path, worker: str) -> None:
-    """Let a blocked worker continue; discarded answers count again where items still need them."""
+    """Let a blocked worker continue.
+
+    Discarded answers count again where items still need them.
+    """
     with open_store(study) as store:
         store.reopen(worker_of(store, worker))
     click.echo(f"{worker} may go on.")
@@ -125,9 +131,9 @@ def reopen(study: Path, worker: str) -> None:
 @yes_option
 @click.pass_context
 def withdraw(ctx: click.Context, study: Path, worker: str, forget: bool, yes: bool) -> None:
-    """Delete everything that a worker wrote, from the study, its log and its backups, for good.
+    """Delete everything that a worker wrote, for good.
 
-    Only the fact that somebody took part remains, and for how many items they are paid. Earlier exports, and copies in other
+    It goes from the study, its log and its backups. Only the fact that somebody took part remains, and for how many items they are paid. Earlier exports, and copies in other
     places, are out of reach: delete them, or export again.
     """
     with open_store(study) as store:

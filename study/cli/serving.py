@@ -35,7 +35,10 @@ url_option = click.option("--url", help="The address at which people reach the a
 @study_argument
 @serve_options
 def preview(study: Path, port: int | None, address: str, base_path: str, open_browser: bool) -> None:
-    """Open the study as a worker sees it; nothing you do there is kept."""
+    """Open the study as a worker sees it.
+
+    Nothing you do there is kept.
+    """
     from barlow_core.cli.serve import serve_app
 
     open_store(study).close()
@@ -65,7 +68,7 @@ def preview(study: Path, port: int | None, address: str, base_path: str, open_br
 @click.option("--admin/--no-admin", default=True, help="Also start the admin page, reachable from this computer only.")
 @click.option("--admin-port", type=click.IntRange(1, 65535), default=ADMIN_PORT, show_default=True)
 def serve(study: Path, port: int, address: str, base_path: str, url: str | None, admin: bool, admin_port: int) -> None:
-    """Open the study to workers: start the app and print the links to hand out.
+    """Open the study to workers, and print their links.
 
     The app is set up for the public: error messages stay in the log, there are no uploads, and it may be shown in a frame, as
     Mechanical Turk does. To be reached from outside it needs an https:// address: a proxy that forwards everything to --port.

@@ -36,9 +36,9 @@ from study.cli.shared import open_store, study_argument
 @click.option("--seed", type=int, default=0, show_default=True)
 @quiet_option
 def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: bool, **averages: Any) -> None:
-    """Let simulated participants answer, to try the study and its analysis. They stay marked as simulated.
+    """Let simulated participants answer, to try the study.
 
-    Not possible in a study in which people have taken part: make a separate trial study (barlow study create RUN --study trial.sqlite).
+    They stay marked as simulated, in the analysis, too.     Not possible in a study in which people have taken part: make a separate trial study (barlow study create RUN --study trial.sqlite).
     """
     import random
     from itertools import islice

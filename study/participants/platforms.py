@@ -289,6 +289,6 @@ def missing(settings: StudySettings) -> list[str]:
         found.append("Prolific needs a completion code: barlow study set STUDY completion_code=CODE")
     if "link" in settings.platforms and not settings.link_is_open and not settings.invite_codes:
         found.append(
-            "Nobody can come in by a link: there are no invite codes, and the link is not open. barlow study set STUDY open_link=true"
+            "Nobody can take part by a link: there are no invite codes, and the link is not open. barlow study set STUDY open_link=true"
         )
     return found

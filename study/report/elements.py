@@ -76,7 +76,7 @@ class Figure:
             BarlowError: there is nothing to draw.
         """
         if self.content is None:
-            raise BarlowError(f"There is no figure {self.id}: {self.reason}.")
+            raise BarlowError(f"No figure {self.id}: {self.reason}.")
         lines = [line for line in (self.banner, self.subtitle) if line]
         title = {"text": self.title, "subtitle": lines, "subtitleColor": WARNING if self.banner else MUTED}
         if self.banner:

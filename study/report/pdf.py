@@ -148,7 +148,7 @@ def _numbers(section: Section, columns: int = 4) -> Flowable:
 def _figure(figure: Figure) -> Flowable:
     name = f"<b>{escape(figure.title)}</b>{f' ({escape(figure.paper)} of the paper)' if figure.paper else ''}. "
     if figure.reason:
-        return Paragraph(f"{name}There is no figure: {escape(figure.reason)}.", _style("small"))
+        return Paragraph(f"{name}No figure: {escape(figure.reason)}.", _style("small"))
     picture = Image(io.BytesIO(figure.png()))
     wide, high = picture.imageWidth, picture.imageHeight
     # At the size at which its letters are those of the text, and never larger than the page.
@@ -176,7 +176,7 @@ def _table(analysis: Analysis, table: Table) -> Iterator[Flowable]:
     most = LISTED if table.items_column else ROWS
     more = f" The first {most} of {len(table.data):,} rows; the CSV has all." if len(table.data) > most else ""
     if left_out:
-        more += f" There is no room here for {listed([heading(name) for name in left_out])}; the CSV has them."
+        more += f" No room here for {listed([heading(name) for name in left_out])}; the CSV has them."
     title = _style("small")
     title.keepWithNext = 1
     title.spaceBefore = 6

@@ -48,7 +48,7 @@ def load_item_panel(store_path: str | Path, item_data: Mapping[str, Any]) -> Pan
         BarlowError: the item has no pictures, or they are missing or not the ones that were frozen.
     """
     if not has_pictures(item_data):
-        raise BarlowError("There are no pictures in this study file.")
+        raise BarlowError("This study file has no pictures.")
     name = str(item_data["panel"])
     root = panels_folder(store_path)
     folder = root / name

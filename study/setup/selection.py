@@ -21,9 +21,9 @@ from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 from barlow_core.wording import count
 from study.questionnaire import PAPER, Question, Questionnaire, shown
+from study.tiers import TIERS
 
 GROUPINGS = ("label", "prediction")
-TIERS = ("top", "middle", "bottom")
 PER_TIER, TOP = 20, 10
 FEEDBACK = (
     "There is no single right answer to this one. Look at section B once more: do your words name what the bright regions of all the "
@@ -88,7 +88,7 @@ def select(run: Run, *, groupings: Sequence[str] = GROUPINGS, per_tier: int = PE
             for rank, (feature, information) in enumerate(features, 1):
                 items.append(_item(table, group, feature, rank, information) | {"tier": tier})
     if not items:
-        raise BarlowError(f"There is nothing to show: no group in {run.path} could be explained.")
+        raise BarlowError(f"Nothing to show: no group in {run.path} could be explained.")
     return Selection(tuple(items), tuple(notes))
 
 
@@ -242,7 +242,7 @@ def from_list(run: Run, path: str | Path) -> Selection:
             )
         feature = _whole(row.pop("feature", None), f"{place}: feature")
         if not 0 <= feature < n_features:
-            raise BarlowError(f"{place}: there is no feature {feature}. Expected an index from 0 to {n_features - 1}.")
+            raise BarlowError(f"{place}: feature {feature} does not exist. Expected an index from 0 to {n_features - 1}.")
         if group not in ranks:
             ordered = ranking(run, group, n_features)
             ranks[group] = {found: (rank, information) for rank, (found, information) in enumerate(ordered, 1)}

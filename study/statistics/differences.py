@@ -18,12 +18,12 @@ import pandas as pd
 from scipy.stats import kruskal, mannwhitneyu, t
 from statsmodels.stats.multitest import multipletests
 
-from study.answers.study_data import TIERS
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items, checked, with_attributes_of_items
 from study.statistics import uncertainty
 from study.statistics.agreement_means import AgreementMeans
 from study.statistics.estimates import CONFIDENCE, Estimate
 from study.statistics.resampling import REPLICATES
+from study.tiers import tiers_first
 
 FACTORS = ("grouping", "tier")
 AGREEMENT = "agreement "
@@ -262,7 +262,7 @@ def _pairs(answers: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, str
 
 def levels_of(answers: pd.DataFrame, factor: str) -> list[str]:
     found = answers[factor].dropna().unique().tolist()
-    return sorted(found, key=lambda value: (TIERS.index(value) if value in TIERS else len(TIERS), str(value)))
+    return tiers_first(found)
 
 
 def _differences_of_answers(

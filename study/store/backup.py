@@ -38,7 +38,7 @@ def default_target(path: Path, utc: str, what: str) -> Path:
         target = folder / f"{path.stem}-{stamp}{what}{'' if number == 1 else f'-{number}'}{path.suffix or '.sqlite'}"
         if not target.exists():
             return target
-    raise BarlowError(f"{folder} holds a thousand backups of this second. Give a path of your own.")
+    raise BarlowError(f"{folder} already holds a thousand backups from this second. Give a path of your own.")
 
 
 def copy_to(source: Path, target: Path) -> None:
@@ -93,7 +93,9 @@ def load(path: Path) -> sqlite3.Connection:
         BarlowError: there is none at `path`, it is no study, or it is damaged.
     """
     if not path.is_file():
-        raise BarlowError(f"There is no backup {path}. Backups usually lie in a folder that ends in .backups, beside the study.")
+        raise BarlowError(
+            f"No backup found at {path}. Backups are usually kept beside the study, in a folder whose name ends in .backups."
+        )
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
         memory.row_factory = sqlite3.Row

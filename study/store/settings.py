@@ -162,7 +162,7 @@ class StudySettings:
 
     def _with(self, given: Mapping[str, Any]) -> StudySettings:
         if unknown := sorted(set(given) - set(self.names())):
-            raise BarlowError(f"A study has no setting {', '.join(map(repr, unknown))}. There are: {', '.join(self.names())}.")
+            raise BarlowError(f"A study has no setting {', '.join(map(repr, unknown))}. Available: {', '.join(self.names())}.")
         values = dict(given)
         if isinstance(values.get("questionnaire"), Mapping):
             values["questionnaire"] = Questionnaire.from_data(values["questionnaire"])

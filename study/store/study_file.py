@@ -38,7 +38,7 @@ class StudyFile:
     def __init__(self, path: Path, *, patience: float, clock: Clock):
         library_advice()
         if not path.is_file():
-            raise BarlowError(f"There is no study {path}. Make one: barlow study create, or StudyStore.create(path, items=...).")
+            raise BarlowError(f"No study found at {path}. Make one: barlow study create, or StudyStore.create(path, items=...).")
         self.path = path
         self.clock = clock
         self.writer = Writer(path, patience=patience)

@@ -123,7 +123,7 @@ def test_a_page_that_cannot_open_says_why(tmp_path: Path, open_page: Open, what:
     said = text(page).replace("\\", "")
     expected = {
         "none": "started without a study",
-        "missing": "There is no study",
+        "missing": "No study found",
         "no secret": "This study has no admin secret yet",
     }
     assert expected[what] in said

@@ -191,7 +191,7 @@ def test_an_item_shows_its_pictures_and_answers_as_typed(study: Path, open_page:
     nasty = html(open_page(study, item=FENCE))
     assert "<script>" not in nasty
     assert escape(NASTY) in nasty
-    assert "There are no pictures" in nasty
+    assert "This study has no pictures" in nasty
 
 
 def test_from_item_to_item_to_worker_and_back(study: Path, open_page: Open) -> None:
@@ -265,7 +265,7 @@ def test_lopsided_studies_say_what_cannot_be_said(n_workers: int, open_page: Ope
 
 def test_without_a_study(open_page: Open, tmp_path: Path) -> None:
     assert "streamlit run apps/analyze.py -- STUDY" in errors(open_page())
-    assert "There is no study" in errors(open_page(tmp_path / "nowhere.sqlite"))
+    assert "No study found" in errors(open_page(tmp_path / "nowhere.sqlite"))
     (tmp_path / "text.sqlite").write_text("not a study", encoding="utf-8")
     assert "is not a study file" in errors(open_page(tmp_path / "text.sqlite"))
     assert "argument --vectors: expected one argument" in errors(open_page(tmp_path / "x.sqlite", "--vectors"))
@@ -294,7 +294,7 @@ def test_vectors_of_ones_own(study: Path, open_page: Open, tmp_path: Path, monke
     assert len(unknown) == 1
     (tmp_path / "own.txt").unlink()
     missing = open_page(study, "--vectors", own, page="agreement", vectors=str(own), plurals="1")
-    assert "There is no file" in errors(missing)
+    assert "no such file" in errors(missing)
 
 
 def table_of_elsewhere(path: Path, study: Path, **columns: str) -> Path:
@@ -307,7 +307,7 @@ def table_of_elsewhere(path: Path, study: Path, **columns: str) -> Path:
 def test_a_table_of_answers_from_elsewhere(study: Path, open_page: Open, tmp_path: Path) -> None:
     page = open_page(table_of_elsewhere(tmp_path / "batch.csv", study))
     assert kept(page).startswith("240 answers of 24 workers about 48 items")
-    assert "There are no pictures" in html(open_page(tmp_path / "batch.csv", item=ITEM))
+    assert "This study has no pictures" in html(open_page(tmp_path / "batch.csv", item=ITEM))
 
 
 def test_what_stands_for_no_value_is_what_the_command_said(tmp_path: Path, study: Path, open_page: Open) -> None:

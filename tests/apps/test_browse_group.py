@@ -108,7 +108,7 @@ def test_a_click_counts_that_comes_with_the_address_of_before(explained_run: Run
 def test_an_address_that_means_nothing_here(explained_run: Run, open_page: Opener) -> None:
     page = open_page(explained_run, class_="unicorn", grouping="colour", depth="-7", delta="much", page="attic")
     said = "".join(element.value for element in page.warning)
-    assert "no group called unicorn" in said
+    assert "No group here is called unicorn" in said
     assert "grouped by colour" in said
     assert heading(page) == "What is certain, what is a guess?"
     assert address(page) == {}
@@ -140,7 +140,7 @@ def test_pairs_and_unions(make_explained: Callable[..., Run], open_page: Opener)
     page = open_page(make_explained(groupings=("union", "pair")), grouping="pair", class_="cat+truck")
     assert heading(page) == "Images of cat and truck"
     page = move(page, grouping="union", class_="cat+truck")
-    assert "no group called cat" in page.warning[0].value
+    assert "No group here is called cat" in page.warning[0].value
     assert heading(move(page, grouping="union", class_="truck")) == "Images labelled or predicted truck"
 
 

@@ -111,8 +111,8 @@ def test_what_is_no_mask_is_refused(planted_run: Run, mask: np.ndarray, message:
     [
         (("--mask", "even.txt"), "'even.txt' is not NAME=FILE, such as night=night.txt"),
         (("--mask", "=even.txt"), "is not NAME=FILE"),
-        (("--mask", "even=nowhere.txt"), "nowhere.txt: there is no such file"),
-        (("--group", "mask:odd"), "No mask is called 'odd'. There are: even. Add one: barlow explain RUN --mask odd=FILE"),
+        (("--mask", "even=nowhere.txt"), "nowhere.txt: no such file"),
+        (("--group", "mask:odd"), "No mask is called 'odd'. Available: even. Add one: barlow explain RUN --mask odd=FILE"),
     ],
 )
 def test_mistakes_with_masks_are_told(planted_run: Run, options: tuple[str, ...], message: str) -> None:

@@ -76,7 +76,7 @@ def test_answers_come_back_exactly_as_typed_in_the_order_of_the_questions(answer
         ("confidence", None, "please choose one"),
         ("useful", "b", "please choose one of 'B', 'C', 'both', 'none', not 'b'"),
         ("useful", ["B"], "not a list"),
-        ("shape", "round", "There is no question 'shape'"),
+        ("shape", "round", "No question is called 'shape'"),
     ],
 )
 def test_a_wrong_answer_is_refused_with_its_question_and_what_to_do(

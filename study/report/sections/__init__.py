@@ -44,7 +44,7 @@ def section(analysis: Analysis, name: str) -> Section:
         BarlowError: there is no such section.
     """
     if name not in _MODULES:
-        raise BarlowError(f"There is no section {name!r}; there are {', '.join(_MODULES)}.")
+        raise BarlowError(f"No section is called {name!r}. Expected one of: {', '.join(_MODULES)}.")
     made: Section = _MODULES[name].make(analysis)
     limit = few_clusters(analysis) if name in _RESAMPLED else None
     return replace(made, notes=(*made.notes, limit)) if limit else made

@@ -240,7 +240,7 @@ def test_a_split_is_searched_and_the_rest_measures(split_run: Run) -> None:
 
 
 def test_splits_that_cannot_be(split_run: Run, planted_run: Run) -> None:
-    with pytest.raises(BarlowError, match=r"No image has the Split 'val'. There are: test, train"):
+    with pytest.raises(BarlowError, match=r"No image has the Split 'val'. Available: test, train"):
         explain_run(split_run, checks=Checks(search_split="val"))
     with pytest.raises(BarlowError, match="no Split column"):
         explain_run(planted_run, checks=Checks(held_out="split"))

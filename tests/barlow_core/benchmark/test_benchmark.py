@@ -292,7 +292,7 @@ def test_predictions_of_another_length_raise_also_with_skip_bad(tmp_path: Path) 
     for predictions in (np.zeros(2, int), np.zeros((4, 2))):
         with pytest.raises(BarlowError, match=f"{len(predictions)} predictions for 3 images"):
             Benchmark.from_folder(folder, predictions=predictions, skip_bad=True)
-    with pytest.raises(BarlowError, match="5 scores an image and there are 2 classes"):
+    with pytest.raises(BarlowError, match="5 scores per image and there are 2 classes"):
         Benchmark.from_folder(folder, predictions=np.zeros((3, 5)))
 
 

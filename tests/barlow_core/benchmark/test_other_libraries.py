@@ -109,7 +109,7 @@ def test_columns_of_a_hugging_face_dataset_are_said(tmp_path: Path) -> None:
             fake({"label": [0, 1, 1]}, image=Image()).__class__(
                 {"image": [None], "label": [0]}, {"image": Image(), "label": Value()}
             ),
-            "there is no image",
+            "it has no image",
         ),
     ],
 )

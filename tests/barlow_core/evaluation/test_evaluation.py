@@ -273,7 +273,7 @@ def test_runs_are_called_by_as_much_of_their_path_as_tells_them_apart(tmp_path: 
 
 def test_mistakes_are_answered_with_what_to_do(two_runs: list[Run], planted_benchmark: Any, tmp_path: Path) -> None:
     one, two = two_runs
-    with pytest.raises(BarlowError, match="no run to evaluate"):
+    with pytest.raises(BarlowError, match="No run to evaluate"):
         evaluate([])
     with pytest.raises(BarlowError, match="given twice"):
         evaluate([one, Run(one.path)])

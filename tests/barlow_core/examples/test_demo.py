@@ -83,7 +83,7 @@ def test_an_incomplete_folder_is_refused(small_data: Path, tmp_path: Path) -> No
 
 
 def test_unknown_example() -> None:
-    with pytest.raises(BarlowError, match=r"no example 'imagenet'.*cifar10, groceries"):
+    with pytest.raises(BarlowError, match=r"No example is called 'imagenet'.*cifar10, groceries"):
         demo.prepare("imagenet", "anywhere")
 
 

@@ -54,7 +54,7 @@ def test_a_run_without_failure_modes_says_so(make_explained: Callable[..., Run],
     run = make_explained(tau=1.0, depth=1)
     result = barlow_export(run.path, "--out", tmp_path / "out")
     assert result.exit_code == 0
-    assert "No report: there is no failure mode" in result.stderr
+    assert "No report: the run has no failure modes" in result.stderr
     assert "report.html" not in names_below(tmp_path / "out")
 
 

@@ -73,7 +73,7 @@ def test_a_zip_file(run: Run, tmp_path: Path) -> None:
 def test_mistakes_are_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(BarlowError, match="'move'.*copy, link, list, zip"):
         export_images(run, POSITIONS, tmp_path / "out", how="move")
-    with pytest.raises(BarlowError, match="no image 120"):
+    with pytest.raises(BarlowError, match="Image 120 does not exist"):
         export_images(run, [120], tmp_path / "out")
     (tmp_path / "file").write_text("")
     with pytest.raises(BarlowError, match="not an empty folder"):

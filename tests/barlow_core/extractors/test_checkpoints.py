@@ -171,7 +171,7 @@ def test_damaged_files_are_called_damaged(tmp_path: Path, damage: str) -> None:
     path.write_bytes(changed[damage])
     with pytest.raises(BarlowError, match="not a checkpoint that torch can read, or it is damaged"):
         checkpoints.read(path)
-    with pytest.raises(BarlowError, match="There is no file"):
+    with pytest.raises(BarlowError, match="no such file"):
         checkpoints.read(tmp_path / "nowhere.pt")
 
 

@@ -162,7 +162,7 @@ def test_refuses_what_is_no_image_batch_or_no_image_network() -> None:
         Extractor.from_model(nn.Linear(5, 2), image_size=8, mean=[0] * 3, std=[1] * 3)
     with pytest.raises(BarlowError, match="5 outputs but 2 class names"):
         Extractor.from_model(tiny(nn.AdaptiveAvgPool2d(1)), image_size=8, mean=[0] * 3, std=[1] * 3, class_names=["cat", "dog"])
-    with pytest.raises(BarlowError, match="no device 'cuda:77'"):
+    with pytest.raises(BarlowError, match="device 'cuda:77' is not available"):
         extractors.load("robust_resnet_cifar10", device="cuda:77")
 
 
@@ -254,7 +254,7 @@ def test_accuracy_of_the_shipped_networks(name: str, accuracy: float, cifar10: t
 def test_unknown_names_list_close_ones() -> None:
     with pytest.raises(BarlowError, match="Did you mean .*resnet50"):
         extractors.load("resent50")
-    with pytest.raises(BarlowError, match=r"There is no file nowhere/model\.pt"):
+    with pytest.raises(BarlowError, match=r"nowhere/model\.pt: no such file"):
         extractors.load("nowhere/model.pt")
     with pytest.raises(BarlowError, match="takes no option colour"):
         extractors.load("robust_resnet_cifar10", colour=3)

@@ -102,7 +102,7 @@ def test_what_stands_before_open_quotes_is_read(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_file_that_is_not_there_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match=r"nowhere\.csv: there is no such file. Expected a CSV of answers"):
+    with pytest.raises(BarlowError, match=r"nowhere\.csv: no such file. Expected a CSV of answers"):
         read_table(tmp_path / "nowhere.csv", expected="a CSV of answers")
     with pytest.raises(BarlowError, match="cannot be read"):
         read_table(tmp_path)

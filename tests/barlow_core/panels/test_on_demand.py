@@ -87,7 +87,9 @@ def test_an_overlay_of_other_features_is_not_found(run: Run, extractor: Extracto
     assert found_overlay(run, 5, 3) is None
 
 
-@pytest.mark.parametrize(("position", "feature", "message"), [(120, 0, "no image 120"), (0, 12, "no feature 12")])
+@pytest.mark.parametrize(
+    ("position", "feature", "message"), [(120, 0, "Image 120 does not exist"), (0, 12, "Feature 12 does not exist")]
+)
 def test_what_does_not_exist_is_named(run: Run, extractor: Extractor, position: int, feature: int, message: str) -> None:
     with pytest.raises(BarlowError, match=message):
         overlay(run, extractor, position, feature)

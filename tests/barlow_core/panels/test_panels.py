@@ -157,8 +157,8 @@ def test_a_group_smaller_than_k(run: Run, extractor: Extractor) -> None:
 @pytest.mark.parametrize(
     ("group", "feature", "settings", "message"),
     [
-        ("label:dog", 12, {}, "no feature 12.*0 to 11"),
-        ("label:dog", -1, {}, "no feature -1"),
+        ("label:dog", 12, {}, "Feature 12 does not exist.*0 to 11"),
+        ("label:dog", -1, {}, "Feature -1 does not exist"),
         ("label:dogg", 0, {}, "Did you mean dog"),
         ("label:dog", 0, {"source": "web"}, "Unknown source 'web'"),
         ("label:dog", 0, {"k": 0}, "k is 0"),

@@ -94,7 +94,7 @@ def test_values_of_an_image_by_hand(explained: Run) -> None:
 
 def test_what_does_not_exist_is_named(explained: Run) -> None:
     for call in (views.distribution, views.extremes, views.similar_features):
-        with pytest.raises(BarlowError, match="no feature 4"):
+        with pytest.raises(BarlowError, match="Feature 4 does not exist"):
             call(explained, "label:cat", 4)
     with pytest.raises(BarlowError, match="No class is called 'bird'"):
         views.distribution(explained, "label:bird", 0)

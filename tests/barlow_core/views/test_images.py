@@ -90,9 +90,9 @@ def test_the_page_of_no_images_is_one_empty_page(ten: Run) -> None:
 
 def test_images_and_features_that_do_not_exist_are_named(ten: Run) -> None:
     for positions in ([10], [-1]):
-        with pytest.raises(BarlowError, match=f"no image {positions[0]}.*0 to 9"):
+        with pytest.raises(BarlowError, match=f"Image {positions[0]} does not exist.*0 to 9"):
             views.images_at(ten, positions)
-    with pytest.raises(BarlowError, match="no feature 4.*0 to 3"):
+    with pytest.raises(BarlowError, match="Feature 4 does not exist.*0 to 3"):
         views.images_at(ten, [0], features=[4])
 
 

@@ -127,7 +127,7 @@ def test_one_s_own_word_can_be_taken_back_by_its_number(judgements: Judgements) 
         ({"verdict": "good"}, "'good'.*necessary, spurious, unsure"),
         ({"action": "pray"}, "'pray'.*data collection"),
         ({"name": "wheels", "rule": "feature[7] < 1"}, "without its group"),
-        ({"name": "wheels", "feature": 12}, "no feature 12.*0 to 11"),
+        ({"name": "wheels", "feature": 12}, "Feature 12 does not exist.*0 to 11"),
     ],
 )
 def test_what_makes_no_judgement_is_refused(judgements: Judgements, said: dict[str, str], message: str) -> None:

@@ -89,7 +89,7 @@ def test_one_worker(data: StudyData, analysis: Analysis) -> None:
 def test_pictures_of_an_item(data: StudyData) -> None:
     first, second = data.items.index[:2]
     assert item_panel(data, first).images[0].image == "a_0.png"
-    with pytest.raises(BarlowError, match="no pictures"):
+    with pytest.raises(BarlowError, match="This study has no pictures"):
         item_panel(data, second)
 
 

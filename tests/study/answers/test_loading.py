@@ -18,7 +18,7 @@ def test_a_study_or_a_csv_by_content(tmp_path: Path) -> None:
     assert study_state(path) != first
     for missing in (tmp_path / "none.csv", tmp_path):
         for function in (load_study, study_state, is_table):
-            with pytest.raises(BarlowError, match="There is no study"):
+            with pytest.raises(BarlowError, match="No study found"):
                 function(missing)
     study = make_study(tmp_path / "study.sqlite", n_answers=1)
     assert (is_table(path), is_table(study), is_table(tmp_path)) == (True, False, False)

@@ -232,5 +232,5 @@ def test_what_is_no_study_is_one_message(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     with pytest.raises(BarlowError):
         load_study(path)
-    with pytest.raises(BarlowError, match="no study"):
+    with pytest.raises(BarlowError, match="No study found"):
         load_study(tmp_path / "missing.sqlite")

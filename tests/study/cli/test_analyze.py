@@ -138,10 +138,10 @@ def test_another_rule_and_people_only(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.sqlite"], "There is no study"),
+        (["missing.sqlite"], "No study found"),
         (["STUDY", "--class", "unicorn"], "No answer is of 'unicorn'; the classes of this study are: "),
         (["STUDY", "--since", "2026-02-02", "--until", "2026-01-01"], "Swap them"),
-        (["STUDY", "--vectors", "missing.bin"], "There is no file 'missing.bin'"),
+        (["STUDY", "--vectors", "missing.bin"], "'missing.bin': no such file"),
         (["STUDY", "--columns", "nonsense"], "is not a mapping"),
         (["STUDY", "--columns", "ease=q3"], "is a study file"),
         (["STUDY", "--columns", "ease=q3", "--app"], "is a study file"),
@@ -149,7 +149,7 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--rule", "0.8,-,-,-,5,x,2", "--app"], "signals is 'x'; expected a whole number"),
         (["STUDY", "--out", "STUDY"], "neither an empty folder nor an earlier report"),
         (["STUDY", "--names-to", "missing"], "is no run folder"),
-        (["missing", "--app"], "There is no study"),
+        (["missing", "--app"], "No study found"),
         (["STUDY", "--app", "--seed", "7"], "The page computes with 2,000 resamples and seed 0"),
         (["STUDY", "--app", "--replicates", "10000"], "The page computes with 2,000 resamples and seed 0"),
         (["STUDY", "--out", "elsewhere", "--json"], "--json prints the findings"),

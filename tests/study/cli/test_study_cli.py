@@ -211,8 +211,8 @@ def test_backup_restore_and_check_with_pictures(study: Path, answers: dict, tmp_
     assert "pictures of 8 items" in fine("check", moved)
     again = tmp_path / "third" / "study.sqlite"
     assert "Pictures copied" in fine("restore", again, study / "study.sqlite.backups" / name)
-    assert "There is no backup" in refused("restore", study, "none.sqlite")
-    assert "There are no backups" in refused("restore", tmp_path / "nowhere.sqlite")
+    assert "No backup found" in refused("restore", study, "none.sqlite")
+    assert "No backups in" in refused("restore", tmp_path / "nowhere.sqlite")
 
 
 def test_check_finds_what_is_wrong_and_ends_with_status_1(study: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_new_admin_secret_replaces_the_old_one(study: Path) -> None:
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("create", "restore", "analyze")])
 def test_a_study_that_is_not_there_is_one_message(verb: str, tmp_path: Path) -> None:
     more = {"block": ["w"], "reopen": ["w"], "withdraw": ["w", "--yes"], "export": [str(tmp_path / "x.csv")]}.get(verb, [])
-    assert "There is no study" in refused(verb, tmp_path / "none.sqlite", *more)
+    assert "No study found" in refused(verb, tmp_path / "none.sqlite", *more)
 
 
 def test_serve_refuses_what_workers_could_not_use(study: Path) -> None:

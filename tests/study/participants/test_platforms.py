@@ -135,7 +135,7 @@ def test_the_links_to_hand_out_lead_back_to_the_people_they_are_for() -> None:
 def test_what_is_missing_is_said() -> None:
     assert missing(settings()) == []
     assert "completion code" in missing(StudySettings.make({"platforms": "prolific"}))[0]
-    assert "Nobody can come in" in missing(StudySettings.make({"open_link": False}))[0]
+    assert "Nobody can take part" in missing(StudySettings.make({"open_link": False}))[0]
 
 
 def test_invite_codes_are_different_and_can_be_settings() -> None:

@@ -127,7 +127,8 @@ def test_the_html_stands_alone_and_is_whole(report: Path) -> None:
     assert len(found.ids) == len(set(found.ids))
     assert "<script>alert(1)</script> **bold** $x$" in found.text, "what workers typed is text"
     assert (
-        sum(source.startswith("data:image/png") for source in found.sources) > 0 or "There are no pictures of item" in found.text
+        sum(source.startswith("data:image/png") for source in found.sources) > 0
+        or "This study has no pictures of item" in found.text
     )
 
 

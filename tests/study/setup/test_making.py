@@ -109,7 +109,7 @@ def test_an_item_cannot_name_a_folder_elsewhere(store: StudyStore) -> None:
     for name in ("../x", "..", ".", "/etc", "a/b"):
         with pytest.raises(BarlowError, match="outside"):
             frozen_panels.load_item_panel(store.path, item | {"panel": name})
-    with pytest.raises(BarlowError, match="no pictures in this study file"):
+    with pytest.raises(BarlowError, match="This study file has no pictures"):
         frozen_panels.load_item_panel(store.path, {"feature": 3})
     assert not frozen_panels.has_pictures({"feature": 3})
 

@@ -144,7 +144,7 @@ def test_a_list_is_taken_as_csv_or_json(run: Run, tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("x.csv", "group,feature\nlabel:lion,3\n", "row 1: 'label:lion' is not among"),
-        ("x.csv", "group,feature\nlabel:cat,3\nlabel:cat,99\n", "row 2: there is no feature 99"),
+        ("x.csv", "group,feature\nlabel:cat,3\nlabel:cat,99\n", "row 2: feature 99 does not exist"),
         ("x.csv", "group,feature\nlabel:cat,three\n", "row 1: feature is 'three'"),
         ("x.csv", "group\nlabel:cat\n", "row 1: feature is None"),
         ("x.csv", "group,feature\n", "lists no items"),

@@ -372,7 +372,7 @@ def test_a_simulated_worker_stays_simulated_and_a_person_a_person(store: StudySt
 
 
 def test_what_is_no_study_is_refused_and_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match="There is no study"):
+    with pytest.raises(BarlowError, match="No study found"):
         StudyStore(tmp_path / "none.sqlite")
     (tmp_path / "text").write_text("hello " * 500)
     with pytest.raises(DamagedError, match="not a study file"):
