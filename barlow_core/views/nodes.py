@@ -16,7 +16,7 @@ from barlow_core.failure_tree import Condition, FailureTree, Node
 from barlow_core.run import Run
 from barlow_core.statistics import HeldOutLeaf, wilson_interval
 from barlow_core.statistics.blocks import as_blocks
-from barlow_core.statistics.held_out import LeafBlocks
+from barlow_core.statistics.held_out_counts import LeafBlocks
 from barlow_core.views.sentences import rule_words
 from barlow_core.views.what_if import WhatIf
 

@@ -24,7 +24,7 @@ from barlow_core.statistics.blocks import (
     shuffled,
     split_folds,
 )
-from barlow_core.statistics.held_out import HeldOutLeaf, LeafBlocks
+from barlow_core.statistics.held_out_counts import HeldOutLeaf, LeafBlocks
 
 SETTINGS = Settings(k=5, depth=2)
 
