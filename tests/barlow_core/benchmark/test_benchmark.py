@@ -88,7 +88,7 @@ def test_with_predictions_refuses_what_does_not_fit(tmp_path: Path) -> None:
     cases: list[tuple[Any, Any, str]] = [
         ([0, 1], None, "2 predictions for 4 images"),
         ([0, 1, 2, 3], None, "d.png: prediction '3' has no name: expected an index from 0 to 2"),
-        (np.zeros((4, 2)), None, "2 scores an image and there are 3 classes"),
+        (np.zeros((4, 2)), None, "2 scores per image and there are 3 classes"),
         (np.zeros((4, 2, 2)), None, r"shape \(4, 2, 2\)"),
         (np.zeros(4, bool), None, "an array of bool"),
         ([0, 1, 2, 0], np.array([0, 0.5, 2, 1]), r"c.png: confidence 2.0 is outside \[0, 1\]"),

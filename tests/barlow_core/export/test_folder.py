@@ -62,7 +62,7 @@ def test_a_run_without_failure_modes_says_so(make_explained: Callable[..., Run],
     ("arguments", "message"),
     [
         (["--group", "label:bird"], "label:bird is not among the 6 groups"),
-        (["--no-report", "--no-tables"], "nothing to write"),
+        (["--no-report", "--no-tables"], "Nothing to write"),
         (["--depth", "9"], "depth 9"),
     ],
 )
