@@ -15,7 +15,9 @@ HELD_OUT = ("auto", "cross-fit", "split", "none")
 # What people call the part of a benchmark that rules may be searched in.
 SEARCH_NAMES = ("search", "discovery", "train", "training", "dev", "development")
 USUAL_PERMUTATIONS, FEWEST_PERMUTATIONS = 199, 39
-AFFORDABLE = 10**11  # numbers that all shuffles together may look at: about ten minutes of one core
+# Numbers that all shuffles together may look at: about ten minutes of one core. It looks at 90 million a second in groups of 1,000
+# images with 256 features, and at 340 million where 1,300 images have 2,048.
+AFFORDABLE = 10**11
 
 
 @dataclass(frozen=True)
