@@ -40,9 +40,22 @@ if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
 FORMAT = 1
-STAGES = {"predict": "barlow predict", "extract": "barlow extract", "explain": "barlow explain", "visualize": "barlow visualize"}
+STAGES = {
+    "predict": "barlow predict",
+    "extract": "barlow extract",
+    "explain": "barlow explain",
+    "search": "barlow search",
+    "visualize": "barlow visualize",
+}
+OPTIONAL = ("search", "visualize")  # stages that a run is complete without
 # What a stage is made from: "images" and "outcome" are digests of the benchmark, the others are keys of earlier stages.
-UPSTREAM = {"predict": ("images",), "extract": ("images",), "explain": ("extract", "outcome"), "visualize": ("explain",)}
+UPSTREAM = {
+    "predict": ("images",),
+    "extract": ("images",),
+    "explain": ("extract", "outcome"),
+    "search": ("extract", "outcome"),
+    "visualize": ("explain",),
+}
 PACKAGES = ("barlow", "numpy", "pandas", "pillow", "scikit-learn", "torch", "torchvision")
 
 

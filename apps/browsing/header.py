@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from barlow_core import views
 from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
-from barlow_core.run import Run
+from barlow_core.run import OPTIONAL, Run
 from barlow_core.wording import percent
 from browsing.data import of_run
 from browsing.run_place import PAGES, Place, bound, go, here, put
@@ -69,7 +69,7 @@ def _choose_run(started: Started, name: str) -> None:
 
 def _pending(run: Run) -> tuple[str, list[str]] | None:
     status = run.status()
-    pending = status[(status["state"] != "done") & (status["stage"] != "visualize")]
+    pending = status[(status["state"] != "done") & ~status["stage"].isin(OPTIONAL)]
     if pending.empty:
         return None
     return "stale" if (pending["state"] == "stale").any() else "missing", list(pending["command"])

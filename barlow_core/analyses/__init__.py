@@ -6,19 +6,24 @@ from barlow_core.analyses.exploration import explore
 from barlow_core.analyses.information_cache import group_information
 from barlow_core.analyses.one_group import explain_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult, load_analysis, load_result, load_results, searched_group
-from barlow_core.analyses.searches import search_run
+from barlow_core.analyses.searches import FoundRule, SearchRecord, found_rule, found_rules, search_run, searched_groups
 
 __all__ = [
     "Checks",
     "ExplainRecord",
+    "FoundRule",
     "GroupResult",
+    "SearchRecord",
     "explain_group",
     "explain_run",
     "explore",
+    "found_rule",
+    "found_rules",
     "group_information",
     "load_analysis",
     "load_result",
     "load_results",
     "search_run",
     "searched_group",
+    "searched_groups",
 ]

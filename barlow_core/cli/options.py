@@ -104,6 +104,21 @@ engine_options = options(
     click.option("--workers", type=click.IntRange(1), help="Number of processes; the default is one per core."),
 )
 
+together_options = options(
+    click.option(
+        "--keep-together",
+        metavar="COLUMN",
+        help="Images with the same value in this column (a video, a patient) stay on the same side of every fold, and the "
+        'checks do not count them as independent; "duplicates": near-duplicates, found from the features.',
+    ),
+    click.option(
+        "--duplicates/--no-duplicates",
+        default=True,
+        show_default=True,
+        help="Look for near-duplicates, and report how many held-out images have one among the searched images.",
+    ),
+)
+
 explain_options = options(
     click.option(
         "--grouping",
@@ -182,18 +197,7 @@ explain_options = options(
         show_default=True,
         help="Repeat the search on this many random halves of every group, to see which features come back (20 is usual).",
     ),
-    click.option(
-        "--keep-together",
-        metavar="COLUMN",
-        help="Images with the same value in this column (a video, a patient) stay on the same side of every fold, and the "
-        'checks do not count them as independent; "duplicates": near-duplicates, found from the features.',
-    ),
-    click.option(
-        "--duplicates/--no-duplicates",
-        default=True,
-        show_default=True,
-        help="Look for near-duplicates, and report how many held-out images have one among the searched images.",
-    ),
+    together_options,
     click.option("--confidence", type=float, default=0.95, show_default=True, help="Confidence level of all intervals."),
     engine_options,
 )

@@ -1,4 +1,4 @@
-"""What `barlow show` prints: failure modes, groups, the state of a run, the tree of one group."""
+"""What `barlow show` prints: failure modes, what a search found, groups, the state of a run, the tree of one group."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from barlow_core.analyses import ExplainRecord, load_analysis
+from barlow_core.analyses import ExplainRecord, found_rules, load_analysis, searched_groups
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from barlow_core.views.feature_names import read_names, rules_in_words
+from barlow_core.views.search import search_words
 
 HEADERS = {
     "in_words": "in words",
@@ -49,6 +50,7 @@ HEADERS = {
     "held_out_aler_increase": "held-out ALER - BER",
     "held_out_error_rate": "held-out ER",
     "held_out_increase": "held-out ER - BER",
+    "held_out_n_images": "held-out images",
     "held_out_n_seen": "near-duplicates",
     "n_duplicates": "near-duplicates",
     "held_out_q": "held-out q",
@@ -109,7 +111,20 @@ SHOWN = {
         "held_out_error_rate_second",
         "overlap",
     ),
-    "search": ("group", "rule", "held_out_n_images", "held_out_error_rate", "held_out_increase", "q", "n_images", "n_failures"),
+    "search": (
+        "group",
+        "rule",
+        "in_words",
+        "held_out_n_images",
+        "held_out_error_rate",
+        "held_out_increase",
+        "held_out_n_seen",
+        "held_out_q",
+        "n_images",
+        "n_failures",
+        "verdict",
+        "verdict_reason",
+    ),
     "evaluation": (
         "run",
         "grouping",
@@ -232,6 +247,18 @@ def print_modes(
             _console().print(f"Failure modes of depth {_depth(run, depth)}: {words}", style="dim")
     print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=nothing)
     return table
+
+
+def print_search(run: Run, *, everything: bool, sort: str | None = None, limit: int, as_json: bool) -> None:
+    """Print what the search of a run found, below a line that says how much of it is certain and what could not be searched."""
+    found = found_rules(run)
+    table = found if everything else found[found["verdict"] == CONFIRMED]
+    columns = for_people("search", table)
+    if not everything:
+        columns = [column for column in columns if column not in ("verdict", "verdict_reason")]
+    if not as_json:
+        _console().print(search_words(searched_groups(run), found, hidden=len(found) - len(table)), style="dim")
+    print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty="No rule is confirmed on held-out images.")
 
 
 def _console() -> Console:

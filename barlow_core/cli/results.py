@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from barlow_core.analyses.verdicts import RANKS
-from barlow_core.cli.options import engine_options
+from barlow_core.cli.options import engine_options, together_options
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, quiet_option, run_argument
 from barlow_core.errors import BarlowError
 from barlow_core.groups import GROUPINGS
@@ -70,9 +70,10 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print failure modes, groups, a tree, or the status.
+    """Print failure modes, what a search found, groups, a tree, or the status.
 
-    WHAT is modes (the default; only confirmed ones), groups, status, or a group such as label:truck for its tree.
+    WHAT is modes (the default; only confirmed ones), search (what `barlow search` found, likewise), groups, status, or a group such as
+    label:truck for its tree.
     """
     from barlow_core.cli import printing
     from barlow_core.views.sentences import duplicates_words
@@ -86,19 +87,29 @@ def show(
         if not as_json and (said := duplicates_words(run.groups(), shown)):
             click.echo(said)
         return
+    if what == "search":
+        printing.print_search(run, everything=everything, sort=sort, limit=limit, as_json=as_json)
+        return
     makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:
-        raise BarlowError(f"Cannot show {what!r}. Expected modes, groups, status, or a group such as label:CLASS.")
+        raise BarlowError(f"Cannot show {what!r}. Expected modes, search, groups, status, or a group such as label:CLASS.")
     table = makers[what](run, depth=depth)
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
 
 
-@click.command("search", epilog=example("barlow search runs/mine", "barlow search runs/mine --grouping all --all"))
+@click.command(
+    "search",
+    epilog=example(
+        "barlow search runs/mine",
+        "barlow search runs/mine --grouping all --keep-together video",
+        "barlow show runs/mine search --all",
+    ),
+)
 @run_argument
 @click.option("--grouping", "groupings", multiple=True, type=click.Choice(GROUPINGS), default=("label",), show_default=True)
 @click.option("--by", multiple=True, metavar="COLUMN", help="Also group by this metadata column.")
 @click.option("--group", "keys", multiple=True, help="An additional group, such as pair:cat+dog; may be given several times.")
-@click.option("--all", "everything", is_flag=True, help="Also print rules that the other images did not confirm.")
+@click.option("--all", "everything", is_flag=True, help="Also print rules that are not confirmed, each with the reason.")
 @click.option(
     "--alpha", type=float, default=0.05, show_default=True, help="A confirmed rule has q of at most this, over all groups."
 )
@@ -106,13 +117,21 @@ def show(
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split into searched and confirming images."
 )
+@click.option("--search-split", help="Search the images of this split, and confirm on the others.")
+@together_options
+@engine_options
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
+@quiet_option
 @json_option
 def search_command(
     run_path: Path,
     groupings: tuple[str, ...],
     by: tuple[str, ...],
     keys: tuple[str, ...],
+    search_split: str | None,
+    keep_together: str | None,
+    duplicates: bool,
+    quiet: bool,
     everything: bool,
     limit: int,
     as_json: bool,
@@ -120,18 +139,16 @@ def search_command(
 ) -> None:
     """Look for several blindspots at once.
 
-    Each lies along a weighted sum of features.     70 % of a group's images are searched; the others confirm the rules. The run is not changed.
+    Each lies along a weighted sum of features. 70 % of a group's images are searched, and the others confirm the rules; where the
+    metadata has a Split column with a part that is to be searched, that part. The rules stay in the run.
     """
-    from barlow_core.analyses import search_run
+    from barlow_core.analyses import Checks, search_run
     from barlow_core.cli import printing
 
     run = open_run(run_path)
-    found = search_run(run, groupings=[*groupings, *by], keys=keys, **settings)
-    shown = found if everything else found[found["confirmed"]]
-    if shown.empty and not as_json:
-        click.echo(f"No rule is confirmed; {len(found)} were found and not confirmed (--all shows them).")
-        return
-    printing.print_table(shown, printing.for_people("search", shown), limit=limit, as_json=as_json)
+    checks = Checks(search_split=search_split, keep_together=keep_together, duplicates=duplicates)
+    search_run(run, groupings=[*groupings, *by], keys=keys, checks=checks, progress=not quiet, **settings)
+    printing.print_search(run, everything=everything, limit=limit, as_json=as_json)
 
 
 @click.command(

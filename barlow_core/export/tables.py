@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from barlow_core.analyses import found_rules, searched_groups
 from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import found, strongest
@@ -20,7 +21,7 @@ from barlow_core.views.judgements import Judgements
 from barlow_core.views.sentences import rule_words
 
 FORMATS = ("csv", "parquet", "json")
-NAMES = ("images", "groups", "failure_modes", "failure_mode_images", "judgements")
+NAMES = ("images", "groups", "failure_modes", "failure_mode_images", "search_groups", "search_rules", "judgements")
 
 
 def export_tables(
@@ -79,6 +80,7 @@ def frames(
             are left out.
         failure_mode_images: one row an image of a failure mode: group, depth, leaf, rule, and the columns of `views.images_at`, with
             the activation of the deciding feature.
+        search_groups, search_rules: as in the files of the run, where `barlow search` was run and is not out of date.
         judgements: as `Judgements.history`, where there are any.
     """
     benchmark = run.benchmark
@@ -89,6 +91,9 @@ def frames(
     yield "groups", run.groups()
     yield "failure_modes", _failure_modes(run, judgements, names)
     yield "failure_mode_images", _mode_images(run, depth)
+    if run.is_current("search"):
+        yield "search_groups", searched_groups(run)
+        yield "search_rules", found_rules(run)
     if judgements is not None:
         history = judgements.history()
         if len(history):

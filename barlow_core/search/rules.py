@@ -7,24 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from barlow_core.statistics import Interval, increase_interval
+from barlow_core.directions import Direction
+from barlow_core.statistics import HeldOutLeaf
 
-SHOWN = 5  # features that str() writes of a direction
+SHOWN = 5  # features that the text of a rule writes of a direction
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Images and failures under a rule, among the images and failures that were counted.
+    """Images and failures under a rule, among those of the group.
 
     Attributes:
         n_images, n_failures: under the rule.
-        of_images, of_failures: of the whole group, or of its confirmation part.
+        all_images, all_failures: of the whole group.
     """
 
     n_images: int
     n_failures: int
-    of_images: int
-    of_failures: int
+    all_images: int
+    all_failures: int
 
     @property
     def error_rate(self) -> float | None:
@@ -34,51 +35,36 @@ class Counts:
     @property
     def error_coverage(self) -> float | None:
         """EC (Definition 2), None without failures."""
-        return self.n_failures / self.of_failures if self.of_failures else None
-
-    @property
-    def base_error_rate(self) -> float | None:
-        """BER (Definition 3), None without images."""
-        return self.of_failures / self.of_images if self.of_images else None
-
-    @property
-    def increase(self) -> float | None:
-        """ER - BER, None without images under the rule."""
-        rate, base = self.error_rate, self.base_error_rate
-        return None if rate is None or base is None else rate - base
-
-    def increase_interval(self, confidence: float = 0.95) -> Interval:
-        """Of ER - BER; see `barlow_core.statistics.increase_interval`."""
-        return increase_interval(self.n_failures, self.n_images, self.of_failures, self.of_images, confidence=confidence)
+        return self.n_failures / self.all_failures if self.all_failures else None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Rule:
     """Images whose weighted sum of features lies above a threshold: `weights . features > threshold`.
 
     Attributes:
-        weights: (D,) float64, of the features as they are, scaled to length 1; 0 for a feature that plays no part.
+        direction: of length 1, of the features as they are; the feature that takes the most part (weight times standard deviation in
+            the group) first.
         threshold: in the unit of the features.
-        strength: (D,) float64, weights times the features' standard deviations in the group: how much each takes part.
         group: counts over all images of the group. Most of them were searched, so its ER is too high by luck.
-        confirmation: counts over the images that the search did not see: honest for whatever was searched.
-        p: Fisher's exact test, one-sided, of the confirmation counts: as many failures by luck, given what was found?
+        held_out: counts over the images that the search did not see: honest for whatever was searched.
+        p: Fisher's exact test, one-sided, of the held-out counts: as many failures by luck, given what was found? Where images
+            belong together, of as many independent ones as they are worth.
         q: p corrected by Holm for all rules of the search: chance that any rule with such a q is luck.
         confirmed: q <= alpha and held-out ER - BER > delta.
     """
 
-    weights: np.ndarray
+    direction: Direction
     threshold: float
-    strength: np.ndarray
     group: Counts
-    confirmation: Counts
+    held_out: HeldOutLeaf
     p: float
     q: float
     confirmed: bool
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """(n,) float64 for features (n, D): how far above the threshold each image lies, in the unit of the features."""
-        return np.asarray(features, dtype=np.float64) @ self.weights - self.threshold
+        return self.direction.values(features) - self.threshold
 
     def holds(self, features: np.ndarray) -> np.ndarray:
         """(n,) bool: the images that the rule selects."""
@@ -87,46 +73,39 @@ class Rule:
     @property
     def features(self) -> tuple[int, ...]:
         """The features that take part, the one with the most part first."""
-        order = np.argsort(-np.abs(self.strength), kind="stable")
-        return tuple(int(j) for j in order if self.strength[j] != 0)
+        return self.direction.features
 
     @property
     def rule(self) -> str:
-        parts = [
-            f"{'- ' if self.weights[j] < 0 else '+ ' if number else ''}{abs(self.weights[j]):.2f} feature[{j}]"
-            for number, j in enumerate(self.features[:SHOWN])
-        ]
-        more = len(self.features) - SHOWN
-        rest = f" + … ({more} more)" if more > 0 else ""
-        return f"{' '.join(parts)}{rest} > {self.threshold:.4g}"
+        return rule_text(self.direction, self.threshold)
 
     def __str__(self) -> str:
-        held = self.confirmation
         verdict = "confirmed" if self.confirmed else "not confirmed"
         return (
-            f"{self.rule}: {verdict}, {held.n_failures:,} failures in {held.n_images:,} images that the search did not see, "
-            f"q {self.q:.2g}; {self.group.n_failures:,} in {self.group.n_images:,} images of the group"
+            f"{self.rule}: {verdict}, {self.held_out.n_failures:,} failures in {self.held_out.n_images:,} images that the search did "
+            f"not see, q {self.q:.2g}; {self.group.n_failures:,} in {self.group.n_images:,} images of the group"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON; weights of the features that take part alone."""
-        low, high = self.confirmation.increase_interval()
+    def to_dict(self, confidence: float = 0.95) -> dict[str, Any]:
+        """As plain values, for JSON; intervals at `confidence`."""
         return {
             "rule": self.rule,
-            "weights": {str(j): float(self.weights[j]) for j in self.features},
+            "features": list(self.direction.features),
+            "weights": list(self.direction.weights),
             "threshold": self.threshold,
             "n_images": self.group.n_images,
             "n_failures": self.group.n_failures,
             "error_rate": self.group.error_rate,
             "error_coverage": self.group.error_coverage,
-            "held_out_n_images": self.confirmation.n_images,
-            "held_out_n_failures": self.confirmation.n_failures,
-            "held_out_error_rate": self.confirmation.error_rate,
-            "held_out_error_coverage": self.confirmation.error_coverage,
-            "held_out_increase": self.confirmation.increase,
-            "held_out_increase_low": float(low),
-            "held_out_increase_high": float(high),
+            "held_out": self.held_out.to_dict(confidence),
             "p": self.p,
             "q": self.q,
             "confirmed": self.confirmed,
         }
+
+
+def rule_text(direction: Direction, threshold: float) -> str:
+    """0.80 feature[12] - 0.60 feature[7] > 1.234; of a long direction its beginning."""
+    shown = Direction(direction.features[:SHOWN], direction.weights[:SHOWN])
+    more = len(direction.features) - SHOWN
+    return f"{shown}{f' + … ({more} more)' if more > 0 else ''} > {threshold:.4g}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import hypergeom
 
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.information import check_inputs
 from barlow_core.search import noisy_or
 from barlow_core.search.rules import Counts, Rule
+from barlow_core.statistics import HeldOutLeaf
+from barlow_core.statistics.blocks import as_blocks
+from barlow_core.statistics.held_out import LeafBlocks
 
 LEAST_FAILURES = 10  # in the searched part, without which nothing is searched
 VARIANCE_KEPT = 0.995
@@ -59,16 +63,20 @@ class SearchResult:
 
     Attributes:
         rules: no two of which select mostly the same images; the confirmed ones first, then by q, then by failures held.
-        searched: (n,) bool, the images that were searched; the others confirm.
+        searched: (n,) bool, the images that were searched.
+        confirming: (n,) bool, those that rules are counted on: the others, as far as they belong together with none that was searched.
+        reason: why nothing could be searched; else None.
         n_images, n_failures: of the group.
         settings: of the search.
     """
 
     rules: list[Rule]
     searched: np.ndarray
+    confirming: np.ndarray
     n_images: int
     n_failures: int
     settings: Settings
+    reason: str | None = None
 
     @property
     def ber(self) -> float:
@@ -93,18 +101,22 @@ def search(
     delta: float = Settings.delta,
     seed: int = Settings.seed,
     searched: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
+    duplicates: np.ndarray | None = None,
 ) -> SearchResult:
     """Find rules under which images fail, and count them on images that had no part in finding them.
 
     The images are parted once, failures and others alike. Directions are found on the one part; Fisher's exact test on the other
     asks of each whether as many failures under the rule could be luck, and Holm's correction takes all of them together. Whatever
-    was tried on the searched part, p and q of the other are valid, as long as images are independent of each other: let frames of
-    one video lie on one side (`searched`).
+    was tried on the searched part, p and q of the other are valid, as long as images, or blocks of them, are independent of each other.
 
     Args:
         features: (n, D) finite real numbers. failure: (n,) bool, True where the classifier is wrong.
         share, penalty, most, starts, alpha, delta, seed: see `Settings`.
         searched: (n,) bool, the images to search, instead of a random share of them.
+        blocks: (n,) int, the same number for images that belong together (frames of one video): they stand on one side, and count
+            for what they are worth (`statistics.blocks`). `share` is then one of blocks.
+        duplicates: (n,) int, the same number for near-duplicates, to count how many held-out images have one that was searched.
 
     Returns:
         A `SearchResult`; without rules where fewer than 10 searched images fail, or fewer than 10 do not.
@@ -114,19 +126,30 @@ def search(
     """
     settings = Settings(share, penalty, most, starts, alpha, delta, seed)
     features, failure = check_inputs(features, failure)
-    searched = _parts(failure, settings) if searched is None else _checked_parts(searched, failure)
-    result = SearchResult([], searched, len(failure), int(failure.sum()), settings)
-    if min(failure[searched].sum(), (~failure)[searched].sum()) < LEAST_FAILURES:
-        return result
-    space = _Space.of(features)
-    model = noisy_or.fit(
-        space.coordinates(features[searched]), failure[searched], penalty=penalty, most=most, starts=starts, seed=seed
-    )
-    directions = [space.direction(w, b) for w, b in zip(model.weights, model.offsets, strict=True)]
-    found = _distinct([(w, t, features @ w > t) for w, t in directions], failure & searched)
-    return SearchResult(
-        _tested(found, features, failure, searched, settings), searched, len(failure), result.n_failures, settings
-    )
+    blocks = as_blocks(blocks, len(failure))
+    searched = _parts(failure, blocks, settings) if searched is None else _checked_parts(searched, failure)
+    confirming = ~searched if blocks is None else ~np.isin(blocks, blocks[searched])
+    reason = _too_few(failure[searched])
+    rules: list[Rule] = []
+    if reason is None:
+        space = _Space.of(features)
+        model = noisy_or.fit(
+            space.coordinates(features[searched]), failure[searched], penalty=penalty, most=most, starts=starts, seed=seed
+        )
+        directions = [space.direction(w, b) for w, b in zip(model.weights, model.offsets, strict=True)]
+        found = _distinct([_Found(w, t, features @ w > t) for w, t in directions], failure & searched)
+        count = _Counter(failure, searched, confirming, blocks, duplicates)
+        rules = _tested(found, features, count, settings)
+    return SearchResult(rules, searched, confirming, len(failure), int(failure.sum()), settings, reason)
+
+
+def _too_few(failure: np.ndarray) -> str | None:
+    """Why images with these failures cannot be searched; None where they can."""
+    n_failures, n_others = int(failure.sum()), int((~failure).sum())
+    if min(n_failures, n_others) >= LEAST_FAILURES:
+        return None
+    what, n = ("that fail", n_failures) if n_failures <= n_others else ("that do not fail", n_others)
+    return f"{n} of {len(failure)} searched images are such {what}; at least {LEAST_FAILURES} are needed"
 
 
 @dataclass(frozen=True)
@@ -159,33 +182,66 @@ class _Space:
         return over / length, float(over @ self.mean - offset) / length
 
 
-_Found = tuple[np.ndarray, float, np.ndarray]
-"""Weights, threshold, and (n,) bool: the images above it."""
+class _Found(NamedTuple):
+    """A rule before it is counted: weights (D,) of length 1, threshold, and (n,) bool, the images above it."""
+
+    weights: np.ndarray
+    threshold: float
+    inside: np.ndarray
 
 
 def _distinct(found: list[_Found], known: np.ndarray) -> list[_Found]:
     """Without rules that select mostly the images of one that holds more of the known failures."""
     kept: list[_Found] = []
-    for candidate in sorted(found, key=lambda f: -int((f[2] & known).sum())):
-        inside = candidate[2]
-        same = any((inside & other).sum() >= SAME * (inside | other).sum() for _, _, other in kept)
+    for candidate in sorted(found, key=lambda one: -int((one.inside & known).sum())):
+        inside = candidate.inside
+        same = any((inside & other.inside).sum() >= SAME * (inside | other.inside).sum() for other in kept)
         if inside.any() and not same:
             kept.append(candidate)
     return kept
 
 
-def _tested(
-    found: list[_Found], features: np.ndarray, failure: np.ndarray, searched: np.ndarray, settings: Settings
-) -> list[Rule]:
+@dataclass(frozen=True, eq=False)
+class _Counter:
+    """Counts rules: over all images of a group, and over the confirming ones."""
+
+    failure: np.ndarray
+    searched: np.ndarray
+    confirming: np.ndarray
+    blocks: np.ndarray | None
+    duplicates: np.ndarray | None
+
+    def group(self, inside: np.ndarray) -> Counts:
+        return Counts(int(inside.sum()), int((inside & self.failure).sum()), len(inside), int(self.failure.sum()))
+
+    def held_out(self, number: int, inside: np.ndarray) -> HeldOutLeaf:
+        held = inside & self.confirming
+        blocks = None if self.blocks is None else self.blocks[self.confirming]
+        seen = None
+        if self.duplicates is not None:
+            seen = int(np.isin(self.duplicates[held], self.duplicates[self.searched]).sum())
+        return HeldOutLeaf(
+            number=number,
+            n_images=int(held.sum()),
+            n_failures=int((held & self.failure).sum()),
+            all_images=int(self.confirming.sum()),
+            all_failures=int((self.confirming & self.failure).sum()),
+            blocks=LeafBlocks.of(inside[self.confirming], self.failure[self.confirming], blocks),
+            n_seen=seen,
+        )
+
+
+def _tested(found: list[_Found], features: np.ndarray, count: _Counter, settings: Settings) -> list[Rule]:
     deviation = features.std(axis=0, dtype=np.float64)
-    everything = np.ones(len(failure), dtype=bool)
-    counts = [(_count(inside, failure, everything), _count(inside, failure, ~searched)) for _, _, inside in found]
-    p = np.array([_fisher(held) for _, held in counts])
+    held_out = [count.held_out(number, one.inside) for number, one in enumerate(found)]
+    p = np.array([leaf.p() for leaf in held_out])
     rules = []
-    for (weights, threshold, _), (group, held), own, corrected in zip(found, counts, p, holm(p), strict=True):
-        increase = held.increase
-        confirmed = bool(corrected <= settings.alpha and increase is not None and increase > settings.delta)
-        rules.append(Rule(weights, threshold, weights * deviation, group, held, float(own), float(corrected), confirmed))
+    for one, leaf, own, corrected in zip(found, held_out, p, holm(p), strict=True):
+        order = np.argsort(-np.abs(one.weights * deviation), kind="stable")
+        order = order[one.weights[order] != 0]
+        direction = Direction(tuple(order.tolist()), tuple(one.weights[order].tolist()))
+        confirmed = bool(corrected <= settings.alpha and leaf.increase is not None and leaf.increase > settings.delta)
+        rules.append(Rule(direction, one.threshold, count.group(one.inside), leaf, float(own), float(corrected), confirmed))
     return sorted(rules, key=lambda rule: (not rule.confirmed, rule.q, -rule.group.n_failures))
 
 
@@ -198,23 +254,22 @@ def holm(p: np.ndarray) -> np.ndarray:
     return q
 
 
-def _count(inside: np.ndarray, failure: np.ndarray, among: np.ndarray) -> Counts:
-    inside = inside & among
-    return Counts(int(inside.sum()), int((inside & failure).sum()), int(among.sum()), int((among & failure).sum()))
-
-
-def _fisher(held: Counts) -> float:
-    return float(hypergeom.sf(held.n_failures - 1, held.of_images, held.of_failures, held.n_images))
-
-
-def _parts(failure: np.ndarray, settings: Settings) -> np.ndarray:
-    """(n,) bool: a random share of the failures and of the other images."""
+def _parts(failure: np.ndarray, blocks: np.ndarray | None, settings: Settings) -> np.ndarray:
+    """(n,) bool: a random share of the images that fail and of the others; of blocks with a failure and of the others."""
     rng = np.random.default_rng([settings.seed, 0])
-    searched = np.zeros(len(failure), dtype=bool)
+    if blocks is None:
+        return _share(failure, settings.share, rng)
+    failing = np.bincount(blocks, weights=failure) > 0
+    return _share(failing, settings.share, rng)[blocks]
+
+
+def _share(outcome: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """(n,) bool: a random share of those with either outcome."""
+    chosen = np.zeros(len(outcome), dtype=bool)
     for value in (False, True):
-        rows = rng.permutation(np.flatnonzero(failure == value))
-        searched[rows[: round(settings.share * len(rows))]] = True
-    return searched
+        rows = rng.permutation(np.flatnonzero(outcome == value))
+        chosen[rows[: round(share * len(rows))]] = True
+    return chosen
 
 
 def _checked_parts(searched: np.ndarray, failure: np.ndarray) -> np.ndarray:

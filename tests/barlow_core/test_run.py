@@ -63,12 +63,14 @@ def test_stages_become_stale_downwards(explained_run: Run) -> None:
     assert dict(zip(*explained_run.status()[["stage", "state"]].to_numpy().T, strict=True)) == {
         "extract": "done",
         "explain": "done",
+        "search": "missing",
         "visualize": "missing",
     }
-    explained_run.record("visualize", key="p", settings={}, seconds=0)
+    for stage in ("search", "visualize"):
+        explained_run.record(stage, key="p", settings={}, seconds=0)
     with_features(explained_run, np.ones((120, 2), np.float32))
     states = explained_run.status().set_index("stage")["state"]
-    assert states.to_dict() == {"extract": "done", "explain": "stale", "visualize": "stale"}
+    assert states.to_dict() == {"extract": "done", "explain": "stale", "search": "stale", "visualize": "stale"}
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, planted_benchmark: Benchmark) -> None:

@@ -29,6 +29,7 @@ def test_is_a_run_that_can_be_explained_and_nothing_else(planted: tuple[Run, pd.
     assert again.status().set_index("stage")["state"].to_dict() == {
         "extract": "done",
         "explain": "missing",
+        "search": "missing",
         "visualize": "missing",
     }
     assert (again.features().shape, again.features().dtype) == ((3000, 32), np.float32)

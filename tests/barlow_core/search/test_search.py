@@ -53,7 +53,7 @@ def test_counts_are_those_of_its_parts_and_p_is_fishers() -> None:
         rest = ~result.searched
         inside, outside = held & rest, ~held & rest
         table = [[(g & failure).sum(), (g & ~failure).sum()] for g in (inside, outside)]
-        assert rule.confirmation.n_images == inside.sum()
+        assert rule.held_out.n_images == inside.sum()
         assert rule.p == pytest.approx(fisher_exact(table, alternative="greater").pvalue, rel=1e-9)
         assert rule.q >= rule.p
 
@@ -81,6 +81,48 @@ def test_luck_is_confirmed_no_more_often_than_stated() -> None:
     assert hits / 200 <= alpha + 3 * (alpha * (1 - alpha) / 200) ** 0.5
 
 
+def test_blocks_stand_on_one_side_and_count_for_what_they_are_worth() -> None:
+    """Every image three times over: as blocks, no more is certain than of the images once."""
+    features, failure, _ = planted(12, n=900)
+    blocks = np.repeat(np.arange(900), 3)
+    thrice = search(np.repeat(features, 3, axis=0), np.repeat(failure, 3), blocks=blocks, duplicates=blocks, seed=1)
+    sides = thrice.searched.reshape(-1, 3)
+    assert (sides == sides[:, :1]).all()
+    assert (thrice.confirming == ~thrice.searched).all()
+    assert thrice.confirmed
+    for rule in thrice.rules:
+        assert rule.held_out.n_seen == 0
+        assert rule.held_out.blocks is not None
+        assert rule.held_out.blocks.leaf.n_blocks * 3 == rule.held_out.n_images
+        independent = fisher_exact(
+            [
+                [rule.held_out.n_failures, rule.held_out.n_images - rule.held_out.n_failures],
+                [
+                    rule.held_out.all_failures - rule.held_out.n_failures,
+                    rule.held_out.all_images - rule.held_out.all_failures - rule.held_out.n_images + rule.held_out.n_failures,
+                ],
+            ],
+            alternative="greater",
+        ).pvalue
+        assert rule.p >= independent
+
+
+def test_near_duplicates_on_both_sides_are_counted() -> None:
+    features, failure, _ = planted(13, n=900)
+    twice = search(np.repeat(features, 2, axis=0), np.repeat(failure, 2), duplicates=np.repeat(np.arange(900), 2))
+    seen = [rule.held_out.n_seen for rule in twice.confirmed]
+    assert seen
+    assert all(n is not None and n > 0 for n in seen)
+
+
+def test_given_parts_leave_out_what_belongs_to_what_was_searched() -> None:
+    features, failure, _ = planted(14, n=900)
+    searched = np.arange(900) < 601
+    result = search(features, failure, searched=searched, blocks=np.arange(900) // 2)
+    assert not result.confirming[:602].any()
+    assert result.confirming[602:].all()
+
+
 def test_same_seed_same_rules() -> None:
     features, failure, _ = planted(8, n=1200)
     first, second = (search(features, failure, seed=3) for _ in range(2))
@@ -106,9 +148,10 @@ def test_a_scale_of_the_features_changes_nothing_but_the_threshold() -> None:
 def test_text_names_the_features_with_most_part() -> None:
     features, failure, _ = planted(11)
     rule = search(features, failure).confirmed[0]
-    assert np.linalg.norm(rule.weights) == pytest.approx(1)
-    strength = np.abs(rule.weights) * features.std(axis=0)
-    assert rule.features[:3] == tuple(np.argsort(-strength)[:3])
+    weights = np.array(rule.direction.weights)
+    assert np.linalg.norm(weights) == pytest.approx(1)
+    strength = np.abs(weights) * features.std(axis=0)[list(rule.features)]
+    assert strength.tolist() == sorted(strength, reverse=True)
     assert f"feature[{rule.features[0]}]" in str(rule)
     assert "confirmed" in str(rule)
 
@@ -119,6 +162,7 @@ def test_too_little_to_search_gives_no_rules(failures: int) -> None:
     result = search(features, np.arange(300) < failures)
     assert result.rules == []
     assert result.n_failures == failures
+    assert "at least 10 are needed" in str(result.reason)
 
 
 def test_constant_features_give_no_rules() -> None:
