@@ -101,7 +101,7 @@ def show(path: Path, at: Visit) -> None:
         )
     elif at.page == "end":
         end = completion(at.identity, settings, at.outcome or "complete")
-        go_on = (lambda: visit.advance(at)) if at.outcome in ("stopped", "left") else None
+        go_on = (lambda: visit.advance(at)) if at.standing is not None and at.standing.outcome is None else None
         pages.show_end(settings, end, at.standing, go_on)
     else:
         panel, trouble = item_panel(path, at.store, at.item)

@@ -67,11 +67,7 @@ def show_end(settings: StudySettings, end: Completion, standing: Standing | None
         )
     code = f'<p>Your completion code:</p><p class="bw-code-big"><code>{escape(end.code)}</code></p>' if end.code else ""
     way_out = end.action is not None or end.url is not None
-    later = (
-        "<p>You can also come back later with the same link, on any device.</p>"
-        if end.outcome == "stopped" and not way_out
-        else ""
-    )
+    later = "<p>You can also come back later with the same link, on any device.</p>" if go_on is not None and not way_out else ""
     _text(f"<h1>{escape(end.title)}</h1>{paragraphs(end.text)}{earned}{code}{later}")
     if end.action is not None:
         # Posted by the browser itself, within the frame: this is how MTurk learns that the task is done.

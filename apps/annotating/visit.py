@@ -129,7 +129,7 @@ def end(visit: Visit, outcome: str) -> None:
     visit.page, visit.outcome, visit.claimed = "end", outcome, None
     try:
         visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
-        visit.store.finish(visit.worker, outcome, visit=visit.identity.visit)
+        visit.outcome = visit.store.finish(visit.worker, outcome, visit=visit.identity.visit, reward=visit.identity.reward)
     except BarlowError as error:
         # The end is the end, also where the file cannot note it: answers and pay are in there already.
         _log.warning("The end of a visit was not noted: %s", error)
@@ -301,7 +301,7 @@ def _to_current(visit: Visit) -> None:
 
 def _stop(visit: Visit, message: Mapping[str, Any]) -> None:
     standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
-    end(visit, "stopped" if standing.payable else "left")
+    end(visit, standing.if_stopped)
 
 
 _ACTIONS: dict[str, Callable[[Visit, Mapping[str, Any]], dict[str, Any] | None]] = {

@@ -16,7 +16,7 @@ _COMMANDS = {
     "admin": "serving",
     "set": "making",
     "status": "people",
-    "pay": "people",
+    "pay": "paying",
     "block": "people",
     "reopen": "people",
     "withdraw": "people",

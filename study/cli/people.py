@@ -1,4 +1,4 @@
-"""The verbs about people: their progress, what they earn, who may continue, who leaves."""
+"""The verbs about people: their progress, who may continue, who leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from barlow_core.cli.shared import example, json_option
 from barlow_core.wording import count
-from study.cli.shared import money, open_store, print_frame, print_json, study_argument, worker_argument, worker_of, yes_option
+from study.cli.paying import money_lines
+from study.cli.shared import money, open_store, print_json, study_argument, worker_argument, worker_of, yes_option
 
 
 @click.command(epilog=example("barlow study status runs/mine", "barlow study status runs/mine --json"))
@@ -35,9 +36,11 @@ def status(study: Path, as_json: bool) -> None:
             ("rate", f"{done.per_hour:,.1f} answers an hour"),
             ("expected end", "done" if done.complete else done.expected_end or "unknown: no answers in the last hour"),
             ("cost", f"{money(done.cost, currency)} so far, about {money(done.cost_expected, currency)} in all, without fees"),
+            *money_lines(done.money, currency),
         ]
         if done.hourly_pay is not None:
             lines.append(("hourly pay", f"{money(done.hourly_pay, currency)} (median, time on task)"))
+        lines += [("IMPLAUSIBLE", sentence) for sentence in done.implausible]
         if done.answers_surplus:
             lines.append(("surplus", f"{count(done.answers_surplus, 'answer')} came late and are paid, not needed"))
         if done.answers_simulated:
@@ -46,54 +49,6 @@ def status(study: Path, as_json: bool) -> None:
             lines.append(("reports", f"{count(reports, 'problem')} reported by workers: see the admin page"))
         for name, text in lines:
             click.echo(f"{name:>12}  {text}")
-
-
-@click.command(
-    epilog=example(
-        "barlow study pay runs/mine",
-        "barlow study pay runs/mine --bonus-csv bonus.csv --platform prolific",
-        "barlow study pay runs/mine --csv payments.csv",
-    )
-)
-@study_argument
-@click.option("--csv", "table_path", type=click.Path(path_type=Path), help="Write the complete table to this CSV.")
-@click.option(
-    "--bonus-csv", type=click.Path(path_type=Path), help="Write what is due, in the platform's format for bonus payments."
-)
-@click.option(
-    "--platform",
-    type=click.Choice(["prolific", "mturk", "link"]),
-    help="For --bonus-csv. [default: the one that workers came from]",
-)
-@json_option
-def pay(study: Path, table_path: Path | None, bonus_csv: Path | None, platform: str | None, as_json: bool) -> None:
-    """Show who earned what, and what is still due.
-
-    Items, bonus, and what the platform itself pays. Late and discarded answers are paid, as are those of people who withdrew; practice items and simulated workers are not. The
-    tables contain people's ids: do not publish them.
-    """
-    from barlow_core.errors import BarlowError
-    from study.participants.paying import write_bonuses, write_payments
-
-    with open_store(study) as store:
-        payments = store.payments()
-        if table_path is not None:
-            write_payments(table_path, payments)
-            click.echo(f"{count(len(payments), 'worker')} in {table_path}", err=as_json)
-        if bonus_csv is not None:
-            found = sorted(set(payments["platform"].fillna("link")))
-            if platform is None and len(found) != 1:
-                raise BarlowError(f"Workers came from {', '.join(found) or 'nowhere yet'}: say for which, with --platform.")
-            n = write_bonuses(bonus_csv, payments, platform or found[0])
-            click.echo(f"{count(n, 'bonus', 'bonuses')} in {bonus_csv}", err=as_json)
-        if as_json or (table_path is None and bonus_csv is None):
-            shown = payments.drop(columns=["seconds", "last_visit"]) if not as_json else payments
-            print_frame(shown, as_json=as_json, empty="Nobody has taken part yet.")
-            if not as_json and len(payments):
-                total, due = sum(payments["amount"]), sum(payments["due"])
-                click.echo(
-                    f"In all {money(total, store.settings.currency)}, of which {money(due, store.settings.currency)} are due."
-                )
 
 
 @click.command(epilog=example('barlow study block runs/mine 5f3c0a1b2c3d4e5f60718293 --reason "random words" --discard'))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from barlow_core.errors import BarlowError
 from barlow_core.storage.files import atomic_write
 from study.store.export import safe
+from study.store.ledger import Payment, PaymentFile
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from study.store import StudyStore
 
 PRIVATE = 0o600  # the files hold the ids of people
 REASON = "Thank you for the tasks that you did in our study."
@@ -24,33 +28,66 @@ def write_payments(path: Path, payments: pd.DataFrame) -> None:
             safe(payments).to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
         path.chmod(PRIVATE)
     except OSError as error:
-        raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error
+        raise _not_written(path, error) from error
 
 
-def write_bonuses(path: Path, payments: pd.DataFrame, platform: str) -> int:
-    """What a platform takes to pay bonuses, for everybody of it who is due something; how many those are.
+def make_payment_file(store: StudyStore, path: Path, platform: str) -> PaymentFile | None:
+    """Put everything that is due on a platform into the ledger, and write it in the form that the platform takes.
 
-    Prolific: lines `participant id,amount` without a heading, to be pasted or uploaded under "Bulk bonus payments". Mechanical
-    Turk: CSV with the arguments of its SendBonus, one row a worker, for their last assignment. Plain link: `worker,amount,currency`.
+    The ledger comes first: whatever happens to the file, nobody can be put into two. Where it cannot be written, what the ledger says
+    is made void.
+
+    Returns:
+        What was written; None, and no file, where nothing is due.
 
     Raises:
-        BarlowError: it cannot be written.
+        BarlowError: `path` exists, which may be a file that is not paid yet; or it cannot be written.
     """
-    mine = payments[(payments["platform"].fillna("link") == platform) & (payments["due"] > 0)]
-    if platform == "prolific":
-        rows = [[row.worker, f"{row.due:.2f}"] for row in mine.itertuples()]
-    elif platform == "mturk":
-        # The token keeps Amazon from paying twice what is sent twice.
-        rows = [["WorkerId", "AssignmentId", "BonusAmount", "Reason", "UniqueRequestToken"]]
-        rows += [
-            [row.worker, row.last_visit, f"{row.due:.2f}", REASON, f"{row.pseudonym}-{row.due:.2f}"] for row in mine.itertuples()
-        ]
-    else:
-        rows = [["worker", "amount", "currency"], *([row.worker, f"{row.due:.2f}", row.currency] for row in mine.itertuples())]
+    if path.exists():
+        raise BarlowError(f"{path} exists already, perhaps with payments that are not made yet. Choose another name.")
+    made = store.make_payments(platform)
+    if made is None:
+        return None
     try:
-        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+        write_payment_file(path, made)
+    except BaseException:
+        store.settle_payments(made.number, "void")
+        raise
+    return made
+
+
+def write_payment_file(path: Path, file: PaymentFile) -> None:
+    """A payment file of the ledger in the form that its platform takes; once more, if the first one was lost.
+
+    Prolific: lines `participant id,amount` without a heading, to be pasted or uploaded under "Bulk bonus payments". Mechanical
+    Turk: CSV with the arguments of its SendBonus, one row a worker, for their last assignment; the token keeps Amazon from paying twice what is
+    sent twice. Plain link: `worker,amount,currency,token`.
+
+    Raises:
+        BarlowError: the file is void or paid already; it cannot be written.
+    """
+    if file.state != "made":
+        raise BarlowError(f"Payment file {file.number} is {file.state} since {file.settled_at}: nobody should pay it now.")
+    try:
+        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+            csv.writer(opened, lineterminator="\n").writerows(_rows(file))
         path.chmod(PRIVATE)
     except OSError as error:
-        raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error
-    return len(mine)
+        raise _not_written(path, error) from error
+
+
+def _rows(file: PaymentFile) -> Iterable[Sequence[str | None]]:
+    def amount(one: Payment) -> str:
+        return f"{one.amount:.2f}"
+
+    if file.platform == "prolific":
+        return [[one.worker, amount(one)] for one in file.payments]
+    if file.platform == "mturk":
+        heading = ["WorkerId", "AssignmentId", "BonusAmount", "Reason", "UniqueRequestToken"]
+        return [heading, *([one.worker, one.visit, amount(one), REASON, one.token] for one in file.payments)]
+    heading = ["worker", "amount", "currency", "token"]
+    return [heading, *([one.worker, amount(one), file.currency, one.token] for one in file.payments)]
+
+
+def _not_written(path: Path, error: OSError) -> BarlowError:
+    return BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.")

@@ -10,13 +10,16 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
+from barlow_core.wording import count
 from study.errors import UnknownVisitorError
+from study.store.pay import PAYING
 from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
-OUTCOMES = ("complete", "stopped", "left", "screened_out", "declined", "refused", "full")
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "declined", "refused", "full")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
@@ -37,6 +40,7 @@ class Identity:
         platform: "link", "prolific", "mturk", or "preview" for somebody who looks at a HIT that they have not accepted.
         worker_id: the platform's id of the person; empty for a preview.
         visit: this arrival of theirs: Prolific's session, MTurk's assignment; None for a plain link.
+        reward: what the platform pays for once, however often the person comes: Prolific's study, MTurk's assignment; None for a plain link.
         details: what else the platform said, for `StudyStore.register`.
         query: the parameters of the personal link, by which the same person comes back from any device.
         new: the id was drawn just now, for a visitor of an open link.
@@ -45,6 +49,7 @@ class Identity:
     platform: str
     worker_id: str
     visit: str | None = None
+    reward: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     new: bool = False
@@ -126,19 +131,19 @@ def _prolific(query: Mapping[str, str], settings: StudySettings) -> Identity:
             raise UnknownVisitorError(f"{name} in this link is not an ID of Prolific (24 digits and letters a to f). {_ASK}")
     details = {name.lower(): query[name] for name in ("STUDY_ID", "SESSION_ID") if name in query}
     kept = {name: query[name] for name in _PROLIFIC_KEYS if name in query}
-    return Identity("prolific", query["PROLIFIC_PID"], query.get("SESSION_ID"), details, kept)
+    return Identity("prolific", query["PROLIFIC_PID"], query.get("SESSION_ID"), query.get("STUDY_ID"), details, kept)
 
 
 def _mturk(query: Mapping[str, str], settings: StudySettings) -> Identity:
     kept = {name: query[name] for name in _MTURK_KEYS if name in query}
     if query.get("assignmentId") == NOT_ACCEPTED:
-        return Identity("preview", "", None, {}, kept)
+        return Identity("preview", "", query=kept)
     for name in ("assignmentId", "hitId", "workerId"):
         if not _MTURK_ID.match(query.get(name, "")):
             raise UnknownVisitorError(f"This link does not hold a valid {name} of Mechanical Turk. {_ASK}")
     _submit_host(query.get("turkSubmitTo", ""))
     details = {"hit": query["hitId"], "assignment": query["assignmentId"]}
-    return Identity("mturk", query["workerId"], query["assignmentId"], details, kept)
+    return Identity("mturk", query["workerId"], query["assignmentId"], query["assignmentId"], details, kept)
 
 
 def _submit_host(url: str) -> str:
@@ -190,8 +195,8 @@ def _name(platform: str) -> str:
 
 _WORDS = {
     "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
-    "stopped": ("Thank you!", "You have stopped here. Everything that you sent is saved and will be paid."),
-    "left": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
+    "partial": ("Thank you!", "Everything that you sent is saved and will be paid."),
+    "returned": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
     "screened_out": (
         "Thank you, that is all",
         "Some answers did not fit tasks whose answer is known, so there are no more tasks for you. What you sent is paid.",
@@ -206,49 +211,49 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
     """Where somebody goes who is at the end.
 
     Args:
-        outcome: "complete" (nothing more for them), "stopped" (they want to end with some answers sent), "left" (with none),
-            "screened_out" (failed too many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was nothing for them at all).
+        outcome: "complete" (everything that there is for them), "partial" (some of it), "returned" (nothing that is paid),
+            "screened_out" (failed too many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
+            nothing for them at all).
     """
     title, text = _WORDS[outcome]
     if identity.platform == "prolific":
         return _to_prolific(settings, outcome, title, text)
     if identity.platform == "mturk":
         return _to_mturk(identity, outcome, title, text)
-    if identity.platform == "link" and outcome in ("complete", "stopped"):
+    if identity.platform == "link":
         return _from_link(identity, settings, outcome, title, text)
     return Completion(outcome, title, text)
 
 
+def _code(settings: StudySettings, outcome: str) -> str:
+    """The code by which a platform learns how it ended; empty where the study has none for that."""
+    name = {"complete": "completion_code", "returned": "declined_code"}.get(outcome, f"{outcome}_code")
+    return getattr(settings, name, "")
+
+
 def _from_link(identity: Identity, settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
-    code = settings.completion_code or None
-    if code:
+    code = _code(settings, outcome)
+    if code and outcome in ("complete", "partial"):
         text += " Copy the completion code below: it shows that you took part."
-    values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code or "", safe="")}
-    return Completion(outcome, title, text, code, settings.completion_url.format(**values) or None)
+    values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code, safe=""), "outcome": outcome}
+    leads_back = outcome == "complete" or "{outcome}" in settings.completion_url
+    return Completion(outcome, title, text, code or None, settings.completion_url.format(**values) if leads_back else None)
 
 
 def _to_prolific(settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
-    code = {
-        "complete": settings.completion_code,
-        "stopped": settings.completion_code,
-        "screened_out": settings.screened_out_code,
-        "declined": settings.declined_code,
-        "left": settings.declined_code,
-        "full": settings.screened_out_code,
-    }.get(outcome)
-    if not code:
-        if outcome in ("complete", "stopped"):
-            return Completion(outcome, title, f"{text} Please send the researchers a message on Prolific that you are done.")
-        return Completion(
-            outcome, title, f"{text} Please return your submission on Prolific: choose Stop Without Completing there."
-        )
-    return Completion(
-        outcome, title, f"{text} Please go back to Prolific now.", code, f"{PROLIFIC_COMPLETE}{quote(code, safe='')}"
-    )
+    code = _code(settings, outcome)
+    if code:
+        url = f"{PROLIFIC_COMPLETE}{quote(code, safe='')}"
+        return Completion(outcome, title, f"{text} Please go back to Prolific now.", code, url)
+    if outcome == "complete":
+        return Completion(outcome, title, f"{text} Please send the researchers a message on Prolific that you are done.")
+    if outcome in ("partial", "screened_out", "refused"):
+        text += " It is paid as a bonus on Prolific, not as the reward of the study."
+    return Completion(outcome, title, f"{text} Please return your submission on Prolific: choose Stop Without Completing there.")
 
 
 def _to_mturk(identity: Identity, outcome: str, title: str, text: str) -> Completion:
-    if outcome in ("left", "declined", "refused", "full"):
+    if outcome not in ("complete", "partial", "screened_out"):
         return Completion(outcome, title, f"{text} Please return the HIT.")
     fields = {"assignmentId": identity.query["assignmentId"], "worker": identity.worker_id, "outcome": outcome}
     action = _submit_host(identity.query["turkSubmitTo"])
@@ -283,10 +288,22 @@ def external_question(url: str, *, height: int = 0) -> str:
 
 
 def missing(settings: StudySettings) -> list[str]:
-    """What a study still needs before workers of its platforms can finish properly, one sentence each."""
+    """What a study still needs before workers of its platforms can finish properly and are paid right, one sentence each."""
     found = []
     if "prolific" in settings.platforms and not settings.completion_code:
         found.append("Prolific needs a completion code: barlow study set STUDY completion_code=CODE")
+    paying = [_name(name) for name in settings.platforms if name in PAYING]
+    if paying and settings.pay and not Decimal(settings.base_pay):
+        found.append(
+            f"The reward that {' or '.join(paying)} pays by itself is not known, so all that people earn would be due once more: "
+            "barlow study set STUDY base_pay=AMOUNT"
+        )
+    limit = settings.items_per_worker or settings.items_per_visit
+    if paying and limit and Decimal(settings.base_pay) > settings.pay * limit:
+        found.append(
+            f"base_pay is {settings.base_pay}, but {count(limit, 'item')} earn {settings.pay * limit:.2f} at most: whoever does all is paid more "
+            "than was earned. Change one of them with barlow study set"
+        )
     if "link" in settings.platforms and not settings.link_is_open and not settings.invite_codes:
         found.append(
             "Nobody can take part by a link: there are no invite codes, and the link is not open. barlow study set STUDY open_link=true"

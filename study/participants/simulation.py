@@ -199,8 +199,9 @@ class _Crowd:
     def _claim(self, worker: str, person: Participant, answered: int) -> None:
         item = None if answered >= person.stamina else self.store.claim(worker)
         if item is None:
-            outcome = self.store.standing(worker).outcome
-            self.store.finish(worker, outcome or "stopped")
+            standing = self.store.standing(worker)
+            outcome = standing.outcome or standing.if_stopped
+            self.store.finish(worker, outcome)
             if outcome != "full":  # whoever finds nothing at all shows that nobody is needed any more
                 self._arrive(self.rng.expovariate(1 / 60))
             return

@@ -14,8 +14,70 @@ from pathlib import Path
 from barlow_core.errors import BarlowError
 from study.store.schema import APPLICATION_ID, TABLES
 
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    """A ledger of payments, places held before consent, rejected answers, the events that belong to them, and how visits ended."""
+    for statement in _LEDGER:
+        connection.execute(statement)
+    for statement in _OUTCOMES:
+        connection.execute(statement)
+    connection.execute("ALTER TABLE assignment ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0 CHECK (rejected IN (0, 1))")
+
+
+# Nothing refers to a row of `event`, so the table can be made anew with more kinds of events.
+_LEDGER = (
+    """CREATE TABLE event_2 (
+  id INTEGER PRIMARY KEY,
+  at TEXT NOT NULL CHECK (at GLOB '????-??-??T??:??:??.???Z'),
+  kind TEXT NOT NULL CHECK (kind IN ('joined', 'shown', 'started', 'active', 'draft', 'submitted', 'edited', 'reported', 'expired', 'returned', 'finished', 'accepted', 'discarded', 'blocked', 'reopened', 'withdrawn', 'configured', 'backup', 'restored', 'payment', 'rejected', 'flagged', 'quizzed')),
+  worker TEXT REFERENCES worker (id) ON UPDATE CASCADE,
+  item TEXT REFERENCES item (id),
+  seconds REAL CHECK (seconds >= 0),
+  data TEXT CHECK (data IS NULL OR json_valid(data))
+) STRICT""",
+    "INSERT INTO event_2 (id, at, kind, worker, item, seconds, data) SELECT id, at, kind, worker, item, seconds, data FROM event",
+    "DROP TABLE event",
+    "ALTER TABLE event_2 RENAME TO event",
+    "CREATE INDEX event_worker ON event (worker, item)",
+    """CREATE TABLE payment_file (
+  id INTEGER PRIMARY KEY,
+  made_at TEXT NOT NULL CHECK (made_at GLOB '????-??-??T??:??:??.???Z'),
+  platform TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'made' CHECK (state IN ('made', 'paid', 'void')),
+  settled_at TEXT CHECK (settled_at GLOB '????-??-??T??:??:??.???Z'),
+  CHECK ((state = 'made') = (settled_at IS NULL))
+) STRICT""",
+    """CREATE TABLE payment (
+  id INTEGER PRIMARY KEY,
+  file INTEGER NOT NULL REFERENCES payment_file (id),
+  worker TEXT NOT NULL REFERENCES worker (id) ON UPDATE CASCADE,
+  cents INTEGER NOT NULL CHECK (cents > 0),
+  bonus INTEGER NOT NULL CHECK (bonus >= 0),
+  items TEXT NOT NULL CHECK (json_valid(items)),
+  visit TEXT,
+  token TEXT NOT NULL UNIQUE,
+  UNIQUE (file, worker)
+) STRICT""",
+    "CREATE INDEX payment_worker ON payment (worker)",
+    "CREATE TABLE place (token TEXT NOT NULL PRIMARY KEY, deadline REAL NOT NULL) STRICT",
+)
+
+# Until now whoever stopped was given the completion code like whoever had done everything: `exit` says that the platform pays for it.
+_FINISHED = "UPDATE event SET data = json_set(data, {}) WHERE kind = 'finished' AND "
+_OF_PROLIFIC = " AND worker IN (SELECT id FROM worker WHERE platform = 'prolific')"
+_OUTCOMES = (
+    _FINISHED.format("'$.exit', 'complete'") + "json_extract(data, '$.outcome') IN ('complete', 'stopped')" + _OF_PROLIFIC,
+    _FINISHED.format("'$.exit', 'screened_out'") + "json_extract(data, '$.outcome') = 'screened_out'" + _OF_PROLIFIC,
+    _FINISHED.format("'$.exit', 'complete', '$.reward', json_extract(data, '$.visit')")
+    + "json_extract(data, '$.outcome') IN ('complete', 'stopped', 'screened_out') "
+    "AND worker IN (SELECT id FROM worker WHERE platform = 'mturk')",
+    _FINISHED.format("'$.outcome', 'partial'") + "json_extract(data, '$.outcome') = 'stopped'",
+    _FINISHED.format("'$.outcome', 'returned'") + "json_extract(data, '$.outcome') = 'left'",
+)
+
 # Step i brings a file from schema version i + 1 to i + 2. Version 1 is where the story begins.
-STEPS: list[Callable[[sqlite3.Connection], None]] = []
+STEPS: list[Callable[[sqlite3.Connection], None]] = [_to_2]
 
 
 def newest() -> int:

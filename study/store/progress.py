@@ -1,23 +1,21 @@
-"""How far a study is, what it costs, and who earned what."""
+"""How far a study is and what it costs; where a worker stands."""
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
-from study.store import assignment
+from study.store import assignment, pay, plausibility
 from study.store.clock import Moment, seconds_of, timestamp
+from study.store.pay import Account, Totals
 from study.store.settings import StudySettings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 RATE_WINDOW_SECONDS = 3600.0
-MONEY = ("earned", "bonus", "amount", "base", "due")
 FORESEEABLE_SECONDS = 10 * 366 * 86_400.0
 
 
@@ -36,6 +34,8 @@ class Progress:
         cost, cost_expected: pay so far for everything that is payable to people, bonuses included, and for the whole study, in
             `currency`; without the fees of a platform.
         hourly_pay: what an hour on task has earned people so far, median over them; None before anybody has answered.
+        implausible: what cannot be right about times and pay, one sentence each (see `study.store.plausibility`).
+        money: what was earned and what becomes of it: paid by the platform, in payment files, due, paid beyond what was earned.
     """
 
     items: int
@@ -54,6 +54,8 @@ class Progress:
     cost_expected: Decimal
     currency: str
     hourly_pay: Decimal | None
+    implausible: tuple[str, ...]
+    money: Totals
 
     @property
     def complete(self) -> bool:
@@ -71,8 +73,7 @@ def progress(db: Database, now: Moment, settings: StudySettings) -> Progress:
     states = _one(
         db,
         "SELECT coalesce(sum(assignment.state = 'surplus'), 0) AS surplus, coalesce(sum(assignment.state = 'reserved'), 0) AS reserved, "
-        "coalesce(sum(assignment.state = 'accepted' AND item.kind = 'item' AND worker.simulated), 0) AS simulated, "
-        "coalesce(sum(assignment.payable AND NOT worker.simulated), 0) AS payable "
+        "coalesce(sum(assignment.state = 'accepted' AND item.kind = 'item' AND worker.simulated), 0) AS simulated "
         "FROM assignment JOIN item ON item.id = assignment.item JOIN worker ON worker.id = assignment.worker",
     )
     workers = _one(
@@ -84,8 +85,10 @@ def progress(db: Database, now: Moment, settings: StudySettings) -> Progress:
     left = items["wanted"] - items["answers"]
     hours = left / per_hour if per_hour and left else None
     foreseeable = hours is not None and hours * 3600 < FORESEEABLE_SECONDS
-    table = payments(db, settings)
-    cost = sum(table["amount"], Decimal(0)) if states["payable"] else settings.pay * 0
+    accounts = pay.accounts(db.conn, settings)
+    money = Totals.of(account for _, account in accounts)
+    cost = money.earned
+    hourly = _hourly((account.amount, row["seconds"]) for row, account in accounts)
     with_checks = 1 + Decimal(1) / settings.checks_every if _has_checks(db) else Decimal(1)
     return Progress(
         items=items["items"],
@@ -103,7 +106,9 @@ def progress(db: Database, now: Moment, settings: StudySettings) -> Progress:
         cost=cost,
         cost_expected=(cost + settings.pay * left * with_checks).quantize(Decimal("0.01")),
         currency=settings.currency,
-        hourly_pay=_hourly(table),
+        hourly_pay=hourly,
+        implausible=tuple(plausibility.problems(db, hourly, settings)),
+        money=money,
     )
 
 
@@ -124,46 +129,11 @@ def _rate(db: Database, now: Moment) -> float:
     return found["n_recent"] * 3600.0 / window if window > 0 else 0.0
 
 
-def payments(db: Database, settings: StudySettings) -> pd.DataFrame:
-    """One row a person who took part; see `StudyStore.payments`."""
-    import pandas as pd
-
-    rows = list(
-        db.query(
-            "SELECT worker.id AS worker, worker.pseudonym, worker.platform, worker.state, "
-            "(SELECT coalesce(sum(payable), 0) FROM assignment WHERE assignment.worker = worker.id) AS items, "
-            "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed = 0 AND item IN "
-            " (SELECT id FROM item WHERE kind IN ('gold', 'attention'))) AS failed, "
-            "(SELECT coalesce(sum(seconds), 0) FROM answer JOIN item ON item.id = answer.item "
-            " WHERE answer.worker = worker.id AND item.kind <> 'practice') AS seconds, "
-            "(SELECT count(DISTINCT coalesce(json_extract(data, '$.visit'), '')) FROM event WHERE event.worker = worker.id AND kind = 'finished' "
-            " AND (json_extract(data, '$.outcome') IN ('complete', 'stopped') OR (platform = 'mturk' AND json_extract(data, '$.outcome') = 'screened_out'))) "
-            " AS visits, "
-            "(SELECT json_extract(data, '$.visit') FROM event WHERE event.worker = worker.id AND kind = 'finished' "
-            " AND json_extract(data, '$.visit') IS NOT NULL ORDER BY event.id DESC LIMIT 1) AS last_visit "
-            "FROM worker WHERE NOT simulated ORDER BY joined_at, id"
-        )
-    )
-    columns = ["worker", "pseudonym", "platform", "state", "items", "seconds", *MONEY, "currency", "visits", "last_visit"]
-    made = [row | _money(row, settings) for row in rows]
-    return pd.DataFrame(made, columns=columns).astype({"items": "int64", "seconds": "float64"} | dict.fromkeys(MONEY, object))
-
-
-def _money(row: dict[str, Any], settings: StudySettings) -> dict[str, Any]:
-    earned = settings.pay * row["items"]
-    deserved = row["state"] == "active" and not row["failed"] and row["items"] >= settings.bonus_after
-    bonus = Decimal(settings.bonus) if deserved else Decimal(0)
-    by_platform = row["platform"] in ("prolific", "mturk")
-    base = Decimal(settings.base_pay) * row["visits"] if by_platform else Decimal(0)
-    due = max(earned + bonus - base, Decimal(0))
-    return {"earned": earned, "bonus": bonus, "amount": earned + bonus, "base": base, "due": due, "currency": settings.currency}
-
-
-def _hourly(payments: pd.DataFrame) -> Decimal | None:
-    worked = payments[payments["seconds"] > 0]
-    if worked.empty:
+def _hourly(worked: Iterable[tuple[Decimal, float]]) -> Decimal | None:
+    """Median pay by the hour over those who worked any time: (amount, seconds) of each."""
+    rates = sorted(amount * 3600 / Decimal(seconds) for amount, seconds in worked if seconds > 0)
+    if not rates:
         return None
-    rates = sorted(amount * 3600 / Decimal(seconds) for amount, seconds in zip(worked["amount"], worked["seconds"], strict=True))
     middle = len(rates) // 2
     median = rates[middle] if len(rates) % 2 else (rates[middle - 1] + rates[middle]) / 2
     return median.quantize(Decimal("0.01"))
@@ -182,8 +152,9 @@ class Standing:
         payable: how many of their answers are paid; amount: how much they have earned, `bonus` of it for passing all checks.
         practice_done, practice_total: practice items.
         limit: how many items they can answer at most, as far as the settings say; None: as many as there are.
-        outcome: None while a claim can find something for them, else what `study.participants.platforms.completion` is told: "complete",
-            "screened_out", "refused" or "full".
+        outcome: None while a claim can find something for them, else how it ends: "complete", "partial" (there is nothing more, and they
+            did not do all that the platform's reward is for), "screened_out", "refused" or "full".
+        if_stopped: how it ends if they stop now: "complete", "partial" or "returned" (nothing sent that is paid).
     """
 
     answered: int
@@ -196,51 +167,72 @@ class Standing:
     practice_total: int
     limit: int | None
     outcome: str | None
+    if_stopped: str
 
 
 def standing(db: Database, worker: str, visit: str | None, settings: StudySettings) -> Standing:
     """See `StudyStore.standing`."""
     tx = db.conn
-    counts = tx.execute(
-        "SELECT coalesce(sum(assignment.payable), 0) AS payable, "
-        "coalesce(sum(item.kind = 'practice' AND assignment.state = 'accepted'), 0) AS practice, "
-        "(SELECT count(*) FROM item WHERE kind = 'practice') AS practice_total, "
-        "(SELECT count(*) FROM answer JOIN item AS asked ON asked.id = answer.item WHERE answer.worker = :worker AND answer.passed = 0 "
-        " AND asked.kind IN ('gold', 'attention')) AS failed "
-        "FROM assignment JOIN item ON item.id = assignment.item WHERE assignment.worker = :worker",
-        {"worker": worker},
+    practice, practice_total = tx.execute(
+        "SELECT coalesce(sum(assignment.state = 'accepted'), 0), count(*) FROM item LEFT JOIN assignment "
+        "ON assignment.item = item.id AND assignment.worker = ? WHERE item.kind = 'practice'",
+        (worker,),
     ).fetchone()
-    row = tx.execute("SELECT state FROM worker WHERE id = ?", (worker,)).fetchone()
-    state = "active" if row is None else row["state"]
+    row = tx.execute("SELECT state, platform FROM worker WHERE id = ?", (worker,)).fetchone()
+    state, platform = ("active", None) if row is None else (row["state"], row["platform"])
     answered = assignment.answered(tx, worker)
-    money = _money(
-        {"items": counts["payable"], "state": state, "failed": counts["failed"], "platform": None, "visits": 0}, settings
-    )
+    in_visit = answered if visit is None else assignment.answered(tx, worker, visit)
+    account = pay.account(tx, worker, settings)
     limits = [n for n in (settings.items_per_worker, settings.items_per_visit if visit is not None else None) if n is not None]
+    more = (
+        state == "active"
+        and not assignment.at_the_end(tx, worker, settings, visit)
+        and assignment.is_there_more(tx, worker, settings)
+    )
+    reached = answered >= (settings.items_per_worker or math.inf)
+    reached |= visit is not None and in_visit >= (settings.items_per_visit or math.inf)
+    ended = "complete" if _is_all_done(account, platform, settings, reached=reached, more=more) else "partial"
     return Standing(
         answered=answered,
-        in_visit=answered if visit is None else assignment.answered(tx, worker, visit),
-        payable=counts["payable"],
-        amount=money["amount"],
-        bonus=money["bonus"],
+        in_visit=in_visit,
+        payable=account.items,
+        amount=account.amount,
+        bonus=account.bonus,
         currency=settings.currency,
-        practice_done=counts["practice"],
-        practice_total=counts["practice_total"],
+        practice_done=practice,
+        practice_total=practice_total,
         limit=min(limits, default=None),
-        outcome=_outcome(tx, worker, state, answered, visit, settings),
+        outcome=None if more else _outcome(tx, worker, state, answered, ended, visit, settings),
+        if_stopped=ended if account.items else "returned",
     )
+
+
+def _is_all_done(account: Account, platform: str | None, settings: StudySettings, *, reached: bool, more: bool) -> bool:
+    """Whether a worker has done what the platform's reward, or the completion code, is for."""
+    base = Decimal(settings.base_pay) if platform in pay.PAYING else Decimal(0)
+    # What was paid as a bonus already is not paid once more by a completion code.
+    if account.filed + account.paid and account.due < base:
+        return False
+    if reached:
+        return True
+    return account.amount - account.base >= base if base else not more
 
 
 def _outcome(
-    tx: sqlite3.Connection, worker: str, state: str, answered: int, visit: str | None, settings: StudySettings
-) -> str | None:
+    tx: sqlite3.Connection,
+    worker: str,
+    state: str,
+    answered: int,
+    ended: str,
+    visit: str | None,
+    settings: StudySettings,
+) -> str:
+    """Why there is nothing more for a worker."""
     if state != "active":
         return "refused"
-    if ended := assignment.at_the_end(tx, worker, settings, visit):
-        return ended
-    if assignment.is_there_more(tx, worker, settings):
-        return None
-    return "complete" if answered else "full"
+    if assignment.at_the_end(tx, worker, settings, visit) == "screened_out":
+        return "screened_out"
+    return ended if answered else "full"
 
 
 def _one(db: Database, sql: str) -> dict[str, int]:

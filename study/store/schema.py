@@ -2,7 +2,8 @@
 
 The rules that must hold whatever happens stand here and not only in Python: an item never gets more answers than wanted (CHECK),
 nobody gets an item twice (UNIQUE), nobody holds two items at a time (a partial unique index), an answer belongs to an assignment
-(FOREIGN KEY), and the number of places taken on an item follows the assignments by itself (triggers).
+(FOREIGN KEY), and the number of places taken on an item follows the assignments by itself (triggers). Money in `payment` is counted in
+cents; `bonus` is how much of what the worker had earned by then was the bonus for checks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from barlow_core.errors import BarlowError
 from study.questionnaire import Question, Questionnaire
 
 APPLICATION_ID = 0x42724C77  # "BrLw": tells a study from any other SQLite file
-TABLES = ("study", "item", "worker", "assignment", "answer", "event")
+TABLES = ("study", "item", "worker", "assignment", "answer", "event")  # of every version
 ITEM_KINDS = ("item", "practice", "gold", "attention")
 WORKER_STATES = ("active", "blocked", "withdrawn")
 # reserved: given out; accepted: answered and counted; surplus: answered late, when nobody was needed any more (paid; counted as soon
@@ -19,6 +20,8 @@ WORKER_STATES = ("active", "blocked", "withdrawn")
 # back by the worker; withdrawn: the worker took part no longer and the answer is gone.
 ASSIGNMENT_STATES = ("reserved", "accepted", "surplus", "discarded", "expired", "returned", "withdrawn")
 TAKES_A_PLACE = ("reserved", "accepted")
+# made: written, perhaps sent to the platform; paid: the platform has paid it; void: it was not paid and never will be.
+PAYMENT_FILE_STATES = ("made", "paid", "void")
 EVENT_KINDS = (
     "joined",
     "shown",
@@ -39,6 +42,10 @@ EVENT_KINDS = (
     "configured",
     "backup",
     "restored",
+    "payment",
+    "rejected",
+    "flagged",
+    "quizzed",
 )
 # The columns of `answer` that are not questions.
 ANSWER_COLUMNS = ("id", "item", "worker", "submitted_at", "edited_at", "late", "passed", "seconds", "elapsed_seconds", "token")
@@ -75,7 +82,7 @@ def question_column(question: Question) -> str:
 
 
 def tables(questionnaire: Questionnaire) -> str:
-    """The SQL that makes the tables of schema version 1; `answer` has one column a question."""
+    """The SQL that makes the tables of the newest schema; `answer` has one column a question."""
     questions = ",\n  ".join(question_column(question) for question in questionnaire.questions)
     return f"""
 CREATE TABLE study (
@@ -121,6 +128,7 @@ CREATE TABLE assignment (
   draft TEXT CHECK (draft IS NULL OR json_valid(draft)),
   payable INTEGER NOT NULL DEFAULT 0 CHECK (payable IN (0, 1)),
   visit TEXT CHECK (length(visit) BETWEEN 1 AND 200),
+  rejected INTEGER NOT NULL DEFAULT 0 CHECK (rejected IN (0, 1)),
   UNIQUE (item, worker),
   CHECK ((state = 'reserved') = (deadline IS NOT NULL))
 ) STRICT;
@@ -156,6 +164,31 @@ CREATE TABLE event (
   data TEXT CHECK (data IS NULL OR json_valid(data))
 ) STRICT;
 CREATE INDEX event_worker ON event (worker, item);
+
+CREATE TABLE payment_file (
+  id INTEGER PRIMARY KEY,
+  made_at TEXT NOT NULL CHECK ({_utc("made_at")}),
+  platform TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'made' CHECK (state IN ({quoted(PAYMENT_FILE_STATES)})),
+  settled_at TEXT CHECK ({_utc("settled_at")}),
+  CHECK ((state = 'made') = (settled_at IS NULL))
+) STRICT;
+
+CREATE TABLE payment (
+  id INTEGER PRIMARY KEY,
+  file INTEGER NOT NULL REFERENCES payment_file (id),
+  worker TEXT NOT NULL REFERENCES worker (id) ON UPDATE CASCADE,
+  cents INTEGER NOT NULL CHECK (cents > 0),
+  bonus INTEGER NOT NULL CHECK (bonus >= 0),
+  items TEXT NOT NULL CHECK (json_valid(items)),
+  visit TEXT,
+  token TEXT NOT NULL UNIQUE,
+  UNIQUE (file, worker)
+) STRICT;
+CREATE INDEX payment_worker ON payment (worker);
+
+CREATE TABLE place (token TEXT NOT NULL PRIMARY KEY, deadline REAL NOT NULL) STRICT;
 """ + _triggers()
 
 

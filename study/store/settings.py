@@ -47,7 +47,8 @@ EXAMPLES = (
         "why": "Backgrounds, patterns and colours count as much as things. A mood or a season is nothing that can be pointed at.",
     },
 )
-MONEY = ("pay_per_item", "base_pay", "bonus")
+MONEY = ("pay_per_item", "base_pay", "partial_pay", "screened_out_pay", "bonus")
+CODES = ("completion_code", "partial_code", "screened_out_code", "full_code", "declined_code")
 PLATFORMS = ("link", "prolific", "mturk")
 # What may change while people answer: words, ways in and out, and limits. The rest would make answers before and after incomparable.
 CHANGEABLE = (
@@ -62,14 +63,14 @@ CHANGEABLE = (
     "max_failed_checks",
     "minutes_per_item",
     "base_pay",
+    "partial_pay",
+    "screened_out_pay",
     "bonus",
     "bonus_after",
     "platforms",
     "open_link",
     "invite_codes",
-    "completion_code",
-    "screened_out_code",
-    "declined_code",
+    *CODES,
     "completion_url",
     "admin_hash",
 )
@@ -88,9 +89,10 @@ class StudySettings:
         questionnaire: what is asked; the paper's questions unless a study brings its own (`Questionnaire`, or its data).
         title, contact, consent, instructions, examples: texts for the worker; `instructions` paragraphs, `examples` worked examples.
         pay_per_item: in `currency`, a decimal number ("0.50"); every answer to an item that is not for practice is paid.
-        base_pay: what the platform pays by itself for a visit that was sent in (the reward of a Prolific study or a HIT); the rest
-            of what a worker earned is paid as a bonus.
-        bonus: once for every worker with at least `bonus_after` paid answers who passed all checks that they were given.
+        base_pay: what the platform pays by itself for a complete submission (the reward of a Prolific study or a HIT); the rest of
+            what a worker earned is paid as a bonus.
+        partial_pay, screened_out_pay: what it pays by itself for those who leave by `partial_code` or `screened_out_code`.
+        bonus: once for every worker with at least `bonus_after` paid answers who was given checks, and passed every one of them.
         minutes_per_item: how long an item takes, as workers are told, and as the pay by the hour is worked out.
         items_per_worker: after so many answers a worker gets no more items; None: as many as there are.
         items_per_visit: the same for one visit (a Prolific session, an accepted HIT).
@@ -102,8 +104,10 @@ class StudySettings:
         platforms: where workers may come from, out of `PLATFORMS`.
         invite_codes: one for every person who may come by a plain link.
         open_link: whether the plain link is open to everybody; None: it is where there are no invite codes.
-        completion_code, screened_out_code, declined_code: what the platform is told at the end (Prolific's codes).
-        completion_url: where a worker who came by a plain link goes at the end; may hold {worker} and {code}.
+        completion_code, partial_code, screened_out_code, full_code, declined_code: what the platform is told at the end, by outcome
+            (Prolific's codes). Without a code, people are asked to return their submission, and what they earned is due as a bonus.
+        completion_url: where a worker who came by a plain link goes at the end; may hold {worker}, {code} and {outcome}. With
+            {outcome} it is used for every outcome, else for complete ones only.
         admin_hash: of the secret of the admin page (`study.store.admin_secret`); empty: nobody gets in.
         provenance: where the items come from (run folder, hashes), kept as it is.
     """
@@ -117,6 +121,8 @@ class StudySettings:
     examples: tuple[Mapping[str, str], ...] = EXAMPLES
     pay_per_item: str = "0.50"
     base_pay: str = "0"
+    partial_pay: str = "0"
+    screened_out_pay: str = "0"
     bonus: str = "0"
     bonus_after: int = 10
     currency: str = "USD"
@@ -132,7 +138,9 @@ class StudySettings:
     invite_codes: tuple[str, ...] = ()
     open_link: bool | None = None
     completion_code: str = ""
+    partial_code: str = ""
     screened_out_code: str = ""
+    full_code: str = ""
     declined_code: str = ""
     completion_url: str = ""
     admin_hash: str = ""
@@ -187,6 +195,11 @@ class StudySettings:
     @property
     def pay(self) -> Decimal:
         return Decimal(self.pay_per_item)
+
+    def pays_for(self, way_out: str) -> Decimal:
+        """What the platform pays by itself for somebody who was given this way out: "complete", "partial" or "screened_out"."""
+        amounts = {"complete": self.base_pay, "partial": self.partial_pay, "screened_out": self.screened_out_pay}
+        return Decimal(amounts.get(way_out, "0"))
 
     @property
     def hourly_pay(self) -> Decimal:
@@ -244,7 +257,7 @@ class StudySettings:
                 )
         if len(set(self.invite_codes)) < len(self.invite_codes):
             raise BarlowError("An invite code is listed twice. Every person needs a code of their own.")
-        for name in ("completion_code", "screened_out_code", "declined_code"):
+        for name in CODES:
             code = getattr(self, name)
             if not isinstance(code, str) or (code and not _CODE.match(code)):
                 raise BarlowError(f"{name} is letters, digits, _ and -, at most 64, as the platform shows it; not {shown(code)}.")
@@ -303,8 +316,8 @@ def _check_url(url: object) -> None:
             fields = {name for _, name, _, _ in Formatter().parse(url) if name is not None}
             parts = urlsplit(url)
             problem = "" if parts.scheme in ("http", "https") and parts.netloc else "it does not begin with https:// and a host"
-            if fields - {"worker", "code"}:
-                problem = "only {worker} and {code} can be filled in"
+            if fields - {"worker", "code", "outcome"}:
+                problem = "only {worker}, {code} and {outcome} can be filled in"
         except ValueError as error:
             problem = str(error)
     if problem:

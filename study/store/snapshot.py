@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 
 from study.store import frames
-from study.store.progress import payments
+from study.store.pay import Totals, accounts
 from study.store.settings import StudySettings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Snapshot:
             workers=workers[["platform", "state", "simulated"]],
             checks=_checks(db),
             states=_states(db),
-            paid=sum(payments(db, settings)["amount"], Decimal(0)),
+            paid=Totals.of(account for _, account in accounts(db.conn, settings)).earned,
         )
 
 

@@ -7,15 +7,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from study.store import admin_secret, answering, assignment, creation, maintenance, progress, workers
+from barlow_core.errors import BarlowError
+from study.questionnaire import shown
+from study.store import admin_secret, answering, assignment, creation, ledger, maintenance, progress, workers
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
 from study.store.connections import library_advice
 from study.store.items import check_id, check_note
+from study.store.ledger import PaymentFile
 from study.store.maintenance import Withdrawal
 from study.store.progress import Standing
-from study.store.settings import StudySettings
+from study.store.settings import PLATFORMS, StudySettings
 from study.store.study_file import StudyFile
 from study.store.study_tables import StudyTables
 from study.store.workers import Worker
@@ -224,22 +227,27 @@ class StudyStore(StudyTables):
         with self._file.reading() as db:
             return progress.standing(db, worker_id, visit, self.settings)
 
-    def finish(self, worker_id: str, outcome: str, *, visit: str | None = None) -> None:
+    def finish(self, worker_id: str, outcome: str, *, visit: str | None = None, reward: str | None = None) -> str:
         """Write down that a worker is at the end (of a visit) and how; an item that they still hold goes to others.
 
         They may come back all the same; doing it twice does no harm.
 
         Args:
-            outcome: "complete", "stopped", "left" (nothing sent), "screened_out", "refused" or "full"; see `study.participants.platforms.completion`.
+            outcome: "complete", "partial", "returned" (nothing sent that is paid), "screened_out", "refused" or "full".
+            reward: what the platform pays for once, by its name there: the study on Prolific, the assignment on MTurk.
+
+        Returns:
+            The outcome that the worker is told: this one, or the earlier one for which the platform was told to pay this reward.
 
         Raises:
             RefusedError: nobody of that id takes part.
             BarlowError: there is no such outcome.
         """
-        if visit is not None:
-            check_id(visit, "Visit")
+        for name, what in ((visit, "Visit"), (reward, "Reward")):
+            if name is not None:
+                check_id(name, what)
         with self._file.writing() as (tx, now):
-            workers.finish(tx, worker_id, outcome, visit, now)
+            return workers.finish(tx, worker_id, outcome, visit, reward, now, self.settings)
 
     # --- for the researcher
 
@@ -270,6 +278,33 @@ class StudyStore(StudyTables):
         """
         with self._file.writing() as (tx, now):
             workers.reopen(tx, worker_id, now)
+
+    def make_payments(self, platform: str) -> PaymentFile | None:
+        """Put everything that is due on a platform into a new payment file of the ledger; None where nothing is due.
+
+        What is in it is not due any more, so that no later file holds it again; `settle_payments` says what became of it.
+
+        Args:
+            platform: "prolific", "mturk" or "link".
+
+        Raises:
+            BarlowError: there is no such platform.
+        """
+        if platform not in PLATFORMS:
+            raise BarlowError(f"Payment files are for one of {', '.join(PLATFORMS)}, not {shown(platform)}.")
+        with self._file.writing() as (tx, now):
+            return ledger.make(tx, platform, now, self.settings)
+
+    def settle_payments(self, number: int, state: str) -> PaymentFile:
+        """Write down that a payment file was paid ("paid"), or was not and never will be ("void"): then its sums are due again.
+
+        Raises:
+            BarlowError: there is no such file or state; the file is settled otherwise already.
+        """
+        if state not in ("paid", "void"):
+            raise BarlowError(f'A payment file becomes "paid" or "void", not {shown(state)}.')
+        with self._file.writing() as (tx, now):
+            return ledger.settle(tx, number, state, now)
 
     def expire(self) -> list[tuple[str, str]]:
         """Take back reservations that ran out (each claim does so, too); (item, worker) of each."""

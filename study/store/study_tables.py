@@ -6,7 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.store import export, frames, integrity, progress, workers
+from study.store import export, frames, integrity, ledger, pay, progress, workers
+from study.store.ledger import PaymentFile
 from study.store.progress import Progress
 from study.store.settings import StudySettings
 from study.store.snapshot import Snapshot, fingerprint
@@ -99,15 +100,27 @@ class StudyTables:
             return progress.progress(db, self._file.clock.now(), self.settings)
 
     def payments(self) -> pd.DataFrame:
-        """Who earned what: one row a person, simulated ones left out.
+        """Who earned what, and what became of it: one row a person, simulated ones left out.
 
         Columns: `worker`, `pseudonym`, `platform`, `state`, `items` (paid ones), `seconds` (on task, of these), and as Decimal in
-        `currency`: `earned` (for items), `bonus`, `amount` (both together), `base` (of that, what the platform pays by itself for
-        visits that were sent in), `due` (the rest: to be paid as a bonus there, or by hand); `visits` (those) and `last_visit`. Late and discarded answers are paid,
-        withdrawn ones too; practice is not.
+        `currency`, to the cent: `earned` (for items), `bonus`, `amount` (both together), `base` (what the platform pays by itself
+        for visits that ended with a code it pays for), `filed` and `paid` (in payment files that are made, and that were paid), `due` (the rest: to be
+        paid as a bonus there, or by hand), `over` (what was paid beyond `amount`); `visits` (those that the platform pays),
+        `last_visit`, `working` (holds an item now). Late, discarded and rejected answers are paid, withdrawn ones too; practice is not.
         """
         with self._file.reading() as db:
-            return progress.payments(db, self.settings)
+            return pay.payments(db, self.settings)
+
+    def ledger(self) -> pd.DataFrame:
+        """What was put into payment files, one row a payment: `file`, `state`, `made_at`, `settled_at` (UTC), `platform`, `worker`,
+        `pseudonym`, `amount` (Decimal), `currency`, `items` (how many answers it is the first one to pay), `token`."""
+        with self._file.reading() as db:
+            return ledger.table(db)
+
+    def payment_files(self) -> list[PaymentFile]:
+        """The payment files of the ledger, in the order of making."""
+        with self._file.reading() as db:
+            return ledger.files(db)
 
     def check(self) -> list[str]:
         """Everything that is wrong with the file, one sentence each; an empty list when all is well."""

@@ -13,11 +13,12 @@ from typing import Any
 from barlow_core.errors import BarlowError
 from study.errors import RefusedError
 from study.questionnaire import dumps, shown
-from study.store import assignment
+from study.store import assignment, pay
 from study.store.clock import Moment
 from study.store.items import check_id, storable_json
+from study.store.settings import StudySettings
 
-OUTCOMES = ("complete", "stopped", "left", "screened_out", "refused", "full")  # of a visit
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "refused", "full")  # of a visit
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,10 @@ def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> 
     worker = row["id"]
     items = _items_in(tx, worker, "reserved", "accepted")
     n_answers = tx.execute("DELETE FROM answer WHERE worker = ?", (worker,)).rowcount
-    # That a visit was sent in stays, as it says what the platform has paid already.
-    kept = "'withdrawn'" if forget else "'withdrawn', 'finished'"
-    tx.execute(f"DELETE FROM event WHERE worker = ? AND kind NOT IN ({kept})", (worker,))
+    # That a visit was sent in stays, as it says what the platform has paid already; of whoever is forgotten, without its names.
+    tx.execute("DELETE FROM event WHERE worker = ? AND kind NOT IN ('withdrawn', 'finished')", (worker,))
+    if forget:
+        _forget_visits(tx, worker)
     tx.execute(
         "UPDATE assignment SET state = 'withdrawn', draft = NULL, deadline = NULL, shown_ticks = NULL, active_ticks = NULL, "
         "active_seconds = 0, active_at = shown_at, visit = iif(?, NULL, visit) WHERE worker = ?",
@@ -159,6 +161,7 @@ def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> 
     tx.execute("UPDATE worker SET state = 'withdrawn', details = '{}' WHERE id = ?", (worker,))
     if forget and worker != pseudonym:
         _forget_invite(tx, worker)
+        tx.execute("UPDATE payment SET visit = NULL WHERE worker = ?", (worker,))
         tx.execute("UPDATE worker SET id = pseudonym, platform = NULL WHERE id = ?", (worker,))
         worker = pseudonym
     if row["state"] != "withdrawn":
@@ -166,6 +169,18 @@ def erase(tx: sqlite3.Connection, pseudonym: str, forget: bool, now: Moment) -> 
     for item in items:
         assignment.fill(tx, item, now)
     return n_answers
+
+
+def _forget_visits(tx: sqlite3.Connection, worker: str) -> None:
+    """Number what the platform called a worker's submissions, which stays enough to know which of them it paid for."""
+    rows = tx.execute("SELECT id, data FROM event WHERE worker = ? AND kind = 'finished' ORDER BY id", (worker,)).fetchall()
+    numbers: dict[object, str] = {None: ""}
+    for row in rows:
+        about = json.loads(row["data"])
+        reward = numbers.setdefault(about.get("reward"), f"submission {len(numbers)}")
+        tx.execute(
+            "UPDATE event SET data = ? WHERE id = ?", (dumps(about | {"visit": None, "reward": reward or None}), row["id"])
+        )
 
 
 def _forget_invite(tx: sqlite3.Connection, worker: str) -> None:
@@ -178,20 +193,32 @@ def _forget_invite(tx: sqlite3.Connection, worker: str) -> None:
         tx.execute("UPDATE study SET value = ? WHERE key = 'revision'", (dumps(uuid.uuid4().hex),))
 
 
-def finish(tx: sqlite3.Connection, worker: str, outcome: str, visit: str | None, now: Moment) -> None:
+def finish(
+    tx: sqlite3.Connection, worker: str, outcome: str, visit: str | None, reward: str | None, now: Moment, settings: StudySettings
+) -> str:
     """Write down how a visit ended; see `StudyStore.finish`."""
     if outcome not in OUTCOMES:
         raise BarlowError(f"The outcome is one of {', '.join(OUTCOMES)}, not {shown(outcome)}.")
-    if require(tx, worker).state == "withdrawn":
-        return
-    data = {"outcome": outcome, "visit": visit}
+    known = require(tx, worker)
+    if known.state == "withdrawn":
+        return "refused"
+    held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
+    if held is not None:
+        assignment.let_go(tx, worker, held["item"], "expired", now)
+    # A platform hears of one way out for each submission; whoever comes back afterwards is shown the same one again.
+    sql = (
+        "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.exit') IS NOT NULL "
+        "AND coalesce(json_extract(data, '$.reward'), '') = ? ORDER BY id LIMIT 1"
+    )
+    first = tx.execute(sql, (worker, reward or "")).fetchone()
+    if first is not None:
+        return str(json.loads(first["data"])["outcome"])
+    data = {"outcome": outcome, "visit": visit, "reward": reward, "exit": pay.way_out(outcome, known.platform, settings)}
     sql = "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.visit') IS ? ORDER BY id DESC LIMIT 1"
     last = tx.execute(sql, (worker, visit)).fetchone()
     if last is None or json.loads(last["data"]) != data:
         assignment.record(tx, "finished", now, worker=worker, data=data)
-    held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
-    if held is not None:
-        assignment.let_go(tx, worker, held["item"], "expired", now)
+    return outcome
 
 
 def _items_in(tx: sqlite3.Connection, worker: str, *states: str) -> list[str]:

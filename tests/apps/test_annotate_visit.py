@@ -175,7 +175,7 @@ def test_stopping_and_coming_back(store: StudyStore) -> None:
     send(at, "draft", answers={"short": "not done"})
     item = at.item
     send(at, "stop")
-    assert (at.page, at.outcome) == ("end", "stopped")
+    assert (at.page, at.outcome) == ("end", "partial")
     later = visit.begin(store, who())
     assert (later.page, later.item) == ("task", item)
     assert form_data(later, None, lambda path: None)["answers"] == {"short": "not done"}
@@ -184,7 +184,7 @@ def test_stopping_and_coming_back(store: StudyStore) -> None:
 def test_stopping_before_anything_was_sent(store: StudyStore) -> None:
     at = at_work(store)
     send(at, "stop")
-    assert (at.page, at.outcome) == ("end", "left")
+    assert (at.page, at.outcome) == ("end", "returned")
     end = completion(at.identity, store.settings, at.outcome)
     assert end.code is None
     assert "not sent any answer yet" in end.title

@@ -382,7 +382,7 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
     worker.place.get_by_role("dialog").get_by_role("button", name="Stop for now").click()
     worker.button("Send in and finish").click()
     expect(worker.place.get_by_text("Received by Amazon")).to_be_visible()
-    assert posted == [{"assignmentId": ["3ASSIGNMENT"], "worker": ["A1WORKER"], "outcome": ["stopped"]}]
+    assert posted == [{"assignmentId": ["3ASSIGNMENT"], "worker": ["A1WORKER"], "outcome": ["partial"]}]
     assert sent(store, "A1WORKER") == [ANSWERS]
     site.shutdown()
 

@@ -166,14 +166,28 @@ def test_pay_as_table_and_as_files(study: Path, answers: dict, tmp_path: Path) -
     answer(study, PID, answers, 3, platform="prolific")
     text = fine("pay", study)
     assert PID in text
-    assert "In all 1.00 USD, of which 1.00 USD are due" in text
+    assert "1.00 USD in no payment file yet" in text
     (row,) = json.loads(fine("pay", study, "--json"))
-    assert (row["worker"], row["items"], row["amount"]) == (PID, 2, "1.00")
-    fine("pay", study, "--csv", tmp_path / "pay.csv", "--bonus-csv", tmp_path / "bonus.csv")
+    assert (row["worker"], row["items"], row["amount"], row["due"]) == (PID, 2, "1.00", "1.00")
+    said = fine("pay", study, "--csv", tmp_path / "pay.csv", "--bonus-csv", tmp_path / "bonus.csv")
+    assert "Payment file 1 in" in said
+    assert "--paid 1; if it never is: --void 1" in said
     assert (tmp_path / "bonus.csv").read_text() == f"{PID},1.00\n"
     assert len(pd.read_csv(tmp_path / "pay.csv")) == 1
+    # What is in a file is not due any more; lost files can be written again, and settled.
+    assert "0.00 USD in no payment file yet" in fine("status", study)
+    assert "Nothing is due" in fine("pay", study, "--bonus-csv", tmp_path / "second.csv")
+    assert not (tmp_path / "second.csv").exists()
+    fine("pay", study, "--bonus-csv", tmp_path / "copy.csv", "--again", "1")
+    assert (tmp_path / "copy.csv").read_text() == (tmp_path / "bonus.csv").read_text()
+    assert "is paid: 1 payment, 1.00 USD in all" in fine("pay", study, "--paid", "1")
+    assert "1.00 USD paid, 0.00 USD not noted as paid yet" in fine("status", study)
+    assert "Payment file 1 (prolific" in fine("pay", study)
+    assert "is paid since" in refused("pay", study, "--void", "1")
+    assert "no payment file 7; there are: 1" in refused("pay", study, "--bonus-csv", tmp_path / "x.csv", "--again", "7")
+    assert "Say where, with --bonus-csv" in refused("pay", study, "--again", "1")
     answer(study, "anna", answers, 3)
-    assert "say for which, with --platform" in refused("pay", study, "--bonus-csv", tmp_path / "bonus.csv")
+    assert "say for which, with --platform" in refused("pay", study, "--bonus-csv", tmp_path / "third.csv")
 
 
 def test_block_and_reopen_by_id_or_pseudonym(study: Path, answers: dict) -> None:

@@ -32,10 +32,9 @@ def test_prolific_comes_in_by_its_three_ids_and_goes_out_by_a_redirect() -> None
     assert identify(who.query, settings()) == who
     out = completion(who, settings(), "complete")
     assert (out.url, out.code) == ("https://app.prolific.com/submissions/complete?cc=C0DE", "C0DE")
-    assert completion(who, settings(), "stopped").url == out.url
     screened = completion(who, settings(screened_out_code="0UT"), "screened_out")
     assert screened.url == "https://app.prolific.com/submissions/complete?cc=0UT"
-    for outcome in ("screened_out", "declined", "left", "refused", "full"):
+    for outcome in ("screened_out", "declined", "returned", "refused", "full"):
         back = completion(who, settings(), outcome)
         assert (back.url, back.code, back.action) == (None, None, None)
         assert "return your submission" in back.text
@@ -45,13 +44,13 @@ def test_prolific_comes_in_by_its_three_ids_and_goes_out_by_a_redirect() -> None
 def test_mturk_comes_in_as_an_external_question_and_sends_the_form_back() -> None:
     who = identify(MTURK, settings())
     assert (who.platform, who.worker_id, who.visit) == ("mturk", MTURK["workerId"], MTURK["assignmentId"])
-    out = completion(who, settings(), "stopped")
+    out = completion(who, settings(), "partial")
     assert out.action == "https://www.mturk.com/mturk/externalSubmit"
     assert out.fields["assignmentId"] == MTURK["assignmentId"]
     assert len(out.fields) > 1  # MTurk takes no form without an answer
     sandbox = identify(MTURK | {"turkSubmitTo": "https://workersandbox.mturk.com/"}, settings())
     assert completion(sandbox, settings(), "complete").action == "https://workersandbox.mturk.com/mturk/externalSubmit"
-    for outcome in ("declined", "left", "refused", "full"):
+    for outcome in ("declined", "returned", "refused", "full"):
         assert completion(who, settings(), outcome).action is None
 
 
@@ -133,7 +132,10 @@ def test_the_links_to_hand_out_lead_back_to_the_people_they_are_for() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    assert missing(settings()) == []
+    assert missing(settings(base_pay="0.50", items_per_visit=1)) == []
+    assert "would be due once more" in missing(settings())[0]
+    (too_much,) = missing(settings(base_pay="2.00", items_per_worker=3))
+    assert "base_pay is 2.00, but 3 items earn 1.50 at most" in too_much
     assert "completion code" in missing(StudySettings.make({"platforms": "prolific"}))[0]
     assert "Nobody can take part" in missing(StudySettings.make({"open_link": False}))[0]
 
@@ -154,7 +156,7 @@ def test_invite_codes_are_different_and_can_be_settings() -> None:
         ({"invite_codes": ["same-1", "same-1"]}, "listed twice"),
         ({"completion_code": "a b"}, "completion_code"),
         ({"completion_url": "javascript:alert(1)"}, "completion_url"),
-        ({"completion_url": "https://x.example/{secret}"}, "only {worker} and {code}"),
+        ({"completion_url": "https://x.example/{secret}"}, "only {worker}, {code} and {outcome}"),
         ({"completion_url": "https://x.example/{"}, "completion_url"),
         ({"completion_url": "https://x.example/{worker.__class__}"}, "completion_url"),
         ({"base_pay": "-1"}, "base_pay must be an amount"),

@@ -207,7 +207,7 @@ class Crowd(RuleBasedStateMachine):
         self.store.give_back(worker, item)
         self.let_go((worker, item), "returned")
 
-    @rule(worker=workers, outcome=st.sampled_from(["stopped", "complete"]))
+    @rule(worker=workers, outcome=st.sampled_from(["partial", "complete"]))
     def finish(self, worker: str, outcome: str) -> None:
         if worker not in self.people:
             self.refused(lambda: self.store.finish(worker, outcome))

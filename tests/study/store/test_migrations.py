@@ -123,3 +123,25 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     with StudyStore(store.path) as again:
         assert len(again.answers()) == 1
         assert again.check() == []
+
+
+def test_what_the_platform_paid_before_there_was_a_ledger_stays_paid(tmp_path: Path) -> None:
+    """Whoever stopped was given the completion code in those days, so the platform paid the reward."""
+    path = build(SCHEMAS[0], tmp_path / "study.sqlite")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE study SET value = '\"0.75\"' WHERE key = 'base_pay'")
+    connection.execute("UPDATE event SET data = json_set(data, '$.outcome', 'stopped') WHERE kind = 'finished'")
+    connection.commit()
+    connection.close()
+    with StudyStore(path) as store:
+        table = store.payments().set_index("worker")
+        assert [f"{table.loc['5f3c0a1b2c3d4e5f60718293', name]:.2f}" for name in ("amount", "base", "due")] == [
+            "1.00",
+            "0.75",
+            "0.25",
+        ]
+        events = store.events()
+        assert '"outcome":"partial"' in events.loc[events["kind"] == "finished", "data"].iloc[0].replace(" ", "")
+        made = store.make_payments("prolific")
+        assert made is not None
+        assert str(made.total) == "1.25"  # and a dollar for the one who was blocked

@@ -48,7 +48,7 @@ def test_a_late_answer_moves_up_however_the_place_becomes_free(surplus: StudySto
         clock.advance(TIMEOUT)
         surplus.expire()
     elif way == "finish":
-        surplus.finish("holder", "left")
+        surplus.finish("holder", "returned")
     else:
         getattr(surplus, way)("holder")
     assert surplus.answers()["worker"].tolist() == ["late"]

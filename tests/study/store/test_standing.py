@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from fake_clock import FakeClock
 
 from barlow_core.errors import BarlowError
 from study.errors import RefusedError
-from study.participants.paying import write_bonuses, write_payments
 from study.store import StudyStore
 
 Make = Callable[..., StudyStore]
@@ -96,11 +93,11 @@ def test_to_finish_gives_the_item_to_others_and_the_worker_may_come_back(make_st
     item = store.claim("w")
     assert item is not None
     store.save_draft("w", "a", {"short": "fur"})
-    store.finish("w", "left", visit="v")
-    store.finish("w", "left", visit="v")
+    store.finish("w", "returned", visit="v")
+    store.finish("w", "returned", visit="v")
     assert len(store.events().query("kind == 'finished'")) == 1
     assert store.claim("w").draft == {"short": "fur"}  # type: ignore[union-attr]
-    store.finish("w", "stopped")
+    store.finish("w", "partial")
     assert store.claim("other") is not None
     assert store.claim("w") is None
     with pytest.raises(RefusedError, match="has taken part"):
@@ -130,7 +127,7 @@ def test_pay_is_items_and_bonus_less_what_the_platform_pays_by_itself(make_store
     store.register("A1B2C3D4E5", platform="mturk")
     for visit in ("v1", "v2"):
         work(store, "A1B2C3D4E5", answers | {"useful": "none"}, 3, visit=visit)
-        store.finish("A1B2C3D4E5", "stopped", visit=visit)
+        store.finish("A1B2C3D4E5", "partial", visit=visit, reward=visit)
     work(store, "anna-1234", answers, 2)
     store.register("robot", simulated=True)
     work(store, "robot", answers, 3)
@@ -141,36 +138,12 @@ def test_pay_is_items_and_bonus_less_what_the_platform_pays_by_itself(make_store
         for name in table.index
     }
     assert rows[PID] == ["4", "2.00", "2.00", "4.00", "1.00", "3.00"]
-    assert rows["A1B2C3D4E5"] == ["5", "2.50", "0", "2.50", "2.00", "0.50"]  # failed a check: no bonus
-    assert rows["anna-1234"] == ["1", "0.50", "0", "0.50", "0", "0.50"]
+    assert rows["A1B2C3D4E5"] == ["5", "2.50", "0.00", "2.50", "2.00", "0.50"]  # failed a check: no bonus
+    assert rows["anna-1234"] == ["1", "0.50", "0.00", "0.50", "0.00", "0.50"]
     assert table.loc["A1B2C3D4E5", "last_visit"] == "v2"
     done = store.progress()
     assert done.cost == Decimal("7.00")
     assert done.hourly_pay == Decimal("60.00")  # the one whose work took any time: 4.00 in four minutes
-
-
-def test_the_files_for_the_platforms(make_store: Make, answers: dict, tmp_path: Path) -> None:
-    store = make_store(items=[f"i{n}" for n in range(8)], base_pay="0.50")
-    for worker, platform in ((PID, "prolific"), ("A1B2C3D4E5", "mturk"), ("anna-1234", None)):
-        store.register(worker, platform=platform)
-        work(store, worker, answers, 3, visit="v1")
-        store.finish(worker, "complete", visit="v1")
-    payments = store.payments()
-    assert write_bonuses(tmp_path / "prolific.csv", payments, "prolific") == 1
-    assert (tmp_path / "prolific.csv").read_text() == f"{PID},1.00\n"
-    write_bonuses(tmp_path / "mturk.csv", payments, "mturk")
-    with (tmp_path / "mturk.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["WorkerId"], row["AssignmentId"], row["BonusAmount"]) == ("A1B2C3D4E5", "v1", "1.00")
-    write_bonuses(tmp_path / "link.csv", payments, "link")
-    assert (tmp_path / "link.csv").read_text().splitlines()[1] == "anna-1234,1.50,USD"
-    write_payments(tmp_path / "all.csv", payments)
-    assert (tmp_path / "all.csv").read_text().count("\n") == 4
-    for name in ("prolific.csv", "mturk.csv", "link.csv", "all.csv"):
-        assert (tmp_path / name).stat().st_mode & 0o077 == 0
-    (tmp_path / "file").touch()
-    with pytest.raises(BarlowError, match="could not be written"):
-        write_payments(tmp_path / "file" / "pay.csv", payments)
 
 
 def test_progress_counts_and_foresees(make_store: Make, answers: dict, clock: FakeClock) -> None:
@@ -212,6 +185,9 @@ def test_who_withdraws_is_paid_what_was_earned_and_not_twice(make_store: Make, a
     assert [str(row[name]) for name in ("state", "items", "amount", "base", "due")] == ["withdrawn", "3", "1.50", "0.50", "1.00"]
     assert set(store.events()["kind"]) == {"finished", "withdrawn"}
     store.withdraw(PID, forget=True)
-    assert set(store.events()["kind"]) == {"withdrawn"}
+    # That the platform has paid stays written, or it would be due once more; by which names, it does not.
+    assert set(store.events()["kind"]) == {"finished", "withdrawn"}
+    assert not store.events()["data"].str.contains("s1").any()
+    assert [str(store.payments().iloc[0][name]) for name in ("amount", "base", "due")] == ["1.50", "0.50", "1.00"]
     assert store.payments()["last_visit"].isna().all()
     assert store.check() == []
