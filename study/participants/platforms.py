@@ -237,7 +237,8 @@ def _from_link(identity: Identity, settings: StudySettings, outcome: str, title:
         text += " Copy the completion code below: it shows that you took part."
     values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code, safe=""), "outcome": outcome}
     leads_back = outcome == "complete" or "{outcome}" in settings.completion_url
-    return Completion(outcome, title, text, code or None, settings.completion_url.format(**values) if leads_back else None)
+    url = settings.completion_url.format(**values) if leads_back else ""
+    return Completion(outcome, title, text, code or None, url or None)
 
 
 def _to_prolific(settings: StudySettings, outcome: str, title: str, text: str) -> Completion:

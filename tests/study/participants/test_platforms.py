@@ -109,6 +109,33 @@ def test_links_that_cannot_be_are_refused_in_words_for_the_visitor(query: dict[s
     assert "evil" not in str(caught.value)  # what a link says is not repeated
 
 
+def test_each_outcome_has_a_code_and_a_redirect_of_its_own() -> None:
+    codes = settings(partial_code="PART", screened_out_code="0UT", full_code="FULL", declined_code="N0")
+    who = identify(PROLIFIC, codes)
+    assert {
+        name: completion(who, codes, name).code
+        for name in ("complete", "partial", "screened_out", "full", "declined", "returned")
+    } == {
+        "complete": "C0DE",
+        "partial": "PART",
+        "screened_out": "0UT",
+        "full": "FULL",
+        "declined": "N0",
+        "returned": "N0",
+    }
+    without = completion(who, settings(), "partial")
+    assert (without.code, without.url) == (None, None)
+    assert "paid as a bonus on Prolific" in without.text
+    assert "return your submission" in without.text
+    panel = settings(completion_url="https://panel.example/done?id={worker}&status={outcome}", open_link=True)
+    guest = identify({}, panel)
+    for outcome in ("complete", "partial", "screened_out", "full"):
+        url = completion(guest, panel, outcome).url
+        assert url is not None
+        assert url.endswith(f"&status={outcome}")
+    assert completion(guest, settings(completion_url="https://panel.example/done"), "partial").url is None
+
+
 def test_a_platform_that_the_study_does_not_take_is_refused() -> None:
     for query, name in ((PROLIFIC, "Prolific"), (MTURK, "Mechanical Turk")):
         with pytest.raises(UnknownVisitorError, match=f"does not take part in {name}"):
