@@ -37,14 +37,17 @@ format: $(STAMP) ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# One thread a worker: threads of several workers on the same cores wait for each other.
+SUITE := -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
 test: check ## lint, type-check and run the whole suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
 
 test-lowest: ## run the suite in .venv-lowest with the oldest versions that requirements.txt allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
-	.venv-lowest/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python $(SUITE)
 
 benchmarks: $(STAMP) ## time the hot paths beside what one would use instead
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
