@@ -83,6 +83,9 @@ def _checks(run: Run, key: str, evaluation: WhatIf, node: Node) -> str:
         said.append(f"{term('Luck')} {escape(luck)}")
     if pd.notna(mode["stability"]):
         said.append(f"{term('Stability')} {percent(mode['stability'])}")
+    same = views.same_images_words(mode)
+    if same:
+        said.append(f"{term('Mostly the same images')} {escape('; '.join(same))}")
     held_out = views.held_out_words(run, mode)
     line = f'<p class="bw-checks">{" · ".join(said)}</p>' if said else ""
     return line + (f'<p class="bw-quiet">{escape(held_out.how)}</p>' if held_out is not None else "")

@@ -10,7 +10,9 @@ from shared import runs
 from shared.html import TERMS, figure, plain, rate_bar, stats
 
 from barlow_core import views
+from barlow_core.analyses.same_images import mode_name
 from barlow_core.analyses.verdicts import CONFIRMED
+from barlow_core.export.tables import conditions_of
 from barlow_core.run import Run
 from barlow_core.wording import count, percent, points
 from browsing import charts
@@ -82,10 +84,18 @@ def _numbers(run: Run, depth: int) -> None:
     if pd.notna(row.confirmed_increase):
         values.append(("Median increase of the confirmed, held out", points(row.confirmed_increase)))
     values.append(("Groups with failure modes", f"{row.groups_with_modes:,} of {row.n_groups:,}"))
+    same = ""
+    if row.same_images:
+        hold = (
+            "holds mostly the same images as another and stands"
+            if row.same_images == 1
+            else "hold mostly the same images as another and stand"
+        )
+        same = f" {row.same_images:,} {hold} behind it."
     st.html(
         '<h2 class="bw-h2">What is certain, what is a guess?</h2><p class="bw-lead">'
         f"{count(int(row.failure_modes), 'failure mode')} {'was' if row.failure_modes == 1 else 'were'} found in the images that "
-        f"were searched. Images that had no part in finding them confirm {row.confirmed:,}.</p>{stats(values)}"
+        f"were searched. Images that had no part in finding them confirm {row.confirmed:,}.{same}</p>{stats(values)}"
     )
 
 
@@ -146,7 +156,7 @@ def _modes(modes: pd.DataFrame) -> None:
 
 def _certain(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> None:
     """The failure modes that are confirmed, as cards."""
-    confirmed = modes[modes["verdict"] == CONFIRMED]
+    confirmed = modes[(modes["verdict"] == CONFIRMED) & modes["same_as"].isna()]
     if modes.empty:
         return
     if confirmed.empty:
@@ -158,13 +168,14 @@ def _certain(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> N
         "Held out: measured on images that played no part in finding the rule.</p>"
     )
     for _, mode in confirmed.head(CARDS).iterrows():
-        _card(run, mode, depth, opinions)
+        _card(run, mode, modes[modes["same_as"] == mode_name(mode.group, depth, mode.leaf)], opinions)
     _listed(confirmed.iloc[CARDS:], "more that are confirmed", key="confirmed modes")
 
 
 def _guesses(modes: pd.DataFrame) -> None:
     """The others, folded away, each with the reason."""
-    _listed(modes[modes["verdict"] != CONFIRMED], "that are a guess: not confirmed, or of too few images to tell", key="guesses")
+    guesses = modes[(modes["verdict"] != CONFIRMED) & modes["same_as"].isna()]
+    _listed(guesses, "that are a guess: not confirmed, or of too few images to tell", key="guesses")
 
 
 def _listed(modes: pd.DataFrame, what: str, *, key: str) -> None:
@@ -201,8 +212,9 @@ def _listed(modes: pd.DataFrame, what: str, *, key: str) -> None:
         )
 
 
-def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
-    """One failure mode as a sentence, beside what its feature shows and which images fail."""
+def _card(run: Run, mode: pd.Series, others: pd.DataFrame, opinions: Opinions) -> None:
+    """One failure mode as a sentence, beside what its feature shows and which images fail; `others` hold mostly the same images."""
+    depth = int(mode.depth)
     node = runs.analysis(run, mode.group, depth).tree.node(mode.leaf)
     title = views.group_words(mode.grouping, mode.class_name).title
     held_out = views.held_out_words(run, mode)
@@ -237,7 +249,7 @@ def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
     with st.container(border=True):
         card, button = st.columns([10, 1.6], vertical_alignment="center")
         card.html(
-            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>{chips}'
+            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>{_others(others)}{chips}'
             f'{rate_bar(mode.error_rate, mode.ber)}</div><div class="bw-strips">{strips}</div></div>'
         )
         button.button(
@@ -246,6 +258,18 @@ def _card(run: Run, mode: pd.Series, depth: int, opinions: Opinions) -> None:
             on_click=go,
             kwargs={"page": "group", "grouping": mode.grouping, "name": mode.class_name, "node": int(mode.leaf)},
         )
+
+
+def _others(others: pd.DataFrame) -> str:
+    """The failure modes that are behind another one, folded away."""
+    if others.empty:
+        return ""
+    items = "".join(
+        f"<li>{escape(views.group_words(other.grouping, other.class_name).title)}: where "  # type: ignore[arg-type]
+        f"{escape(views.rule_words(conditions_of(str(other.conditions))))}</li>"
+        for other in others.itertuples()
+    )
+    return f"<details class=bw-others><summary>{count(len(others), 'other rule')} for mostly the same images</summary><ul>{items}</ul></details>"
 
 
 def _failures(run: Run, key: str, depth: int, leaf: int) -> pd.DataFrame:

@@ -34,6 +34,8 @@ TERMS = {
     "of the increase lies above 0, a test of this rule, corrected for all rules, has q below 0.05, and the search found mostly the same images again. Of what is confirmed, a tenth at "
     "most is expected to be luck. Too few images to tell: had all of them failed, it could still be luck.",
     "Stability": "How often the feature, or one correlated with it, was chosen again in random halves of the group.",
+    "Mostly the same images": "Other failure modes that share at least half of their images with this one (Jaccard index: images in "
+    "both, divided by images in either). They say the same by other features, by another number of conditions, or of another group.",
     "Failures inside": "Of all failures in these groups, the share that lies in a failure mode.",
     "Failures": "Misclassified images, out of all images here.",
 }

@@ -36,7 +36,7 @@ from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
-TREES = 2  # how trees are made; another number has those of a run made again
+TREES = 3  # how trees are made; another number has those of a run made again
 FILTERS = ("delta", "tau")  # settings that only choose among the leaves of finished trees
 
 
@@ -118,10 +118,11 @@ def explain_run(
             ):
                 write_json(work / f"{name}.json", result.to_dict())
         results = [GroupResult.from_dict(known.get(group.key) or _read(work / f"{group.stored_name}.json")) for group in groups]
+        images = {one.key: one.indices if searched is None else one.indices[searched[one.indices]] for one in groups}
         run.forget("explain")  # What follows replaces what it stands for.
         _write_trees(run, _head(trees_key, chosen, checks, groups), results)
         write_parquet(run.path / "groups.parquet", parquet.groups_table(results, checks))
-        write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks))
+        write_parquet(run.path / "failure_modes.parquet", parquet.failure_modes_table(results, chosen, checks, images))
         record = ExplainRecord(key, chosen, checks, tuple(groupings), tuple(keys), metadata_features)
         by = dict.fromkeys(group.grouping for group in groups)
         run.record(

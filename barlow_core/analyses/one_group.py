@@ -9,12 +9,14 @@ import numpy as np
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.information_cache import InformationCache
 from barlow_core.analyses.metadata_features import MetadataFeatures
-from barlow_core.analyses.record import DuplicateCounts, GroupResult, HeldOutMeasures
+from barlow_core.analyses.record import DuplicateCounts, GroupResult, HeldOutMeasures, packed
 from barlow_core.analyses.rows import Rows
 from barlow_core.analyses.together import Parts
 from barlow_core.failure_modes import Settings, explain_depths, nothing_to_explain
+from barlow_core.failure_tree import FailureTree
 from barlow_core.groups import Group
 from barlow_core.statistics import permutation_test, stability
+from barlow_core.statistics.held_out import assign
 
 
 def analyse_group(
@@ -128,4 +130,10 @@ def explain_group(
         permutation_tests=tests,
         stability=None if stable is None else metadata.named_stability(stable, n_features),
         duplicates=None if parts.duplicates is None else DuplicateCounts.of(parts.duplicates),
+        leaves={analysis.settings.depth: packed(_leaf_numbers(analysis.tree, within)) for analysis in analyses},
     )
+
+
+def _leaf_numbers(tree: FailureTree, features: np.ndarray) -> np.ndarray:
+    """(n,) int64, the number of the leaf that each image falls into."""
+    return np.array([leaf.number for leaf in tree.leaves], dtype=np.int64)[assign(tree, features)]

@@ -16,7 +16,8 @@ import pandas as pd
 
 from barlow_core.analyses.checks import Checks
 from barlow_core.analyses.record import GroupResult, LeafMeasures, TreeMeasures
-from barlow_core.analyses.verdicts import VERDICT_COLUMNS, with_verdicts
+from barlow_core.analyses.same_images import SAME_IMAGES_COLUMNS, with_same_images
+from barlow_core.analyses.verdicts import VERDICT_COLUMNS, ranked_positions, with_verdicts
 from barlow_core.failure_modes import Settings, failure_modes
 from barlow_core.statistics import benjamini_hochberg, increase_interval, wilson_interval
 
@@ -71,6 +72,7 @@ FAILURE_MODE_COLUMNS = {
     "q": "float64",
     "stability": "float64",
     **VERDICT_COLUMNS,
+    **SAME_IMAGES_COLUMNS,
 }
 
 
@@ -100,8 +102,14 @@ def groups_table(results: Sequence[GroupResult], checks: Checks) -> pd.DataFrame
     return table.astype(dict.fromkeys(measured, "float64") | {"reason": "string"})
 
 
-def failure_modes_table(results: Sequence[GroupResult], settings: Settings, checks: Checks) -> pd.DataFrame:
-    """One row a leaf that passes delta and tau, the highest importance value first within a tree; `FAILURE_MODE_COLUMNS`."""
+def failure_modes_table(
+    results: Sequence[GroupResult], settings: Settings, checks: Checks, images: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
+    """One row a leaf that passes delta and tau, the highest importance value first within a tree; `FAILURE_MODE_COLUMNS`.
+
+    Args:
+        images: group -> positions of its searched images, to find failure modes of mostly the same ones; None for none.
+    """
     q = _q_values(results)
     rows = []
     for result in results:
@@ -144,6 +152,8 @@ def failure_modes_table(results: Sequence[GroupResult], settings: Settings, chec
     found = pd.DataFrame(rows, columns=[*FAILURE_MODE_COLUMNS, *hidden]).astype(dict.fromkeys(HELD_OUT_LEAF, "float64"))
     unmeasured = {one.group: one.held_out.reason for one in results if one.held_out and one.held_out.reason}
     table = with_verdicts(_with_intervals(found, checks.confidence), leaves_tested(results), unmeasured)
+    in_order = table.iloc[ranked_positions(table)]
+    table = with_same_images(in_order, {one.group: one for one in results}, images).sort_index()
     # A rule about metadata alone has no feature; where every rule has one, the column is of plain integers.
     types = FAILURE_MODE_COLUMNS | ({"feature": "Int64"} if table["feature"].isna().any() else {})
     return table[list(FAILURE_MODE_COLUMNS)].astype(types)

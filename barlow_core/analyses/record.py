@@ -5,7 +5,9 @@ Every page, table and command reads trees.json through here, so that its keys st
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
@@ -195,6 +197,7 @@ class GroupResult:
         permutation_tests: one a depth; None where there was no test.
         stability: None where it was not measured.
         duplicates: None where near-duplicates were not looked for.
+        leaves: depth -> `packed` numbers of the leaves that the searched images fall into; see `leaf_numbers`.
     """
 
     group: str
@@ -208,6 +211,7 @@ class GroupResult:
     stability: Stability | None = None
     duplicates: DuplicateCounts | None = None
     columns: tuple[tuple[str, str | None, float], ...] = ()
+    leaves: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     @property
     def n_images(self) -> int:
@@ -256,6 +260,10 @@ class GroupResult:
         trees = () if self.stability is None else self.stability.trees
         return {leaf.number: leaf for tree in trees if tree.depth == depth for leaf in tree.leaves}
 
+    def leaf_numbers(self, depth: int) -> np.ndarray:
+        """(n,) the number of the leaf that each searched image of the group falls into, in the tree of that depth."""
+        return unpacked(self.leaves[depth])
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values: an entry of trees.json."""
         return {
@@ -270,6 +278,7 @@ class GroupResult:
             "stability": _plain(self.stability),
             "duplicates": _plain(self.duplicates),
             "columns": [list(selected) for selected in self.columns],
+            "leaves": {str(depth): text for depth, text in self.leaves.items()},
         }
 
     @classmethod
@@ -292,7 +301,18 @@ class GroupResult:
             stability=None if stable is None else _stability(stable),
             columns=tuple((column, category, information) for column, category, information in plain.get("columns", ())),
             duplicates=DuplicateCounts(**plain["duplicates"]) if plain.get("duplicates") else None,
+            leaves={int(depth): text for depth, text in plain["leaves"].items()},
         )
+
+
+def packed(numbers: np.ndarray) -> str:
+    """Small whole numbers, fewer than 65,536, as text: about half a byte each where there are few different ones."""
+    return base64.b85encode(zlib.compress(np.asarray(numbers, dtype="<u2").tobytes())).decode("ascii")
+
+
+def unpacked(text: str) -> np.ndarray:
+    """The inverse of `packed`."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype="<u2")
 
 
 def _plain(value: Any) -> Any:

@@ -91,9 +91,14 @@ def ranked(modes: pd.DataFrame, by: str = "evidence") -> pd.DataFrame:
         raise BarlowError(f"{by!r} is not an order of failure modes. Expected one of: {', '.join(RANKS)}.")
     if by == "iv":
         return modes.sort_values("importance_value", ascending=False, kind="stable", ignore_index=True)
+    return modes.iloc[ranked_positions(modes)].reset_index(drop=True)
+
+
+def ranked_positions(modes: pd.DataFrame) -> np.ndarray:
+    """(m,) int64, the positions of failure modes in the order "evidence" of `ranked`."""
     standing = modes["verdict"].map({verdict: i for i, verdict in enumerate(VERDICTS)}).to_numpy(dtype=np.int64)
     evidence, iv = modes["evidence"].fillna(-np.inf).to_numpy(), modes["importance_value"].to_numpy()
-    return modes.iloc[np.lexsort((-iv, -evidence, standing))].reset_index(drop=True)
+    return np.lexsort((-iv, -evidence, standing))
 
 
 def verdict_counts(modes: pd.DataFrame) -> dict[str, int]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from barlow_core.analyses import ExplainRecord, found_rules, load_analysis, searched_groups
+from barlow_core.analyses.same_images import behind, mode_name, shown_once
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
@@ -55,6 +56,8 @@ HEADERS = {
     "n_duplicates": "near-duplicates",
     "held_out_q": "held-out q",
     "verdict_reason": "why",
+    "also": "mostly the same images",
+    "same_as": "mostly the images of",
 }
 ENDS = ("low", "high")
 PIPE_WIDTH = 200  # columns where there is no terminal to ask
@@ -97,6 +100,8 @@ SHOWN = {
         "stability",
         "verdict",
         "verdict_reason",
+        "also",
+        "same_as",
     ),
     "comparison": (
         "verdict",
@@ -145,13 +150,17 @@ def failure_modes(run: Run, *, depth: int | None = None, everything: bool = Fals
     run has them.
 
     Args:
-        everything: also those that are not confirmed; ranked by importance value, as the paper does, all are there anyway.
+        everything: also those that are not confirmed, and those that hold mostly the same images as one before them, whose names
+            are otherwise in the column also; ranked by importance value, as the paper does, all are there anyway.
         rank: of `verdicts.RANKS`.
     """
     modes = run.failure_modes()
-    found = ranked(modes[modes["depth"] == _depth(run, depth)], rank)
+    found = shown_once(ranked(modes[modes["depth"] == _depth(run, depth)], rank))
     if not everything and rank == "evidence":
-        found = found[found["verdict"] == CONFIRMED].reset_index(drop=True)
+        others = behind(found)
+        found = found[(found["verdict"] == CONFIRMED) & found["same_as"].isna()].reset_index(drop=True)
+        shown = map(mode_name, found["group"], found["depth"], found["leaf"])
+        found["also"] = pd.array([", ".join(others[one]) if one in others else pd.NA for one in shown], dtype="string")
     if names := read_names(run.path):
         found.insert(int(found.columns.get_loc("rule")) + 1, "in_words", rules_in_words(found, names))  # type: ignore[arg-type]
     return found
@@ -234,9 +243,11 @@ def print_modes(
     columns = for_people("modes", table)
     nothing = NOTHING_PASSES
     if not as_json:
-        modes = run.failure_modes()
-        counts = verdict_counts(modes[modes["depth"] == _depth(run, depth)])
+        modes = failure_modes(run, depth=depth, everything=True)
+        counts, n_same = verdict_counts(modes), int(modes["same_as"].notna().sum())
         words = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items())
+        if n_same:
+            words += f"; {n_same:,} {'holds' if n_same == 1 else 'hold'} mostly the same images as another"
         hidden = sum(counts.values()) - len(table)
         if not everything and rank == "evidence":  # all of them are confirmed
             columns = [column for column in columns if column not in ("verdict", "verdict_reason")]

@@ -51,7 +51,12 @@ def explore_command(run_path: Path, quiet: bool, as_json: bool, **values: Any) -
 @click.option("--depth", type=int, help="Depth of the trees; the default is the deepest.")
 @click.option("--sort", help="Column to sort by, largest first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
-@click.option("--all", "everything", is_flag=True, help="Also print failure modes that are not confirmed, each with the reason.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also print failure modes that are not confirmed, each with the reason, and those that hold mostly the images of another.",
+)
 @click.option(
     "--rank",
     type=click.Choice(RANKS),

@@ -30,7 +30,7 @@ class Chosen(NamedTuple):
 
 
 def strongest(run: Run, *, depth: int | None = None, groups: Sequence[str] = (), top: int | None = None) -> list[Chosen]:
-    """The failure modes of a run, highest importance value first.
+    """The failure modes of a run, in the order of `views.mode_table`.
 
     Args:
         depth: of the trees; None for the deepest.

@@ -27,7 +27,7 @@ from barlow_core.views.images import images_of, node_failures
 from barlow_core.views.judgements import Judgements, judgement_words
 from barlow_core.views.nodes import node_rates
 from barlow_core.views.run_tables import failure_mode, summary
-from barlow_core.views.sentences import column_words, condition_words, group_words, luck_words, rule_words
+from barlow_core.views.sentences import column_words, condition_words, group_words, luck_words, rule_words, same_images_words
 from barlow_core.views.suggestions import suggest
 from barlow_core.views.what_if import WhatIf
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
@@ -242,6 +242,9 @@ def _checked(run: Run, chosen: Chosen, evaluation: WhatIf) -> list[tuple[str, st
     except KeyError:
         return []
     found = [("Verdict", f"{mode['verdict']}: {mode['verdict_reason']}")]
+    same = same_images_words(mode)
+    if same:
+        found.append(("Mostly the same images", "; ".join(same)))
     luck = luck_words(mode)
     if luck is not None:
         found.append(("Permutation test of the tree", luck))

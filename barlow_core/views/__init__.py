@@ -54,6 +54,7 @@ from barlow_core.views.sentences import (
     luck_words,
     no_failure_mode,
     rule_words,
+    same_images_words,
     seen_words,
     together_words,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "node_rates",
     "re_evaluate",
     "rule_words",
+    "same_images_words",
     "seen_words",
     "similar_features",
     "sort_images",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord
+from barlow_core.analyses.same_images import shown_once
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
@@ -76,14 +77,15 @@ def mode_table(run: Run, *, depth: int, grouping: str | None = None, by: str = "
     """The failure modes of all groups, or of one grouping, in an order of `verdicts.ranked`: confirmed ones first.
 
     Returns:
-        The columns of `Run.failure_modes`, and rank: 1 for the first failure mode of its tree.
+        The columns of `Run.failure_modes`, and rank: 1 for the first failure mode of its tree. same_as is that of
+        `same_images.shown_once` among these.
 
     Raises:
         BarlowError: as `ranked`.
     """
     modes = run.failure_modes()
     modes = ranked(modes[(modes["depth"] == depth) & (grouping is None or modes["grouping"] == grouping)], by)
-    return modes.assign(rank=modes.groupby("group").cumcount() + 1)
+    return shown_once(modes.assign(rank=modes.groupby("group").cumcount() + 1))
 
 
 def group_table(run: Run, *, depth: int) -> pd.DataFrame:
@@ -175,15 +177,15 @@ def concentration(run: Run, *, depth: int) -> pd.DataFrame:
 
     Returns:
         grouping, n_groups, n_explained (groups that could be), groups_with_modes, failure_modes, how many of these are confirmed,
-        not_confirmed, too_few (`verdicts.VERDICTS`); n_failures (of all its groups), n_inside (of these, inside a failure mode),
+        not_confirmed, too_few (`verdicts.VERDICTS`), and how many hold mostly the same images as another one of the grouping,
+        same_images; n_failures (of all its groups), n_inside (of these, inside a failure mode),
         share_inside; increase and held_out_increase, the medians over the failure modes, and confirmed_increase, the median held out
         over the confirmed ones (NaN where there is none, or none was measured on held-out images).
     """
     table = group_table(run, depth=depth)
-    modes = mode_table(run, depth=depth)
     rows = []
     for grouping, part in table.groupby("grouping", sort=False):
-        own = modes[modes["grouping"] == grouping]
+        own = mode_table(run, depth=depth, grouping=str(grouping))
         n_failures, n_inside = int(part["n_failures"].sum()), int(own["n_failures"].sum())
         rows.append(
             {
@@ -193,6 +195,7 @@ def concentration(run: Run, *, depth: int) -> pd.DataFrame:
                 "groups_with_modes": int((part["failure_modes"] > 0).sum()),
                 "failure_modes": len(own),
                 **dict(zip(("confirmed", "not_confirmed", "too_few"), verdict_counts(own).values(), strict=True)),
+                "same_images": int(own["same_as"].notna().sum()),
                 "n_failures": n_failures,
                 "n_inside": n_inside,
                 "share_inside": n_inside / n_failures if n_failures else np.nan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -73,6 +74,14 @@ def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
         failures=f"{n_failures:,} of {n_images:,}",
         how=how,
     )
+
+
+def same_images_words(mode: pd.Series) -> list[str]:
+    """The other failure modes of a run for mostly the same images as one row of `Run.failure_modes`, the most alike first."""
+    return [
+        f"leaf {leaf} of the tree of depth {depth} of {group} (Jaccard index {overlap:.2f})"
+        for group, depth, leaf, overlap in json.loads(mode["same_images"])
+    ]
 
 
 def together_words(checks: Checks, mode: pd.Series) -> str | None:
