@@ -13,7 +13,8 @@ from analyzing.study_place import go, here, put
 from barlow_core.errors import BarlowError
 from barlow_core.intake import TableError
 from study.analysis import StudyData
-from study.answers.importing import MAPPABLE, AnswersError, Header, complete_mapping, mapping_text, parse_mapping, read_header
+from study.answers.importing import AnswersError
+from study.answers.mapping import MAPPABLE, Header, complete_mapping, mapping_text, parse_mapping, read_header
 
 ASKED = "What does each column hold?"
 ONE_ANSWER = "Each row is one worker's answer to one item."

@@ -14,7 +14,7 @@ from analyzing.source import Source
 from analyzing.study_place import here
 from study.analysis import Analysis
 from study.analysis.command import analyze_command
-from study.answers.importing import guess_mapping, mapping_text
+from study.answers.mapping import guess_mapping, mapping_text
 
 
 def show_report(analysis: Analysis, start: Source) -> None:

@@ -13,8 +13,8 @@ from shared.arguments import ANALYZE, COLUMNS, MISSING, VECTORS, arguments
 from barlow_core.errors import BarlowError
 from barlow_core.intake.values import parse_missing
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, load_study, study_state
-from study.answers.importing import parse_mapping
 from study.answers.loading import is_table
+from study.answers.mapping import parse_mapping
 from study.report import SECTIONS, section
 
 

@@ -145,7 +145,7 @@ class Evaluation:
             write_parquet(folder / f"{name}.parquet", table)
             written += [folder / f"{name}.csv", folder / f"{name}.parquet"]
         if figures:
-            from barlow_core.evaluation import plots  # matplotlib takes a second to import; tables do without it
+            from barlow_core.evaluation import plots  # tables do without what renders them
 
             for name, figure in plots.figures(self.groups, self.held_out):
                 written += plots.save(figure, folder / name)

@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
+from barlow_core import vega
 from barlow_core.storage.files import atomic_write
+from barlow_core.vega import Spec
 
 DPI = 200
-# Inches: a page of text, and the narrower figure of a single facet.
-_WIDTH, _NARROW, _LEFT, _RIGHT, _GAP = 6.5, 3.6, 0.5, 0.14, 0.2
-_LEGEND, _TITLE, _AXIS, _LINE, _EDGE = 0.2, 0.2, 0.36, 0.125, 0.06
-_SMALL, _TEXT = 7.0, 8.0  # points
-_PER_INCH, _PER_INCH_TITLE = 19.5, 15.0  # characters that fit, of the caption and of the legend and titles
-_GREY, _PALE = "0.35", "0.85"
+# Points (1/72 inch): a page of text, and the narrower figure of a single facet; beside and between the facets.
+_WIDTH, _NARROW, _LEFT, _RIGHT, _GAP, _EDGE = 468, 260, 42, 4, 14, 4
+_SMALL, _TEXT, _TITLE = 7, 8, 14
+_CAPTION_LETTER, _LETTER = 3.7, 4.8  # the mean width of a character of the caption, and of the legend and titles
+_GREY, _PALE = "#595959", "#d9d9d9"
 _MOST_COLUMNS = 3
 # Okabe and Ito's colours, which people with any colour vision tell apart, in an order that also differs in lightness.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_ORDERED = "viridis"
-_MARKS = ("o", "^", "s", "D", "v", "P")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+# Of a scale with an order; the light end would vanish on white.
+_ORDERED = {"name": "viridis", "extent": [0.05, 0.75]}
+_MARKS = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
 _FEW = 50  # classes, up to which each mark is large enough to be looked at alone; above, medians tell the trend
 _BINS, _PER_BIN = 12, 10
 
@@ -58,7 +52,7 @@ class Facet(NamedTuple):
     series: list[Series]
 
 
-def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
+def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple[str, Spec]]:
     """Draw everything that `Evaluation.groups` has to show.
 
     Args:
@@ -66,7 +60,7 @@ def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple
         held_out: as `Evaluation.held_out`.
 
     Yields:
-        File name (without suffix) and figure:
+        File name (without suffix) and figure, a Vega-Lite specification:
             groupings-depth_D   one facet per run, groupings against each other (Figures 8, 15, 18)
             runs-depth_D        one facet per grouping, runs against each other (Figures 16, 19)
             depths-RUN          one facet per grouping, depths against each other (Figures 17, 20)
@@ -95,7 +89,7 @@ def figures(groups: pd.DataFrame, held_out: Mapping[str, str]) -> Iterator[tuple
         yield f"classes-{names[run]}", _figure(facets, chosen["depth"].nunique(), about, words, tied=True)
 
 
-def _comparison(chosen: pd.DataFrame, varied: str, apart: str, about: str, held_out: Mapping[str, str]) -> Figure:
+def _comparison(chosen: pd.DataFrame, varied: str, apart: str, about: str, held_out: Mapping[str, str]) -> Spec:
     """Series of the values of the column `varied`, in facets of the values of the column `apart`."""
     values, titles = dict.fromkeys(chosen[varied]), list(dict.fromkeys(chosen[apart]))
     facets = []
@@ -111,14 +105,13 @@ def _measured(chosen: pd.DataFrame) -> list[str]:
     return [column for column in _ON if chosen[column].notna().any()]
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as `path`.png and `path`.svg, without a date: the same figure gives the same bytes."""
+def save(figure: Spec, path: Path) -> list[Path]:
+    """Write a figure as `path`.png and `path`.svg; the same figure gives the same bytes."""
     written = []
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
+    for suffix, content in ((".png", vega.png(figure, ppi=DPI)), (".svg", vega.svg(figure))):
         target = path.with_name(path.name + suffix)
-        # Names of parts inside an SVG are random unless they are salted.
-        with atomic_write(target) as temporary, mpl.rc_context({"svg.hashsalt": "barlow"}):
-            figure.savefig(temporary, format=suffix[1:], metadata=metadata)
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(content)
         written.append(target)
     return written
 
@@ -155,7 +148,7 @@ def _file_names(runs: Sequence[str]) -> dict[str, str]:
 
 def _figure(
     facets: Sequence[Facet], columns: int, about: str, held_out: str, *, ordered: bool = False, tied: bool = False
-) -> Figure:
+) -> Spec:
     """Facets in rows of `columns`, with common axes, one legend above and a caption below.
 
     Args:
@@ -165,77 +158,131 @@ def _figure(
     """
     if columns > _MOST_COLUMNS:
         columns = 2 if columns % 2 == 0 and columns % _MOST_COLUMNS else _MOST_COLUMNS
-    rows = -(-len(facets) // columns)
     width = _NARROW if columns == 1 else _WIDTH
-    caption = textwrap.wrap(_caption(facets, about, held_out), int(_PER_INCH * (width - 2 * _EDGE)), break_on_hyphens=False)
-    facet_width = (width - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
-    facet_height = 0.7 * facet_width
-    labels = list(dict.fromkeys(series.label for facet in facets for series in facet.series))
-    legend_rows = _legend_rows(labels, width) if len(labels) > 1 else []
-    head = _EDGE + _LEGEND * len(legend_rows)
-    foot = _AXIS + _LINE * len(caption) + _EDGE
-    height = head + rows * (facet_height + _TITLE + _GAP) + foot
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-
+    inner = (width - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
+    caption = textwrap.wrap(_caption(facets, about, held_out), int((width - 2 * _EDGE) / _CAPTION_LETTER), break_on_hyphens=False)
+    series = _series(list(dict.fromkeys(series.label for facet in facets for series in facet.series)), width, ordered)
     limits = _limits(facets)
-    colours = dict(zip(labels, _colours(len(labels), ordered), strict=True))
-    marks = {label: _MARKS[i % len(_MARKS)] for i, label in enumerate(labels)}
+    drawn = []
     for i, facet in enumerate(facets):
-        row, column = divmod(i, columns)
-        left = _LEFT + column * (facet_width + _GAP)
-        bottom = height - head - row * (facet_height + _TITLE + _GAP) - _TITLE - facet_height
-        axes = figure.add_axes((left / width, bottom / height, facet_width / width, facet_height / height))
-        last_in_column = i + columns >= len(facets)
-        _draw(axes, facet, colours, marks, tied=tied)
-        _dress(axes, _title(facet, facet_width), limits, x_labelled=last_in_column, y_labelled=column == 0)
-
-    for i, row_labels in enumerate(legend_rows):
-        handles = [Line2D([], [], marker=marks[label], color=colours[label], linestyle="", markersize=5) for label in row_labels]
-        legend = figure.legend(
-            handles,
-            row_labels,
-            loc="upper left",
-            bbox_to_anchor=(_LEFT / width, 1 - (_EDGE + i * _LEGEND) / height),
-            ncols=len(row_labels),
-            frameon=False,
-            fontsize=_TEXT,
-            borderpad=0,
-            borderaxespad=0,
-            handletextpad=0.2,
-            columnspacing=1.4,
+        x, y = _axes(limits, x_labelled=i + columns >= len(facets), y_labelled=i % columns == 0)
+        drawn.append(
+            {
+                "width": inner,
+                "height": 0.7 * inner,
+                "layer": [_heading(_title(facet, inner)), *_layers(facet, x, y, series, tied=tied)],
+            }
         )
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-    lines = "\n".join(caption)
-    y = (_EDGE + _LINE * len(caption)) / height
-    figure.text(_EDGE / width, y, lines, fontsize=_SMALL, color=_GREY, va="top", linespacing=1.25, parse_math=False)
-    return figure
+    under = {"text": caption, "orient": "bottom", "fontSize": _SMALL, "fontWeight": "normal", "color": _GREY, "offset": 10}
+    return {
+        "$schema": vega.SCHEMA,
+        "padding": _EDGE,
+        "title": under,
+        "concat": drawn,
+        "columns": columns,
+        "bounds": "flush",
+        "spacing": {"row": _GAP + _TITLE, "column": _GAP},
+        "resolve": {"scale": {"color": "shared", "shape": "shared"}},
+        "config": vega.config(text=_SMALL),
+    }
 
 
-def _draw(axes: Axes, facet: Facet, colours: Mapping[str, str], marks: Mapping[str, str], *, tied: bool) -> None:
-    if tied and len(facet.series) == 2 and len(facet.series[0].points) <= _FEW:
-        one, two = (series.points for series in facet.series)
-        known = one.index.intersection(two.index)
-        ends = np.stack([one.loc[known].to_numpy(), two.loc[known].to_numpy()])
-        axes.plot(ends[:, :, 0], ends[:, :, 1], color="0.7", linewidth=0.7, zorder=1)
-    for series in facet.series:
-        few = len(series.points) <= _FEW
-        axes.scatter(
-            series.points["x"],
-            series.points["y"],
-            s=20 if few else 5,
-            marker=marks[series.label],
-            color=colours[series.label],
-            alpha=0.9 if few else 0.4,
-            linewidth=0,
-            zorder=2.1 if few else 2,
+def _series(labels: Sequence[str], width: float, ordered: bool) -> Spec:
+    """How the series are told apart: the encodings of colour and shape, with one legend for both where there are several."""
+    n = len(labels)
+    cell = max(map(len, labels)) * _LETTER + 16
+    legend = {
+        "orient": "top",
+        "columns": max(1, int((width - _LEFT) / cell)),
+        "labelFontSize": _TEXT,
+        "labelLimit": 0,
+        "symbolSize": 30,
+        "symbolOpacity": 1,
+        "offset": 8,
+    }
+    look = {"field": "series", "type": "nominal", "title": None, "legend": legend if n > 1 else None}
+    colours = {"scheme": _ORDERED} if ordered and n > 1 else {"range": [_COLOURS[i % len(_COLOURS)] for i in range(n)]}
+    marks = [_MARKS[i % len(_MARKS)] for i in range(n)]
+    return {
+        "color": {**look, "scale": {"domain": list(labels), **colours}},
+        "shape": {**look, "scale": {"domain": list(labels), "range": marks}},
+    }
+
+
+def _axes(limits: tuple[float, float, float], *, x_labelled: bool, y_labelled: bool) -> tuple[Spec, Spec]:
+    """The encodings of x and y, on scales that all facets share."""
+    right, low, high = limits
+    common = {
+        "tickCount": 5,
+        "grid": True,
+        "gridColor": _PALE,
+        "gridWidth": 0.5,
+        "titleFontSize": _TEXT,
+        "titlePadding": 4,
+        "tickSize": 3,
+        "tickWidth": 0.7,
+        "domainWidth": 0.7,
+    }
+    shown: Spec = {"labels": True} if x_labelled else {"labels": False, "title": None}
+    x = {
+        "field": "x",
+        "type": "quantitative",
+        "title": "BER (base error rate)",
+        "scale": {"domain": [-0.02 * right, right], "nice": False},
+        "axis": {**common, **shown},
+    }
+    shown = {"minExtent": 24} if y_labelled else {"labels": False, "title": None}
+    y = {
+        "field": "y",
+        "type": "quantitative",
+        "title": "ALER − BER",
+        "scale": {"domain": [low, high], "nice": False},
+        "axis": {**common, "domain": True, "ticks": True, **shown},
+    }
+    return x, y
+
+
+def _heading(text: str) -> Spec:
+    """The title of a facet, at the same height in all of a row: Vega-Lite's own stands above whatever its axes need."""
+    mark = {"type": "text", "text": text, "align": "left", "baseline": "bottom", "fontSize": _TEXT}
+    return {"data": {"values": [{}]}, "mark": mark, "encoding": {"x": {"value": 0}, "y": {"value": -5}}}
+
+
+def _layers(facet: Facet, x: Spec, y: Spec, series: Spec, *, tied: bool) -> list[Spec]:
+    """The marks of the classes, the line that joins those of one class, and the medians."""
+    few = max(len(one.points) for one in facet.series) <= _FEW
+    zero = {name: value for name, value in y.items() if name != "field"} | {"datum": 0}
+    rule = {"type": "rule", "color": _GREY, "strokeWidth": 0.6}
+    layers: list[Spec] = [{"data": {"values": [{}]}, "mark": rule, "encoding": {"y": zero}}]
+    if tied and few and len(facet.series) == 2:
+        one, two = (part.points for part in facet.series)
+        ends = one.merge(two, left_index=True, right_index=True, suffixes=("", "2"))
+        layers.append(
+            {
+                "data": {"values": ends.to_dict("records")},
+                "mark": {"type": "rule", "color": "#b3b3b3", "strokeWidth": 0.7},
+                "encoding": {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}},
+            }
         )
-    for series in facet.series:
-        trend = _medians(series.points)
-        if len(trend) > 1:
-            halo = [patheffects.Stroke(linewidth=3, foreground="white"), patheffects.Normal()]
-            axes.plot(trend["x"], trend["y"], color=colours[series.label], linewidth=1.5, path_effects=halo, zorder=3)
+    layers.append(
+        {
+            "data": {"values": _rows(facet, lambda points: points)},
+            "mark": {"type": "point", "filled": True, "size": 26 if few else 7, "opacity": 0.9 if few else 0.4},
+            "encoding": {"x": x, "y": y, **series},
+        }
+    )
+    if medians := _rows(facet, _medians):
+        place = {"x": x, "y": y, "order": {"field": "x", "type": "quantitative"}}
+        halo = {"type": "line", "strokeWidth": 3, "stroke": "white"}
+        apart = {"detail": {"field": "series", "type": "nominal"}}
+        layers.append({"data": {"values": medians}, "mark": halo, "encoding": {**place, **apart}})
+        line = {"type": "line", "strokeWidth": 1.5}
+        layers.append({"data": {"values": medians}, "mark": line, "encoding": {**place, "color": series["color"]}})
+    return layers
+
+
+def _rows(facet: Facet, made: Callable[[pd.DataFrame], pd.DataFrame]) -> list[dict[str, Any]]:
+    return [{"series": one.label, "x": x, "y": y} for one in facet.series for x, y in made(one.points).to_numpy().tolist()]
 
 
 def _medians(points: pd.DataFrame) -> pd.DataFrame:
@@ -247,24 +294,6 @@ def _medians(points: pd.DataFrame) -> pd.DataFrame:
     return points.groupby(np.arange(len(points)) * bins // len(points)).median()
 
 
-def _dress(axes: Axes, title: str, limits: tuple[float, float, float], *, x_labelled: bool, y_labelled: bool) -> None:
-    right, low, high = limits
-    axes.set_xlim(-0.02 * right, right)
-    axes.set_ylim(low, high)
-    axes.axhline(0, color=_GREY, linewidth=0.6, zorder=0)
-    axes.grid(color=_PALE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=_SMALL, length=2.5, labelbottom=x_labelled, labelleft=y_labelled)
-    axes.set_title(title, fontsize=_TEXT, loc="left", pad=4, parse_math=False)
-    if x_labelled:
-        axes.set_xlabel("BER (base error rate)", fontsize=_TEXT, labelpad=2)
-    if y_labelled:
-        axes.set_ylabel("ALER − BER", fontsize=_TEXT, labelpad=3)
-
-
 def _limits(facets: Sequence[Facet]) -> tuple[float, float, float]:
     """The right end of x, and both ends of y, that hold all marks of all facets."""
     points = pd.concat([series.points for facet in facets for series in facet.series if len(series.points)])
@@ -273,28 +302,10 @@ def _limits(facets: Sequence[Facet]) -> tuple[float, float, float]:
     return 1.05 * max(right, 0.01), min(low, 0) - margin, max(high, 0) + margin
 
 
-def _colours(n: int, ordered: bool) -> list[str]:
-    if ordered:
-        # The light end of the scale would vanish on white.
-        return [to_hex(colour) for colour in mpl.colormaps[_ORDERED](np.linspace(0.05, 0.75, n))]
-    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
-
-
-def _legend_rows(labels: Sequence[str], width: float) -> list[list[str]]:
-    """Labels in rows that fit."""
-    rows: list[list[str]] = [[]]
-    room = (width - _LEFT) * _PER_INCH_TITLE
-    for label in labels:
-        if rows[-1] and sum(len(other) + 5 for other in rows[-1]) + len(label) + 5 > room:
-            rows.append([])
-        rows[-1].append(label)
-    return rows
-
-
 def _title(facet: Facet, width: float) -> str:
     """The title of a facet, with the middle of a long name left out."""
     name, rest = facet.title
-    room = max(8, int(width * _PER_INCH_TITLE) - len(rest) - 2)
+    room = max(8, int(width / _LETTER) - len(rest) - 2)
     if len(name) > room:
         name = f"{name[: room // 2]}…{name[len(name) - (room - 1 - room // 2) :]}"
     return f"{name}, {rest}"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord
@@ -20,6 +18,7 @@ from barlow_core.failure_tree import Node
 from barlow_core.panels import load_panel
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write
+from barlow_core.storage.shipped import report_template
 from barlow_core.views.columns import column_values
 from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.features import distribution
@@ -84,7 +83,7 @@ def report(
         for i, (one, evaluation, node) in enumerate(chosen, 1)
     ]
     about = summary(run)
-    return _template().render(
+    return report_template("barlow_core.export", percent=percent, points=points).render(
         title=title or f"Failure modes of {about.name}",
         about=about,
         run=run.path.resolve().name,
@@ -96,19 +95,6 @@ def report(
         left_out=embed.left_out,
         count=count,
     )
-
-
-@lru_cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("barlow_core.export", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": percent, "points": points}
-    return environment.get_template("report.html.jinja")
 
 
 def measured_words(run: Run) -> list[str]:

@@ -152,8 +152,8 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:
     from barlow_core.cli.serve import serve_app
-    from study.answers.importing import mapping_text
     from study.answers.loading import study_state
+    from study.answers.mapping import mapping_text
 
     study_state(study)  # says what is wrong with the file here, and not in a browser
     mapping = _mapping(study, given["columns"])
@@ -204,8 +204,8 @@ def _analysis(study: Path, **given: Any) -> Analysis:
 
 def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
     """What a person said of the columns, None for nothing."""
-    from study.answers.importing import parse_mapping
     from study.answers.loading import is_table
+    from study.answers.mapping import parse_mapping
 
     mapping = parse_mapping(columns) if columns else None
     if mapping is not None and not is_table(study):
@@ -215,8 +215,8 @@ def _mapping(study: Path, columns: str | None) -> dict[str, str] | None:
 
 def _opened(study: Path, columns: str | None, missing: str | None) -> StudyData:
     from barlow_core.intake.values import parse_missing
-    from study.answers.importing import complete_mapping
     from study.answers.loading import load_study
+    from study.answers.mapping import complete_mapping
 
     mapping = _mapping(study, columns)
     texts = None if missing is None else parse_missing(missing)

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from barlow_core.vega import BLUE, GREY, INK, MUTED, Spec
 from study.report.elements import CLICK
-from study.report.style import BLUE, GREY, INK, LEVEL_COLOURS, MUTED, WIDTH, records
+from study.report.style import LEVEL_COLOURS, WIDTH, records
 
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
 # Between the name of a panel and that of a row: no name has it.
 SEPARATOR = "\u2063"
-
-Spec = dict[str, Any]
 
 
 def staircase(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from barlow_core import vega
 from barlow_core.errors import BarlowError
-from study.report.style import CONFIG, MUTED, SCHEMA, WARNING, fonts
+from study.report.style import WARNING
 from study.store.export import safe
 
 CLICK = "pick"
@@ -78,10 +79,10 @@ class Figure:
         if self.content is None:
             raise BarlowError(f"No figure {self.id}: {self.reason}.")
         lines = [line for line in (self.banner, self.subtitle) if line]
-        title = {"text": self.title, "subtitle": lines, "subtitleColor": WARNING if self.banner else MUTED}
+        title = {"text": self.title, "subtitle": lines, "subtitleColor": WARNING if self.banner else vega.MUTED}
         if self.banner:
             title["subtitleFontWeight"] = "bold"
-        return {"$schema": SCHEMA, "title": title, **self.content, "config": CONFIG}
+        return {"$schema": vega.SCHEMA, "title": title, **self.content, "config": vega.config()}
 
     @property
     def chart(self) -> Any:
@@ -203,15 +204,5 @@ def _text(cell: Any) -> str:
 # The files of a report and its two documents show the same pictures.
 @lru_cache(maxsize=64)
 def _rendered(figure: Figure, kind: str, scale: float) -> bytes:
-    spec = {**figure.spec(), "background": "white", "padding": 12}
-    if kind == "svg":
-        return str(_vega().vegalite_to_svg(spec)).encode()
-    return bytes(_vega().vegalite_to_png(spec, scale=scale))
-
-
-@lru_cache(maxsize=1)
-def _vega() -> Any:
-    import vl_convert
-
-    vl_convert.register_font_directory(str(fonts()))
-    return vl_convert
+    spec = {**figure.spec(), "padding": 12}
+    return vega.svg(spec) if kind == "svg" else vega.png(spec, scale=scale)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-import jinja2
-
+from barlow_core.storage.shipped import report_template
 from study.analysis import Analysis
 from study.report import front
 from study.report.cells import number_columns, printable
@@ -27,7 +26,7 @@ def report_html(analysis: Analysis, sections: Sequence[Section] | None = None) -
     Args:
         sections: those that are made already; None makes all.
     """
-    page = _template().render(
+    page = report_template("study.report").render(
         title=front.title(analysis),
         style=Path(__file__).with_name("report.css").read_text(encoding="utf-8"),
         banner=analysis.banner,
@@ -38,18 +37,6 @@ def report_html(analysis: Analysis, sections: Sequence[Section] | None = None) -
         printed=partial(_printed, analysis),
     )
     return f"{page}\n".encode()
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("study.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.jinja")
 
 
 def _svg_uri(figure: Figure) -> str:

@@ -19,13 +19,14 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, Image, KeepTogether, PageTemplate, Paragraph, Spacer
 from reportlab.platypus import Table as Grid
 
+from barlow_core.vega import INK, LINE, MUTED, fonts
 from study.analysis import Analysis
 from study.report import front
 from study.report.cells import number_columns, printable
 from study.report.elements import Figure, Section, Table
 from study.report.pictures import PANEL_SECTIONS, pictures_of
 from study.report.sections import all_sections
-from study.report.style import INK, LINE, MUTED, WARNING, fonts, heading
+from study.report.style import WARNING, heading
 from study.report.wording import listed
 
 # Of a table of items or workers, of which there are many, and of any other; the text quotes rows of those.

@@ -1,21 +1,18 @@
-"""What all figures look like: one palette that colour-blind readers can tell apart, one font, one grid."""
+"""What the figures of a study call things, and the colours they give them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-WIDTH = 560
-INK, MUTED, LINE, WARNING = "#262730", "#5c6270", "#d5d8de", "#b3261e"
-FONT = "DejaVu Sans, Verdana, sans-serif"
+from barlow_core.vega import BLUE, GREEN, GREY, ORANGE
 
-# Okabe and Ito's colours (2008), darkened where text of that colour must be read on white.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#00805f", "#a64d79", "#8a8f98"
+WIDTH = 560
+WARNING = "#b3261e"
+
 QUESTION_COLOURS = {"ease": BLUE, "confidence": ORANGE}
 CHOICE_COLOURS = {"B": BLUE, "C": ORANGE, "both": GREEN, "none": GREY}
 KIND_COLOURS = {"short": BLUE, "long": ORANGE, "concatenated": GREEN}
@@ -47,42 +44,6 @@ LABELS = {
     "top": "top tier",
     "middle": "middle tier",
     "bottom": "bottom tier",
-}
-
-CONFIG: dict[str, Any] = {
-    "font": FONT,
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": INK,
-        "titleColor": INK,
-        "labelFontSize": 11,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "titlePadding": 8,
-        "gridColor": LINE,
-        "domainColor": MUTED,
-        "tickColor": MUTED,
-        "labelLimit": 260,
-    },
-    "axisY": {"domain": False, "ticks": False},
-    "legend": {
-        "labelColor": INK,
-        "titleColor": INK,
-        "labelFontSize": 11,
-        "titleFontSize": 11,
-        "titleFontWeight": "normal",
-        "labelLimit": 260,
-    },
-    "title": {
-        "color": INK,
-        "fontSize": 14,
-        "fontWeight": 600,
-        "anchor": "start",
-        "offset": 14,
-        "subtitleFontSize": 11,
-        "subtitlePadding": 5,
-    },
-    "text": {"color": INK, "fontSize": 11},
 }
 
 
@@ -134,10 +95,3 @@ def _plain(value: Any, digits: int) -> Any:
 def scale(colours: Mapping[Any, str]) -> dict[str, Any]:
     """A colour scale by label, in the order of the palette."""
     return {"domain": [label(key) for key in colours], "range": list(colours.values())}
-
-
-def fonts() -> Path:
-    """The folder of the font that figures are drawn in, the same on every computer."""
-    import matplotlib
-
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"

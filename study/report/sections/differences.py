@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from barlow_core.vega import BLUE, GREY
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.answers.table import PREFERENCES
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, merged, records_of, rows_of, table
-from study.report.style import BLUE, GREY, label, scale
+from study.report.style import label, scale
 from study.report.wording import (
     MISSING,
     TWO_WAY,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from barlow_core.vega import BLUE
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, attributes_to_show, figure, table
-from study.report.style import BLUE
 from study.report.wording import how, listed, markdown, nothing, sentence, share
 
 TITLE = "Names of the features"

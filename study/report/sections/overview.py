@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from barlow_core.vega import BLUE, GREEN
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, rows_of, table
-from study.report.style import BLUE, GREEN
 from study.report.wording import MISSING, decimal, how, listed, nothing, sentence, share
 from study.statistics.overview import Overview
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from barlow_core.vega import BLUE, GREY, ORANGE
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.answers.exclusion import rule_in_words
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import as_text, figure, records_of, table
-from study.report.style import BLUE, GREY, ORANGE, scale
+from study.report.style import scale
 from study.report.wording import TWO_WAY, decimal, how, is_missing, level, markdown, nothing, sentence, share
 
 TITLE = "Workers and exclusions"

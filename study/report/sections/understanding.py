@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from barlow_core.vega import BLUE, GREY
 from barlow_core.wording import count
 from study.analysis import Analysis
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import figure, merged, records_of, rows_of, table
-from study.report.style import BLUE, GREY, label, prose, scale
+from study.report.style import label, prose, scale
 from study.report.wording import (
     MISSING,
     decimal,

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from barlow_core.errors import BarlowError
 from barlow_core.intake import TableError
 from study.analysis import Analysis, AnalysisOptions
-from study.answers.importing import (
+from study.answers.importing import AnswersError, import_answers
+from study.answers.mapping import (
     MAPPABLE,
-    AnswersError,
     complete_mapping,
     guess_mapping,
-    import_answers,
     mapping_text,
     parse_mapping,
     read_header,
