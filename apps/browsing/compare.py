@@ -13,7 +13,7 @@ from shared.html import plain, stats
 from barlow_core import views
 from barlow_core.compare import Comparison
 from barlow_core.run import Run
-from barlow_core.wording import percent, points, points_interval
+from barlow_core.wording import count, percent, points, points_interval
 from browsing.columns import in_percent, percent_column, points_column
 from browsing.data import comparison, of_run
 from browsing.run_place import bound, go, here
@@ -74,7 +74,7 @@ def _overall(found: Comparison) -> None:
 
 def _groups(found: Comparison, first: str, second: str) -> None:
     st.html(
-        f'<h3 class="bw-h3">Groups</h3><p class="bw-lead">{len(found.groups):,}, the largest rise of the error rate first. Select a row to open the group.</p>'
+        f'<h3 class="bw-h3">Groups</h3><p class="bw-lead">{count(len(found.groups), "group")}, the largest rise of the error rate first. Select a row to open the group.</p>'
     )
     table = found.groups.sort_values("ber_difference", ascending=False, kind="stable", ignore_index=True)
 
@@ -130,7 +130,7 @@ def _groups(found: Comparison, first: str, second: str) -> None:
 def _modes(found: Comparison, first: Run, second: Run) -> None:
     table = found.failure_modes.reset_index(drop=True)
     st.html(
-        f'<h3 class="bw-h3">Failure modes</h3><p class="bw-lead">{len(table):,}. '
+        f'<h3 class="bw-h3">Failure modes</h3><p class="bw-lead">{count(len(table), "failure mode")}. '
         "By chance, a rule fits the run in which it was found better than the other; held-out verdicts are free of that bias. "
         "Select a row to see its images in both runs.</p>"
     )

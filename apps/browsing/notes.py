@@ -14,10 +14,10 @@ from browsing.run_place import go
 def show_notes(run: Run, opinions: Opinions) -> None:
     """The page, from top to bottom."""
     table = opinions.judgements.table()
-    st.html(
-        f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{count(len(table), "judgement")}, the newest first. '
-        "Select a row to go to where it was recorded.</p>"
+    lead = (
+        f"{count(len(table), 'judgement')}, the newest first. Select a row to go to where it was recorded." if len(table) else ""
     )
+    st.html(f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{lead}</p>')
     if opinions.crowd.problem is not None:
         st.warning(plain(f"The names that people gave cannot be read: {opinions.crowd.problem}"))
     show_undo(opinions)

@@ -120,7 +120,7 @@ def test_small_empty_and_lopsided_studies_give_defined_answers(table: pd.DataFra
 
 
 def test_an_unknown_section_is_an_error(analysis: Analysis) -> None:
-    with pytest.raises(BarlowError, match="there are overview, likert"):
+    with pytest.raises(BarlowError, match="Expected one of: overview, likert"):
         section(analysis, "nothing")
 
 
