@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from annotating import pages, task, visit
+from annotating.binding import KEY, is_theirs
 from annotating.component import show_form
 from annotating.item_pictures import example_item, item_panel
 from annotating.visit import Visit
@@ -18,6 +19,7 @@ from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
 from study.participants.platforms import Identity, completion, identify, new_guest
 from study.store import StudyStore
+from study.store.settings import GUEST_PREFIX
 
 VISIT = "visit"
 IDENTITY = "identity"
@@ -48,6 +50,8 @@ def main() -> None:
         return
     try:
         show(path, current_visit(store, identity))
+    except UnknownVisitorError as error:
+        pages.show_trouble("We cannot let you in yet", str(error), store.settings)
     except BarlowError as error:
         print(error, file=sys.stderr)
         text = "The study cannot be read at the moment. What you sent is saved. Please try again in a few minutes."
@@ -82,8 +86,22 @@ def current_visit(store: StudyStore, identity: Identity) -> Visit:
     """The visit that this page is; begun anew after a reload, which goes on where the file says."""
     found: Visit | None = st.session_state.get(VISIT)
     if found is None or found.identity != identity or found.store is not store:
-        found = st.session_state[VISIT] = visit.begin(store, identity)
+        theirs = is_theirs(store, identity, st.query_params.get(KEY))
+        found = st.session_state[VISIT] = visit.begin(store, identity, theirs=theirs, device=_device(store, identity))
+    if found.theirs and identity.platform != "link" and found.page != "consent" and found.outcome != "declined":
+        # From now on the link says that it is they; a platform's id alone does not.
+        st.query_params[KEY] = store.sign(identity.worker_id)
     return found
+
+
+def _device(store: StudyStore, identity: Identity) -> str | None:
+    """A name of the visitor's device, for somebody who came by an open link; None where nothing is known, or not wanted."""
+    if not identity.worker_id.startswith(GUEST_PREFIX) or store.settings.duplicates == "off":
+        return None
+    headers = st.context.headers
+    address = st.context.ip_address or headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    browser = f"{headers.get('User-Agent', '')}|{headers.get('Accept-Language', '')}"
+    return store.device(address, browser) if address else None
 
 
 def show(path: Path, at: Visit) -> None:
@@ -95,6 +113,9 @@ def show(path: Path, at: Visit) -> None:
     elif at.page == "instructions":
         total = at.store.standing(at.worker).practice_total
         pages.show_instructions(settings, total, lambda: visit.start(at))
+    elif at.page == "quiz":
+        pages.show_notice(at)
+        pages.show_quiz(settings, lambda chosen: visit.take_quiz(at, chosen))
     elif at.page == "trouble":
         pages.show_trouble(
             "One moment, please", f"{at.notice} What you sent is saved.", settings, again=lambda: visit.advance(at)

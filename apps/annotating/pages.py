@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import streamlit as st
-from shared.html import paragraphs
+from shared.html import paragraphs, plain
 from shared.money import amount
 
 from annotating.visit import Visit
@@ -41,6 +41,31 @@ def show_instructions(settings: StudySettings, practice: int, start: Callable[[]
         "<p>You can read this again at any time. What you type is saved as you go: you can stop and come back with the same link.</p>"
     )
     st.button("Start with practice" if practice else "Start", key="start", type="primary", on_click=start)
+
+
+def show_quiz(settings: StudySettings, send: Callable[[Sequence[int | None]], None]) -> None:
+    """Questions about the instructions, which stay readable above them."""
+    texts = "".join(paragraphs(text) for text in settings.instructions)
+    _text(f"<h1>Before you start: {count(len(settings.quiz), 'question')}</h1>{texts}")
+    with st.form("quiz", border=False):
+        chosen: list[int | None] = []
+        for number, question in enumerate(settings.quiz):
+            options = [str(option) for option in question["options"]]
+            picked = st.radio(
+                plain(str(question["question"])),
+                range(len(options)),
+                format_func=_option(options),
+                index=None,
+                key=f"quiz {number}",
+            )
+            chosen.append(picked)
+        if st.form_submit_button("Send", type="primary"):
+            send(chosen)
+            st.rerun()
+
+
+def _option(options: Sequence[str]) -> Callable[[int], str]:
+    return lambda place: plain(options[place])
 
 
 def _example(example: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.money import amount
 
-from annotating.visit import Visit
+from annotating.visit import Visit, before
 from barlow_core.panels import Panel
 from barlow_core.wording import count
 from study.questionnaire import MAX_LENGTH, NO_WORD, WORD_BREAK, Question
@@ -46,10 +46,11 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
     claimed = visit.claimed
     kind = shown.kind if shown is not None else claimed.kind if claimed is not None else "item"
     data: Mapping[str, Any] = {} if claimed is None else claimed.data
+    code = None if visit.item is None else visit.store.item_code(visit.item)  # an id may name the class, or give a check away
     return {
-        "view": f"{visit.mode} {visit.item}",
+        "view": f"{visit.mode} {code}",
         "mode": visit.mode,
-        "item": visit.item,
+        "item": code,
         "token": claimed.token if claimed is not None and visit.mode == "answer" else None,
         "storage": f"barlow {visit.store.study_id} {visit.worker}",
         "title": title(visit, kind),
@@ -58,7 +59,7 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
         "feedback": feedback(visit) if visit.mode == "feedback" else None,
         "answers": dict(shown.answers) if shown is not None else dict(claimed.draft) if claimed is not None else {},
         "progress": progress(visit),
-        "earlier": _has_earlier(visit),
+        "earlier": bool(before(visit)),
         "contact": settings.contact,
         "receipts": dict(visit.receipts),
         **panel_data(panel, served, trouble),
@@ -152,10 +153,3 @@ def feedback(visit: Visit) -> dict[str, Any]:
     passed = None if answer is None else answer.passed
     heading = {True: "Well done.", False: "Not quite what we expected.", None: "Thank you."}[passed]
     return {"passed": passed, "heading": heading, "text": text or "This was practice. Continue when you are ready."}
-
-
-def _has_earlier(visit: Visit) -> bool:
-    if visit.mode == "answer":
-        return visit.standing is not None and visit.standing.answered + visit.standing.practice_done > 0
-    sent = visit.store.history(visit.worker)
-    return bool(sent) and sent[-1].item != visit.item

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from annotating.binding import details_of
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 from study.errors import InvalidAnswersError, NotSavedError, RefusedError
 from study.participants.platforms import Identity
 from study.store import StudyStore
@@ -31,7 +33,9 @@ class Visit:
     """Where a worker is.
 
     Attributes:
-        page: "consent", "instructions", "task", "end" or "trouble" (the file cannot be used at the moment).
+        theirs: whether the visitor may see what this worker sent before (`annotating.binding`).
+        device: a name of the visitor's device, where the study looks for people who take part twice; else None.
+        page: "consent", "instructions", "quiz", "task", "end" or "trouble" (the file cannot be used at the moment).
         mode: of a task: "answer", "edit" (an answer that was sent before) or "feedback" (after a practice task).
         claimed: the task to be answered; answer: the one that is edited, or that the feedback is about.
         outcome: at the end, why; see `study.participants.platforms.completion`.
@@ -41,6 +45,8 @@ class Visit:
 
     store: StudyStore
     identity: Identity
+    theirs: bool = True
+    device: str | None = None
     page: str = "consent"
     mode: str = "answer"
     claimed: ClaimedItem | None = None
@@ -62,9 +68,9 @@ class Visit:
         return None if self.claimed is None else self.claimed.id
 
 
-def begin(store: StudyStore, identity: Identity) -> Visit:
+def begin(store: StudyStore, identity: Identity, *, theirs: bool = True, device: str | None = None) -> Visit:
     """Let a visitor in: a new one is asked for consent, one who was here before goes on where they stopped."""
-    visit = Visit(store, identity)
+    visit = Visit(store, identity, theirs, device)
     known = store.worker(identity.worker_id)
     if known is None:
         return visit
@@ -73,9 +79,10 @@ def begin(store: StudyStore, identity: Identity) -> Visit:
         return visit
 
     def go_on() -> None:
-        if any(known.details.get(name) != value for name, value in identity.details.items()):
+        details = details_of(identity, known, theirs=theirs)
+        if any(known.details.get(name) != value for name, value in details.items()):
             # Another session or HIT of the same person: the platform pays by it.
-            store.register(identity.worker_id, platform=identity.platform, details=identity.details)
+            store.register(identity.worker_id, platform=identity.platform, details=details)
         visit.page = "instructions"
         if known.details.get(READ):
             advance(visit)
@@ -88,7 +95,10 @@ def agree(visit: Visit) -> None:
     """The worker takes part. Before this, nothing of them is kept."""
 
     def join() -> None:
-        visit.store.register(visit.worker, platform=visit.identity.platform, details=visit.identity.details)
+        details = details_of(visit.identity, None, theirs=visit.theirs)
+        if visit.device is not None and visit.store.settings.duplicates != "off":
+            details["device"] = visit.device
+        visit.store.register(visit.worker, platform=visit.identity.platform, details=details)
         visit.page, visit.notice = "instructions", ""
 
     _at_peace(visit, join)
@@ -104,6 +114,25 @@ def start(visit: Visit) -> None:
     _at_peace(visit, note)
 
 
+def take_quiz(visit: Visit, chosen: Sequence[int | None]) -> None:
+    """A try at the questions about the instructions: on to the tasks, to another try, or to the end."""
+
+    def take() -> None:
+        state = visit.store.take_quiz(visit.worker, chosen)
+        visit.notice = (
+            ""
+            if state.state != "open"
+            else f"Not all of that is right. Please read the instructions again; {_tries(state.tries_left)}."
+        )
+        advance(visit)
+
+    _at_peace(visit, take)
+
+
+def _tries(n: int) -> str:
+    return "this is your last try" if n == 1 else f"you have {count(n, 'more try', 'more tries')}"
+
+
 def decline(visit: Visit) -> None:
     """The worker does not take part."""
     visit.page, visit.outcome = "end", "declined"
@@ -114,7 +143,12 @@ def advance(visit: Visit) -> None:
 
     def claim() -> None:
         visit.mode, visit.answer = "answer", None
+        if visit.store.quiz(visit.worker).state == "open":
+            visit.page = "quiz"
+            return
         visit.claimed = visit.store.claim(visit.worker, visit=visit.identity.visit)
+        if visit.claimed is not None and visit.claimed.held and not visit.theirs:
+            visit.claimed = replace(visit.claimed, draft={})  # typed in another visit, perhaps by somebody else
         visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
         if visit.claimed is None:
             end(visit, visit.standing.outcome or "complete")
@@ -173,6 +207,7 @@ def handle(visit: Visit, message: object) -> None:
         return
     if message["id"] in visit.receipts:
         return
+    message = {**message, "item": visit.store.item_of(message.get("item"))}
     act = _ACTIONS.get(str(message.get("kind")))
     try:
         if act is None:
@@ -217,7 +252,10 @@ def _item(message: Mapping[str, Any]) -> str:
 
 def _submit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
     item = _item(message)
-    kept = visit.store.submit(visit.worker, item, message.get("answers") or {}, message.get("token"))
+    signs = message.get("signs")
+    kept = visit.store.submit(
+        visit.worker, item, message.get("answers") or {}, message.get("token"), signs=signs if isinstance(signs, Mapping) else {}
+    )
     text = (
         ""
         if kept.as_sent
@@ -235,6 +273,8 @@ def _submit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _edit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
     item = _item(message)
+    if all(one.item != item for one in changeable(visit)):
+        raise RefusedError(f"{item} is no answer that can be changed in this visit.")
     visit.store.edit(visit.worker, item, message.get("answers") or {}, message.get("token"))
     if visit.mode == "edit" and item == visit.item:
         _to_current(visit)
@@ -267,6 +307,8 @@ def _report(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _skip(visit: Visit, message: Mapping[str, Any]) -> None:
     item = _item(message)
+    if visit.claimed is not None and item == visit.claimed.id and visit.claimed.kind != "item":
+        raise BarlowError("This task cannot be skipped. If something is wrong with it, please report it.")
     visit.store.give_back(visit.worker, item)
     if item == visit.item:
         advance(visit)
@@ -282,12 +324,23 @@ def _next(visit: Visit, message: Mapping[str, Any]) -> None:
 
 def _back(visit: Visit, message: Mapping[str, Any]) -> None:
     """To the answer before the one on the screen."""
-    sent = visit.store.history(visit.worker)
-    places = [place for place, one in enumerate(sent) if visit.mode != "answer" and one.item == visit.item]
-    earlier = sent[places[0] + 1 :] if places else sent
+    earlier = before(visit)
     if not earlier:
         raise BarlowError("There is no answer before this one.")
     visit.mode, visit.answer, visit.page = "edit", earlier[0], "task"
+
+
+def changeable(visit: Visit) -> list[StoredAnswer]:
+    """The answers that the visitor may look at again and change, the last one first: no checks, no practice."""
+    sent = visit.store.history(visit.worker, visit=None if visit.theirs else visit.identity.visit)
+    return [one for one in sent if one.kind == "item"]
+
+
+def before(visit: Visit) -> list[StoredAnswer]:
+    """Those of them that came before what is on the screen, the last one first."""
+    sent = changeable(visit)
+    places = [place for place, one in enumerate(sent) if visit.mode == "edit" and one.item == visit.item]
+    return sent[places[0] + 1 :] if places else sent
 
 
 def _to_current(visit: Visit) -> None:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": "people",
     "pay": "paying",
     "block": "people",
+    "reject": "people",
     "reopen": "people",
     "withdraw": "people",
     "backup": "files",

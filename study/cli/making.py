@@ -65,6 +65,7 @@ setting_options = options(
         type=click.IntRange(1),
         help="Maximum number of items per visit, such as an accepted HIT. [default: all]",
     ),
+    click.option("--quiz", is_flag=True, help="Ask questions about the instructions before the first item."),
     click.option("--completion-code", help="The code that Prolific shows for this study."),
     click.option("--contact", help="How workers reach you; shown on every page."),
     click.option("--seed", type=int, help="Seed of the random order of items. [default: 0]"),
@@ -127,6 +128,7 @@ def create(
     from study.setup.selection import from_list, select, with_checks
     from study.store import StudySettings
     from study.store.admin_secret import hashed, new_secret
+    from study.store.texts import QUIZ
 
     run = open_run(run_path)
     path = run_path / "study.sqlite" if path is None else path
@@ -134,6 +136,8 @@ def create(
         raise BarlowError(f"{path} exists already. A study is never replaced: choose another path with --study, or move it away.")
     values = _read_settings(settings_path) if settings_path is not None else {}
     values |= {name: value for name, value in given.items() if value not in (None, ()) and not _is_default(name, values)}
+    if isinstance(asked := values.get("quiz"), bool):  # the option, and not a quiz of the file of settings
+        values["quiz"] = QUIZ if asked else ()
     if invites:
         values["invite_codes"] = [*values.get("invite_codes", ()), *new_invite_codes(invites)]
     settings = StudySettings.make(values)
@@ -267,4 +271,8 @@ def _pair(text: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except ValueError:
-        return name, [part for part in value.split(",") if part] if name in ("platforms", "invite_codes") else value
+        return name, [part for part in value.split(",") if part] if name in (
+            "platforms",
+            "invite_codes",
+            "allowed_workers",
+        ) else value

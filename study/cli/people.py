@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from barlow_core.cli.shared import example, json_option
 from barlow_core.wording import count
 from study.cli.paying import money_lines
 from study.cli.shared import money, open_store, print_json, study_argument, worker_argument, worker_of, yes_option
+
+if TYPE_CHECKING:
+    from study.store import StudyStore
 
 
 @click.command(epilog=example("barlow study status runs/mine", "barlow study status runs/mine --json"))
@@ -45,10 +49,29 @@ def status(study: Path, as_json: bool) -> None:
             lines.append(("surplus", f"{count(done.answers_surplus, 'answer')} came late and are paid, not needed"))
         if done.answers_simulated:
             lines.append(("SIMULATED", f"{count(done.answers_simulated, 'answer')} of these are not by people"))
+        lines += _lines_to_look_at(store)
         if reports:
             lines.append(("reports", f"{count(reports, 'problem')} reported by workers: see the admin page"))
         for name, text in lines:
             click.echo(f"{name:>12}  {text}")
+
+
+def _lines_to_look_at(store: StudyStore) -> list[tuple[str, str]]:
+    """Answers and workers that broke a stated rule."""
+    lines = []
+    flags = store.flags()
+    if len(flags):
+        n = flags["rules"].str.split(", ").explode().value_counts()
+        kinds = ", ".join(f"{rule} {number:,}" for rule, number in n.items())
+        lines.append(("flagged", f"{count(len(flags), 'answer or worker', 'answers or workers')} ({kinds}): see the admin page"))
+    if twice := store.duplicates():
+        lines.append(
+            (
+                "duplicates",
+                f"{count(len(twice), 'device')} with more than one worker: {'; '.join(', '.join(one) for one in twice[:5])}",
+            )
+        )
+    return lines
 
 
 @click.command(epilog=example('barlow study block runs/mine 5f3c0a1b2c3d4e5f60718293 --reason "random words" --discard'))
@@ -64,17 +87,38 @@ def block(study: Path, worker: str, reason: str, discard: bool) -> None:
     click.echo(f"{worker} is blocked{', and their answers are discarded' if discard else ''}. What was sent is paid.")
 
 
-@click.command(epilog=example("barlow study reopen runs/mine 5f3c0a1b2c3d4e5f60718293"))
+@click.command(epilog=example('barlow study reject runs/mine w-3f2a91c07b5e label:tiger:17 --reason "describes another picture"'))
 @study_argument
 @worker_argument
-def reopen(study: Path, worker: str) -> None:
-    """Let a blocked worker continue.
+@click.argument("item", metavar="ITEM")
+@click.option("--reason", required=True, help="For the audit trail.")
+def reject(study: Path, worker: str, item: str, reason: str) -> None:
+    """Let one answer count no more.
 
-    Discarded answers count again where items still need them.
+    ITEM is asked again, of somebody else. The answer stays in the file and is paid. To take it back: reopen --item.
     """
     with open_store(study) as store:
-        store.reopen(worker_of(store, worker))
-    click.echo(f"{worker} may go on.")
+        store.reject(worker_of(store, worker), item, reason)
+    click.echo(f"The answer of {worker} to {item} does not count any more; it is paid.")
+
+
+@click.command(
+    epilog=example(
+        "barlow study reopen runs/mine 5f3c0a1b2c3d4e5f60718293",
+        "barlow study reopen runs/mine w-3f2a91c07b5e --item label:tiger:17",
+    )
+)
+@study_argument
+@worker_argument
+@click.option("--item", help="Only this item: a rejected answer counts again, a skipped one is offered to WORKER again.")
+def reopen(study: Path, worker: str, item: str | None) -> None:
+    """Let a blocked worker go on, or reopen one item.
+
+    Answers that were discarded with them count again where items still need them; those that were rejected one by one do not.
+    """
+    with open_store(study) as store:
+        store.reopen(worker_of(store, worker), item)
+    click.echo(f"{worker} may go on." if item is None else f"{item} is open again for {worker}.")
 
 
 @click.command(epilog=example("barlow study withdraw runs/mine 5f3c0a1b2c3d4e5f60718293"))

@@ -112,7 +112,11 @@ def identify(query: Mapping[str, str], settings: StudySettings) -> Identity:
         if named:
             raise UnknownVisitorError(f"This study does not take part in {_name(platform)}. {_ASK}")
         raise UnknownVisitorError(f"This link does not say who you are. {_ASK}")
-    return {"prolific": _prolific, "mturk": _mturk, "link": _link}[platform](found, settings)
+    identity = {"prolific": _prolific, "mturk": _mturk, "link": _link}[platform](found, settings)
+    listed = settings.allowed_workers
+    if listed and identity.platform in PAYING and identity.worker_id not in listed:
+        raise UnknownVisitorError(f"This study is for people on a list, and your ID is not on it. {_ASK}")
+    return identity
 
 
 def _prolific(query: Mapping[str, str], settings: StudySettings) -> Identity:

@@ -10,7 +10,7 @@ from typing import Any
 
 from study.errors import RefusedError
 from study.questionnaire import cannot_be_kept, dumps, shown
-from study.store import assignment
+from study.store import assignment, rules
 from study.store.clock import Moment
 from study.store.settings import StudySettings
 
@@ -24,7 +24,7 @@ class StoredAnswer:
     Attributes:
         answers: by question, as typed.
         state: "accepted" (counts), "surplus" (came late, when nobody was needed any more; counts as soon as a place becomes free),
-            or "discarded" (the worker was blocked for it).
+            or "discarded" (the worker was blocked for it, or it was rejected).
         late: sent after the reservation had run out.
         payable: it is paid, whatever its state; practice is not.
         passed: whether it agrees with the expected answers; None where none are expected.
@@ -75,9 +75,13 @@ def stored(tx: sqlite3.Connection, worker: str, item: str, settings: StudySettin
     )
 
 
-def history(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> list[StoredAnswer]:
-    """The answers of `worker`, the last one first."""
-    sent = tx.execute("SELECT item FROM answer WHERE worker = ? ORDER BY id DESC", (worker,)).fetchall()
+def history(tx: sqlite3.Connection, worker: str, visit: str | None, settings: StudySettings) -> list[StoredAnswer]:
+    """The answers of `worker`, the last one first; with `visit`, those of that visit."""
+    sent = tx.execute(
+        "SELECT answer.item FROM answer JOIN assignment ON assignment.item = answer.item AND assignment.worker = answer.worker "
+        "WHERE answer.worker = :worker AND (:visit IS NULL OR assignment.visit = :visit) ORDER BY answer.id DESC",
+        {"worker": worker, "visit": visit},
+    ).fetchall()
     found = [stored(tx, worker, row["item"], settings) for row in sent]
     return [one for one in found if one is not None]
 
@@ -97,6 +101,7 @@ def submit(
     token: str | None,
     now: Moment,
     settings: StudySettings,
+    signs: Mapping[str, Any],
 ) -> StoredAnswer:
     """Keep validated answers; see `StudyStore.submit`."""
     given = _assignment(tx, worker, item)
@@ -106,8 +111,12 @@ def submit(
     _require_active(tx, worker)
     ticks = now.ticks
     late = given["state"] != "reserved" or given["deadline"] <= ticks
+    elapsed = None if given["shown_ticks"] is None else max(0.0, ticks - given["shown_ticks"])
+    about = tx.execute("SELECT id, kind, expected, wanted, filled FROM item WHERE id = ?", (item,)).fetchone()
+    flags = rules.broken(tx, worker, about, answers, elapsed, signs, settings)
     assignment.touch(tx, worker, item, "submitted", now, settings, {"late": True} if late else None)
-    about = tx.execute("SELECT kind, expected, wanted, filled FROM item WHERE id = ?", (item,)).fetchone()
+    if flags:
+        assignment.record(tx, "flagged", now, worker=worker, item=item, data={"rules": flags})
     room = given["state"] == "reserved" or about["wanted"] is None or about["filled"] < about["wanted"]
     tx.execute(
         "UPDATE assignment SET state = ?, deadline = NULL, draft = NULL, payable = ? WHERE id = ?",
@@ -121,7 +130,7 @@ def submit(
         "late": int(late),
         "passed": _passed(about["expected"], answers, settings),
         "seconds": tx.execute("SELECT active_seconds FROM assignment WHERE id = ?", (given["id"],)).fetchone()[0],
-        "elapsed_seconds": None if given["shown_ticks"] is None else max(0.0, ticks - given["shown_ticks"]),
+        "elapsed_seconds": elapsed,
         "token": token,
     }
     columns = ", ".join(f'"{name}"' for name in row)
@@ -162,6 +171,10 @@ def edit(
     if before is None:
         raise RefusedError(f"Item {shown(item)} has no answer yet that could be changed. Send one first.")
     _require_active(tx, worker)
+    if before.kind != "item":
+        raise RefusedError(f"Item {shown(item)} is {before.kind}: the first answer to it counts, and is not changed.")
+    if given["rejected"]:
+        raise RefusedError(f"The answer to item {shown(item)} was rejected, and is not changed any more.")
     changed = {name: before.answers[name] for name, value in answers.items() if before.answers[name] != value}
     if not changed:
         return replace(before, replayed=True)
@@ -214,6 +227,9 @@ def give_back(tx: sqlite3.Connection, worker: str, item: str, now: Moment) -> No
     given = _assignment(tx, worker, item)
     if given["state"] in assignment.ANSWERED:
         raise RefusedError(f"Item {shown(item)} has been answered already; it cannot be given back.")
+    kind = tx.execute("SELECT kind FROM item WHERE id = ?", (item,)).fetchone()["kind"]
+    if kind != "item":
+        raise RefusedError(f"Item {shown(item)} is {kind}, which everybody answers; it cannot be given back.")
     if given["state"] != "returned":
         assignment.let_go(tx, worker, item, "returned", now)
 

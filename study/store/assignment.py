@@ -115,8 +115,13 @@ def claimed(tx: sqlite3.Connection, worker: str, item: str, held: bool, now: Mom
 
 
 def at_the_end(tx: sqlite3.Connection, worker: str, settings: StudySettings, visit: str | None = None) -> str | None:
-    """Why the settings give this worker nothing more: "screened_out" (failed too many attention checks), "complete" (has answered
-    as many items as a worker, or a visit, may), or None."""
+    """Why the settings give this worker nothing more: "screened_out" (failed the quiz, or too many attention checks), "complete"
+    (has answered as many items as a worker, or a visit, may), or None."""
+    if settings.quiz:
+        sql = "SELECT total(json_extract(data, '$.passed')), count(*) FROM event WHERE worker = ? AND kind = 'quizzed'"
+        passed, tries = tx.execute(sql, (worker,)).fetchone()
+        if not passed and tries >= settings.quiz_tries:
+            return "screened_out"
     if settings.max_failed_checks is not None:
         sql = (
             "SELECT count(*) FROM answer JOIN item ON item.id = answer.item "

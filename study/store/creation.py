@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from barlow_core.errors import BarlowError
 from barlow_core.storage.files import atomic_write
 from study.questionnaire import dumps
+from study.store import signing
 from study.store.backup import PRIVATE
 from study.store.clock import Moment
 from study.store.connections import connect, lock_path, not_saved
@@ -56,6 +57,7 @@ def _fill(path: Path, schema: str, settings: StudySettings, rows: list[dict[str,
         "created_by": f"barlow {_barlow_version()}",
         "revision": uuid.uuid4().hex,
         "boot": now.boot,
+        signing.KEY: signing.new_key(),
         "backups": [],
         "unfinished_withdrawals": [],
     }

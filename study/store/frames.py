@@ -100,12 +100,13 @@ def workers(db: Database, settings: StudySettings, *, pseudonymous: bool) -> pd.
             "(SELECT count(*) FROM answer JOIN assignment ON assignment.item = answer.item AND assignment.worker = answer.worker "
             " WHERE answer.worker = worker.id AND assignment.state = 'accepted') AS answers, "
             "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed IS NOT NULL) AS checks, "
-            "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed = 1) AS checks_passed "
+            "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed = 1) AS checks_passed, "
+            "(SELECT count(*) FROM event WHERE event.worker = worker.id AND event.kind = 'flagged') AS flagged "
             "FROM worker ORDER BY joined_at, id"
         )
     )
     columns = ["worker", *([] if pseudonymous else ["pseudonym"]), "state", "simulated", "platform", "joined_at"]
-    columns += ["answers", "checks", "checks_passed"]
+    columns += ["answers", "checks", "checks_passed", "flagged"]
     return _frame([[row[column] for column in columns] for row in rows], columns, settings, None)
 
 
@@ -129,6 +130,28 @@ def reports(db: Database, settings: StudySettings) -> pd.DataFrame:
     return _frame([[row[column] for column in columns] for row in db.query(sql)], columns, settings, None)
 
 
+def flags(db: Database, settings: StudySettings) -> pd.DataFrame:
+    """Answers that broke a rule; see `StudyStore.flags`."""
+    columns = ["at", "worker", "item", "rules"]
+    rows = db.query(
+        "SELECT at, worker, item, json_extract(data, '$.rules') AS rules FROM event WHERE kind = 'flagged' ORDER BY id DESC"
+    )
+    found = [[row["at"], row["worker"], row["item"], ", ".join(json.loads(row["rules"]))] for row in rows]
+    return _frame(found, columns, settings, None)
+
+
+def duplicates(db: Database) -> list[list[str]]:
+    """Workers of the same device; see `StudyStore.duplicates`."""
+    rows = db.query(
+        "SELECT json_extract(details, '$.device') AS device, id FROM worker WHERE state <> 'withdrawn' "
+        "AND json_extract(details, '$.device') IS NOT NULL ORDER BY joined_at, id"
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["device"], []).append(row["id"])
+    return [ids for ids in found.values() if len(ids) > 1]
+
+
 def codebook(table: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
     """What the columns of a table of answers mean: `column`, `meaning`, `values`."""
     meanings = {
@@ -137,7 +160,7 @@ def codebook(table: pd.DataFrame, settings: StudySettings) -> pd.DataFrame:
         "kind": ("what the item was for", "item, practice, gold (known answer), attention (shows whether somebody reads)"),
         "state": (
             "whether the answer counts",
-            "accepted; surplus: late, when all wanted answers were there; discarded: of a blocked worker",
+            "accepted; surplus: late, when all wanted answers were there; discarded: of a blocked worker, or rejected",
         ),
         "late": ("sent after the reservation of the item had run out", "true, false"),
         "passed": ("agrees with the expected answers", "true, false; empty where none are expected"),
@@ -190,7 +213,7 @@ def _frame(rows: list[list[Any]], columns: list[str], settings: StudySettings, d
 
     table = pd.DataFrame(rows, columns=columns)
     kinds: dict[str, str] = dict.fromkeys(("late", "payable", "simulated"), "bool") | {"passed": "boolean"}
-    kinds |= dict.fromkeys(("filled", "answers", "checks", "checks_passed"), "int64") | {"wanted": "Int64"}
+    kinds |= dict.fromkeys(("filled", "answers", "checks", "checks_passed", "flagged"), "int64") | {"wanted": "Int64"}
     kinds |= dict.fromkeys(("seconds", "elapsed_seconds"), "float64")
     for question in settings.questionnaire.questions:
         # Whole numbers stay whole numbers; where a question may stay open, one that did is <NA>.

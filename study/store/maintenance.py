@@ -16,7 +16,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.storage.files import atomic_write
 from study.errors import DamagedError
 from study.questionnaire import dumps
-from study.store import assignment, backup, workers
+from study.store import assignment, backup, signing, workers
 from study.store.clock import Clock
 from study.store.connections import connect, lock_path, not_saved
 from study.store.study_file import StudyFile
@@ -122,6 +122,10 @@ def _take_over(file: StudyFile, memory: sqlite3.Connection, source: Path) -> Non
             for row in gone:
                 workers.erase(memory, row["pseudonym"], bool(row["forgotten"]), now)
             backup.remember(memory, [*copies, source.absolute()])
+            memory.execute(  # links that were given out stay good
+                "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (signing.KEY, dumps(file.signing_key)),
+            )
             memory.execute("UPDATE study SET value = ? WHERE key = 'revision'", (dumps(uuid.uuid4().hex),))
             assignment.record(memory, "restored", now, data={"from": str(source.absolute())})
             memory.execute("COMMIT")

@@ -13,42 +13,12 @@ from urllib.parse import urlsplit
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import PAPER, Questionnaire, cannot_be_kept, dumps, shown
+from study.store.texts import CONSENT, EXAMPLES, INSTRUCTIONS
 
-CONSENT = (
-    "You are invited to take part in a research study. You will look at sets of pictures and describe in a few words what they have "
-    "in common. Taking part is voluntary: you can stop at any moment, and you are paid for everything that you have sent. "
-    "What you write is kept together with the time that it took you, and is published only without your name or any identifier. "
-    "You can have your answers deleted later on by asking the researchers."
-)
-INSTRUCTIONS = (
-    "Each task shows one set of pictures in three sections. Section A shows photographs. Section B shows the same photographs, with "
-    "the important regions bright. Section C shows them again, changed so that what is important stands out.",
-    "Find out what the important regions have in common: a thing, a part of a thing, a pattern, a colour, a background. "
-    "Describe that, and not everything that you see.",
-    "Sometimes the sections do not agree, or nothing comes to mind. Describe your best guess, and say so with the scales below.",
-)
-EXAMPLES = (
-    {
-        "shows": "Five photographs of different animals; in each of them the legs are bright in section B.",
-        "good": "legs of animals",
-        "poor": "nice animals",
-        "why": "Name what the bright regions show, not the whole photograph.",
-    },
-    {
-        "shows": "A dog, a cat and a handbag; in each picture a band around the neck or the handle is bright in section B.",
-        "good": "collar or strap",
-        "poor": "dog, cat and bag",
-        "why": "The things differ; what the bright regions share is the band. Say that, even if it is the smaller part of the picture.",
-    },
-    {
-        "shows": "Boats, birds and a beach; the bright regions are the water around them, and section C turns everything into waves.",
-        "good": "blue water, waves",
-        "poor": "summer",
-        "why": "Backgrounds, patterns and colours count as much as things. A mood or a season is nothing that can be pointed at.",
-    },
-)
 MONEY = ("pay_per_item", "base_pay", "partial_pay", "screened_out_pay", "bonus")
 CODES = ("completion_code", "partial_code", "screened_out_code", "full_code", "declined_code")
+RULES = ("speed", "identical", "automation", "duplicates")  # what may be wrong with an answer or a worker
+ACTIONS = ("off", "flag", "refuse")
 PLATFORMS = ("link", "prolific", "mturk")
 # What may change while people answer: words, ways in and out, and limits. The rest would make answers before and after incomparable.
 CHANGEABLE = (
@@ -61,6 +31,10 @@ CHANGEABLE = (
     "items_per_worker",
     "items_per_visit",
     "max_failed_checks",
+    "quiz",
+    "quiz_tries",
+    "min_seconds",
+    *RULES,
     "minutes_per_item",
     "base_pay",
     "partial_pay",
@@ -70,11 +44,12 @@ CHANGEABLE = (
     "platforms",
     "open_link",
     "invite_codes",
+    "allowed_workers",
     *CODES,
     "completion_url",
     "admin_hash",
 )
-SECRET = ("invite_codes", "admin_hash")
+SECRET = ("invite_codes", "allowed_workers", "admin_hash")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 INVITE = re.compile(r"[A-Za-z0-9_-]{4,64}\Z")
 GUEST_PREFIX = "guest-"  # of the ids that open links give out
@@ -97,12 +72,19 @@ class StudySettings:
         items_per_worker: after so many answers a worker gets no more items; None: as many as there are.
         items_per_visit: the same for one visit (a Prolific session, an accepted HIT).
         max_failed_checks: a worker who failed so many attention checks gets no more items; None: checks have no consequences.
+        quiz: about the instructions, asked before the first item: mappings with "question", "options" (texts) and "answer" (the place
+            of the right one, from 0); quiz_tries: after so many wrong tries somebody is screened out.
+        min_seconds: an answer that comes sooner after its item was shown is too fast.
+        speed, identical, automation, duplicates: what to do about answers that are too fast, repeat words of earlier ones, or come
+            from a program, and about people who take part twice by an open link (rules: `study.store.rules`): "off", "flag" (count
+            and show them), or "refuse".
         reservation_minutes: an item that was given out returns after so long without a sign of life.
         idle_seconds: a longer gap between two signs of life does not count as time on task.
         checks_every: how many items a worker answers for each attention or gold item, where there are any.
         seed: of the order of items and of all ties.
         platforms: where workers may come from, out of `PLATFORMS`.
         invite_codes: one for every person who may come by a plain link.
+        allowed_workers: the ids that may come from a platform; none: everybody whom the platform sends.
         open_link: whether the plain link is open to everybody; None: it is where there are no invite codes.
         completion_code, partial_code, screened_out_code, full_code, declined_code: what the platform is told at the end, by outcome
             (Prolific's codes). Without a code, people are asked to return their submission, and what they earned is due as a bonus.
@@ -130,12 +112,20 @@ class StudySettings:
     items_per_worker: int | None = None
     items_per_visit: int | None = None
     max_failed_checks: int | None = 2
+    quiz: tuple[Mapping[str, Any], ...] = ()
+    quiz_tries: int = 2
+    min_seconds: float = 5.0
+    speed: str = "flag"
+    identical: str = "flag"
+    automation: str = "flag"
+    duplicates: str = "flag"
     reservation_minutes: float = 30.0
     idle_seconds: float = 120.0
     checks_every: int = 10
     seed: int = 0
     platforms: tuple[str, ...] = ("link",)
     invite_codes: tuple[str, ...] = ()
+    allowed_workers: tuple[str, ...] = ()
     open_link: bool | None = None
     completion_code: str = ""
     partial_code: str = ""
@@ -176,7 +166,7 @@ class StudySettings:
             values["questionnaire"] = Questionnaire.from_data(values["questionnaire"])
         if values.get("questionnaire", self.questionnaire) is None:
             values["questionnaire"] = PAPER
-        for name in ("instructions", "examples", "platforms", "invite_codes"):
+        for name in ("instructions", "examples", "quiz", "platforms", "invite_codes", "allowed_workers"):
             if isinstance(values.get(name), (str, Mapping)):
                 values[name] = (values[name],)
             if name in values:
@@ -221,7 +211,7 @@ class StudySettings:
     def _check(self) -> None:
         if not isinstance(self.questionnaire, Questionnaire):
             raise BarlowError(f"questionnaire is a Questionnaire or its data, not {shown(self.questionnaire)}.")
-        for name in ("answers_per_item", "checks_every", "bonus_after"):
+        for name in ("answers_per_item", "checks_every", "bonus_after", "quiz_tries"):
             _require_count(name, getattr(self, name))
         for name in ("items_per_worker", "items_per_visit", "max_failed_checks"):
             if getattr(self, name) is not None:
@@ -230,6 +220,17 @@ class StudySettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
                 raise BarlowError(f"{name} must be a number above 0, not {shown(value)}.")
+        if (
+            isinstance(self.min_seconds, bool)
+            or not isinstance(self.min_seconds, (int, float))
+            or not 0 <= self.min_seconds < 3600
+        ):
+            raise BarlowError(f"min_seconds must be a number from 0 to 3600, not {shown(self.min_seconds)}.")
+        for name in RULES:
+            if getattr(self, name) not in ACTIONS:
+                raise BarlowError(f"{name} is one of {', '.join(ACTIONS)}, not {shown(getattr(self, name))}.")
+        for question in self.quiz:
+            _require_quiz(question)
         if type(self.seed) is not int:
             raise BarlowError(f"seed must be a whole number, not {shown(self.seed)}.")
         for name in MONEY:
@@ -257,6 +258,8 @@ class StudySettings:
                 )
         if len(set(self.invite_codes)) < len(self.invite_codes):
             raise BarlowError("An invite code is listed twice. Every person needs a code of their own.")
+        if not all(isinstance(worker, str) and worker for worker in self.allowed_workers):
+            raise BarlowError("allowed_workers are ids of a platform, one for every person who may take part.")
         for name in CODES:
             code = getattr(self, name)
             if not isinstance(code, str) or (code and not _CODE.match(code)):
@@ -277,7 +280,9 @@ class StudySettings:
     @classmethod
     def from_rows(cls, rows: Mapping[str, str]) -> StudySettings:
         """Read the settings back from the table `study`; one that the file does not have is at its default."""
-        return cls.make({name: json.loads(rows[name]) for name in cls.names() if name in rows})
+        # Whoever agreed to an earlier text of consent has not agreed to being recognised.
+        earlier = {} if "duplicates" in rows else {"duplicates": "off"}
+        return cls.make(earlier | {name: json.loads(rows[name]) for name in cls.names() if name in rows})
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -305,6 +310,23 @@ def _require_money(name: str, value: str) -> None:
         amount = Decimal("nan")
     if not amount.is_finite() or amount < 0:
         raise BarlowError(f"{name} must be an amount of money such as 0.50, not {shown(value)}.")
+
+
+def _require_quiz(question: object) -> None:
+    fine = (
+        isinstance(question, Mapping)
+        and {*question} == {"question", "options", "answer"}
+        and isinstance(question["question"], str)
+    )
+    if fine and isinstance(question, Mapping):
+        options, answer = question["options"], question["answer"]
+        fine = isinstance(options, (list, tuple)) and len(options) >= 2 and all(isinstance(option, str) for option in options)
+        fine = fine and type(answer) is int and 0 <= answer < len(options)
+    if not fine:
+        raise BarlowError(
+            'A question of the quiz is {"question": text, "options": [text, text, ...], "answer": place of the right one, from 0}; '
+            f"found {shown(question)}."
+        )
 
 
 def _check_url(url: object) -> None:

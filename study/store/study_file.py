@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from barlow_core.errors import BarlowError
 from study.errors import DamagedError, NotSavedError
 from study.questionnaire import dumps
-from study.store import assignment, backup, migrations
+from study.store import assignment, backup, migrations, signing
 from study.store.clock import Clock, Moment
 from study.store.connections import Readers, Writer, connect, library_advice, not_saved
 from study.store.settings import SECRET, StudySettings
@@ -95,6 +95,11 @@ class StudyFile:
             self.back_up(what="-before-migration")
             with self.writer.transaction() as tx:
                 migrations.migrate(tx, self.path)
+        with self.writer.alone() as connection:
+            has_key = connection.execute("SELECT 1 FROM study WHERE key = ?", (signing.KEY,)).fetchone()
+        if has_key is None:  # of an earlier version
+            with self.writer.transaction() as tx:
+                tx.execute("INSERT OR IGNORE INTO study (key, value) VALUES (?, ?)", (signing.KEY, dumps(signing.new_key())))
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read the settings from the file."""
@@ -106,6 +111,8 @@ class StudyFile:
         self.settings = StudySettings.from_rows(rows)
         self.revision = rows["revision"]
         self.study_id: str = json.loads(rows["study_id"])
+        # A file of an earlier version that can only be read has none, and nobody to recognise.
+        self.signing_key: str = json.loads(rows[signing.KEY]) if signing.KEY in rows else signing.new_key()
 
     def configure(self, given: Mapping[str, Any]) -> None:
         """Change settings; see `StudyStore.configure`."""

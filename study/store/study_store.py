@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from barlow_core.errors import BarlowError
-from study.questionnaire import shown
-from study.store import admin_secret, answering, assignment, creation, ledger, maintenance, progress, workers
+from study.store import answering, assignment, creation, maintenance, progress, quiz, rules, signing, workers
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
 from study.store.connections import library_advice
 from study.store.items import check_id, check_note
-from study.store.ledger import PaymentFile
-from study.store.maintenance import Withdrawal
 from study.store.progress import Standing
-from study.store.settings import PLATFORMS, StudySettings
+from study.store.quiz import QuizState
+from study.store.settings import StudySettings
 from study.store.study_file import StudyFile
-from study.store.study_tables import StudyTables
+from study.store.study_management import StudyManagement
 from study.store.workers import Worker
 
 PATIENCE = 10.0
 
 
-class StudyStore(StudyTables):
+class StudyStore(StudyManagement):
     """A study file, open; safe to use from many threads, and from several processes that each open it.
 
     What is written is on the disk before a call returns (claims and drafts may wait for the next answer; they survive the end of
@@ -51,6 +48,7 @@ class StudyStore(StudyTables):
 
     def __init__(self, path: str | Path, *, patience: float = PATIENCE, clock: Clock | None = None):
         self._file = StudyFile(Path(path), patience=patience, clock=clock or Clock())
+        self._items_by_code: dict[str, str] | None = None
 
     @classmethod
     def create(
@@ -106,16 +104,26 @@ class StudyStore(StudyTables):
         Args:
             simulated: not a person; False for a new worker unless told, and never changed.
             platform: where they come from ("prolific", "mturk", ...).
-            details: what that place says about them; added to what is known.
+            details: what that place says about them; added to what is known. "device" is compared with that of others
+                (`study.store.rules`).
 
         Raises:
+            RefusedError: they come from the device of another worker, and the study refuses that.
             BarlowError: the id cannot be one; a worker would change from real to simulated or back.
         """
         check_id(worker_id, "Worker")
         if platform is not None:
             check_id(platform, "Platform")
         with self._file.writing() as (tx, now):
-            return workers.join(tx, worker_id, now, simulated=simulated, platform=platform, details=details)
+            return workers.join(
+                tx,
+                worker_id,
+                now,
+                simulated=simulated,
+                platform=platform,
+                details=details,
+                duplicates=self.settings.duplicates,
+            )
 
     def claim(self, worker_id: str, *, visit: str | None = None) -> ClaimedItem | None:
         """The item that this worker answers next, reserved for them; None when there is nothing (more) for them.
@@ -138,7 +146,15 @@ class StudyStore(StudyTables):
             found = assignment.choose(tx, worker_id, now, self.settings, visit)
             return None if found is None else assignment.claimed(tx, worker_id, *found, now)
 
-    def submit(self, worker_id: str, item_id: str, answers: Mapping[str, Any], token: str | None = None) -> StoredAnswer:
+    def submit(
+        self,
+        worker_id: str,
+        item_id: str,
+        answers: Mapping[str, Any],
+        token: str | None = None,
+        *,
+        signs: Mapping[str, Any] | None = None,
+    ) -> StoredAnswer:
         """Keep an answer. When this returns, it is on the disk.
 
         Sending the same once more (a double click, a second tab, a page that tries again after a lost connection) changes nothing
@@ -149,22 +165,24 @@ class StudyStore(StudyTables):
             answers: by question, for the paper's {"short", "long", "ease", "confidence", "useful"}.
             token: the `token` of the claimed item, or a text of the caller's own that stands for this one sending. With it, also
                 a repetition with other content returns the first answer (`as_sent` is False then); without it, that is refused.
+            signs: what the page says of how it was filled in, see `study.store.rules`.
 
         Raises:
-            InvalidAnswersError: the questionnaire does not take the answers; `problems` says what to do, by question.
+            InvalidAnswersError: the questionnaire does not take the answers; `problems` says what to do, by question. Or a rule
+                that the study refuses to have broken (`study.store.rules`).
             RefusedError: the item was not given to this worker, was answered differently before, the token belongs to somebody
                 else, or the worker is blocked or has withdrawn.
             NotSavedError: the file could not be written; nothing was.
         """
         checked = self.settings.questionnaire.validate(answers)
         with self._file.writing() as (tx, now):
-            return answering.submit(tx, worker_id, item_id, checked, token, now, self.settings)
+            return answering.submit(tx, worker_id, item_id, checked, token, now, self.settings, signs or {})
 
     def edit(self, worker_id: str, item_id: str, answers: Mapping[str, Any], token: str | None = None) -> StoredAnswer:
         """Replace an answer of this worker; what it said before stays in the audit trail.
 
         Raises:
-            As `submit`; RefusedError also where there is no answer yet.
+            As `submit`; RefusedError also where there is no answer yet, and for checks and practice, whose first answer counts.
         """
         checked = self.settings.questionnaire.validate(answers)
         with self._file.writing() as (tx, now):
@@ -211,15 +229,58 @@ class StudyStore(StudyTables):
         """End the reservation of an item that the worker does not want to answer; they do not get it again.
 
         Raises:
-            RefusedError: the item was not given to this worker, or has been answered.
+            RefusedError: the item was not given to this worker, or has been answered; it is a check or practice, which nobody skips.
         """
         with self._file.writing() as (tx, now):
             answering.give_back(tx, worker_id, item_id, now)
 
-    def history(self, worker_id: str) -> list[StoredAnswer]:
-        """The answers of a worker, the last one first: what "back to the previous one" goes through."""
+    def history(self, worker_id: str, *, visit: str | None = None) -> list[StoredAnswer]:
+        """The answers of a worker, the last one first; with `visit`, only those of that visit."""
         with self._file.reading() as db:
-            return answering.history(db.conn, check_id(worker_id, "Worker"), self.settings)
+            return answering.history(db.conn, check_id(worker_id, "Worker"), visit, self.settings)
+
+    def quiz(self, worker_id: str) -> QuizState:
+        """Where a worker stands with the quiz about the instructions; "passed" where the study has none."""
+        with self._file.reading() as db:
+            return quiz.state(db.conn, check_id(worker_id, "Worker"), self.settings)
+
+    def take_quiz(self, worker_id: str, chosen: Sequence[int | None]) -> QuizState:
+        """A try at the quiz; once it is passed or failed, nothing changes any more.
+
+        Args:
+            chosen: the place of the chosen option of each question, from 0; None for one left open.
+
+        Raises:
+            RefusedError: nobody of that id takes part; they are blocked or have withdrawn.
+            BarlowError: not one answer a question.
+        """
+        with self._file.writing() as (tx, now):
+            workers.require_welcome(workers.require(tx, worker_id))
+            return quiz.take(tx, worker_id, chosen, now, self.settings)
+
+    # --- who is who, without saying it
+
+    def sign(self, text: str) -> str:
+        """What only this study can have said about `text`; 24 letters and digits."""
+        return signing.sign(self._file.signing_key, text)
+
+    def is_signed(self, text: str, signature: object) -> bool:
+        """Whether `signature` is what `sign` says about `text`."""
+        return signing.is_signed(self._file.signing_key, text, signature)
+
+    def device(self, address: str, browser: str) -> str:
+        """A name for a visitor's device that gives neither their network address nor their browser away."""
+        return rules.device(self._file.signing_key, address, browser)
+
+    def item_code(self, item_id: str) -> str:
+        """A name for an item that says nothing about it: ids may name classes, or give a check away."""
+        return signing.item_code(self._file.signing_key, item_id)
+
+    def item_of(self, code: object) -> str | None:
+        """The item of that code; None for everything else."""
+        if self._items_by_code is None:
+            self._items_by_code = {self.item_code(str(item)): str(item) for item in self.item_ids()}
+        return self._items_by_code.get(code) if isinstance(code, str) else None
 
     def standing(self, worker_id: str, *, visit: str | None = None) -> Standing:
         """How much a worker has answered and earned, and whether there is more for them; for somebody unknown, as for a new one."""
@@ -249,107 +310,7 @@ class StudyStore(StudyTables):
         with self._file.writing() as (tx, now):
             return workers.finish(tx, worker_id, outcome, visit, reward, now, self.settings)
 
-    # --- for the researcher
-
-    def admin_allowed(self, secret: object) -> bool:
-        """Whether this is the secret of the admin page; takes a while on purpose."""
-        return admin_secret.matches(secret, self.settings.admin_hash)
-
-    def block(self, worker_id: str, reason: str = "", *, discard: bool = False) -> None:
-        """Give a worker no more items and take no more answers from them; what they hold goes to others.
-
-        Args:
-            reason: for the audit trail.
-            discard: their answers do not count any more, and the items are asked again. They are paid all the same.
-
-        Raises:
-            RefusedError: nobody of that id takes part, or they have withdrawn.
-        """
-        if reason:
-            check_note(reason, "The reason")
-        with self._file.writing() as (tx, now):
-            workers.block(tx, worker_id, reason, discard, now)
-
-    def reopen(self, worker_id: str) -> None:
-        """Let a blocked worker in again; discarded answers count again where the items still need them.
-
-        Raises:
-            RefusedError: nobody of that id takes part, or they have withdrawn.
-        """
-        with self._file.writing() as (tx, now):
-            workers.reopen(tx, worker_id, now)
-
-    def make_payments(self, platform: str) -> PaymentFile | None:
-        """Put everything that is due on a platform into a new payment file of the ledger; None where nothing is due.
-
-        What is in it is not due any more, so that no later file holds it again; `settle_payments` says what became of it.
-
-        Args:
-            platform: "prolific", "mturk" or "link".
-
-        Raises:
-            BarlowError: there is no such platform.
-        """
-        if platform not in PLATFORMS:
-            raise BarlowError(f"Payment files are for one of {', '.join(PLATFORMS)}, not {shown(platform)}.")
-        with self._file.writing() as (tx, now):
-            return ledger.make(tx, platform, now, self.settings)
-
-    def settle_payments(self, number: int, state: str) -> PaymentFile:
-        """Write down that a payment file was paid ("paid"), or was not and never will be ("void"): then its sums are due again.
-
-        Raises:
-            BarlowError: there is no such file or state; the file is settled otherwise already.
-        """
-        if state not in ("paid", "void"):
-            raise BarlowError(f'A payment file becomes "paid" or "void", not {shown(state)}.')
-        with self._file.writing() as (tx, now):
-            return ledger.settle(tx, number, state, now)
-
-    def expire(self) -> list[tuple[str, str]]:
-        """Take back reservations that ran out (each claim does so, too); (item, worker) of each."""
-        with self._file.writing(durable=False) as (tx, now):
-            return assignment.expire(tx, now)
-
-    def configure(self, **settings: Any) -> None:
-        """Change settings of a running study: texts and limits, those in `study.store.settings.CHANGEABLE`.
-
-        Raises:
-            BarlowError: there is no such setting, it cannot change any more, or it cannot have this value.
-        """
-        self._file.configure(settings)
-
-    # --- copies, and taking everything back
-
-    def backup(self, path: str | Path | None = None) -> Path:
-        """Copy the study while people answer; where the copy is.
-
-        Args:
-            path: of the copy, which must not exist; by default a new name in `<study>.backups/`.
-
-        Raises:
-            BarlowError: the file exists or cannot be written.
-        """
-        return self._file.back_up(None if path is None else Path(path))
-
-    def withdraw(self, worker_id: str, *, forget: bool = False) -> Withdrawal:
-        """Delete everything that a worker wrote and did, from the file, its log and its backups.
-
-        The places on the items become free again. What stays: that this id has withdrawn (it gets no more items), how many items
-        they are paid for and which visits were sent in. Deleted text is overwritten, the file is rebuilt, the log is emptied and every known backup is written
-        anew, so that none of these files holds the text any more. What the disk itself keeps of old blocks, and copies that
-        nobody told the study about (exports among them), are out of reach. Doing it twice does no harm; do it again when it
-        was interrupted.
-
-        Args:
-            worker_id: or the pseudonym, once they are forgotten.
-            forget: replace the id by its pseudonym as well. Pay first: nobody can say any more who that was.
-
-        Raises:
-            RefusedError: nobody of that id takes part.
-            NotSavedError: somebody else holds the file. What could be deleted is deleted; `check` says when something is left to do.
-        """
-        return maintenance.withdraw(self._file, worker_id, forget=forget)
+    # --- going back
 
     @classmethod
     def restore(

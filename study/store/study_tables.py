@@ -74,13 +74,18 @@ class StudyTables:
         with self._file.reading() as db:
             return frames.items(db, self.settings)
 
+    def item_ids(self) -> list[str]:
+        """The ids of all items, in the order of the study."""
+        with self._file.reading() as db:
+            return [row[0] for row in db.conn.execute("SELECT id FROM item ORDER BY position")]
+
     def item_list(self) -> list[dict[str, Any]]:
         """The items in the form that `create` takes: `id`, `kind`, `expected`, `answers_per_item`, and their data."""
         with self._file.reading() as db:
             return frames.item_list(db)
 
     def workers(self, *, pseudonymous: bool = False) -> pd.DataFrame:
-        """The workers, one row each: ids, state, how many accepted answers, how many checks they passed."""
+        """The workers, one row each: ids, state, how many accepted answers, how many checks they passed, how many answers are flagged."""
         with self._file.reading() as db:
             return frames.workers(db, self.settings, pseudonymous=pseudonymous)
 
@@ -88,6 +93,16 @@ class StudyTables:
         """The audit trail, one row an event, in the order in which they happened."""
         with self._file.reading() as db:
             return frames.events(db, self.settings, pseudonymous=pseudonymous)
+
+    def flags(self) -> pd.DataFrame:
+        """Answers that broke a rule of `study.store.rules`, the last one first: `at`, `worker`, `item`, `rules` (names, with commas)."""
+        with self._file.reading() as db:
+            return frames.flags(db, self.settings)
+
+    def duplicates(self) -> list[list[str]]:
+        """Workers who came from the same device by an open link: the ids of each device's, in the order of joining."""
+        with self._file.reading() as db:
+            return frames.duplicates(db)
 
     def reports(self) -> pd.DataFrame:
         """What workers said is wrong, the last one first: `item`, `worker`, `at`, `text`."""

@@ -13,7 +13,7 @@ from typing import Any
 from barlow_core.errors import BarlowError
 from study.errors import RefusedError
 from study.questionnaire import dumps, shown
-from study.store import assignment, pay
+from study.store import assignment, pay, rules
 from study.store.clock import Moment
 from study.store.items import check_id, storable_json
 from study.store.settings import StudySettings
@@ -57,10 +57,19 @@ def join(
     simulated: bool | None = None,
     platform: str | None = None,
     details: Mapping[str, Any] | None = None,
+    duplicates: str = "off",
 ) -> Worker:
-    """The worker of that id, who joins now if they are new; see `StudyStore.register`."""
+    """The worker of that id, who joins now if they are new; see `StudyStore.register`.
+
+    Args:
+        duplicates: what to do about somebody who comes from the device of another worker, see `study.store.rules`.
+    """
     known = find(tx, worker)
     if known is None:
+        device = (details or {}).get("device")
+        twice = duplicates != "off" and isinstance(device, str) and bool(rules.same_device(tx, worker, device))
+        if twice and duplicates == "refuse":
+            raise RefusedError(f"Worker {shown(worker)} comes from the device of somebody who takes part already.")
         tx.execute(
             "INSERT INTO worker (id, pseudonym, simulated, joined_at, platform, details) VALUES (?, ?, ?, ?, ?, ?)",
             (
@@ -73,6 +82,8 @@ def join(
             ),
         )
         assignment.record(tx, "joined", now, worker=worker)
+        if twice:
+            assignment.record(tx, "flagged", now, worker=worker, data={"rules": ["duplicates"]})
     elif simulated is not None and simulated != known.simulated:
         raise RefusedError(
             f"Worker {shown(worker)} is in the study as {'a simulated' if known.simulated else 'a real'} participant and stays that. "
@@ -122,6 +133,42 @@ def block(tx: sqlite3.Connection, worker: str, reason: str, discard: bool, now: 
             tx.execute("UPDATE assignment SET state = 'discarded' WHERE worker = ? AND item = ?", (worker, item))
             assignment.record(tx, "discarded", now, worker=worker, item=item)
             assignment.fill(tx, item, now)
+
+
+def reject(tx: sqlite3.Connection, worker: str, item: str, reason: str, now: Moment) -> None:
+    """Let one answer count no more; see `StudyStore.reject`."""
+    require(tx, worker)
+    given = _given(tx, worker, item)
+    if given is None or given["state"] not in ("accepted", "surplus", "discarded"):
+        raise RefusedError(f"There is no answer of worker {shown(worker)} to item {shown(item)} that could be rejected.")
+    if given["rejected"]:
+        return
+    tx.execute("UPDATE assignment SET state = 'discarded', rejected = 1 WHERE id = ?", (given["id"],))
+    assignment.record(tx, "rejected", now, worker=worker, item=item, data={"reason": reason})
+    assignment.fill(tx, item, now)
+
+
+def reopen_item(tx: sqlite3.Connection, worker: str, item: str, now: Moment) -> None:
+    """Take a rejection back, or offer a worker once more what they skipped; see `StudyStore.reopen`."""
+    if require(tx, worker).state == "withdrawn":
+        raise RefusedError(f"Worker {shown(worker)} has withdrawn; nothing of theirs is kept that could be reopened.")
+    given = _given(tx, worker, item)
+    if given is None:
+        raise RefusedError(f"Item {shown(item)} was never given to worker {shown(worker)}, so there is nothing to reopen.")
+    if given["rejected"]:
+        tx.execute("UPDATE assignment SET state = 'surplus', rejected = 0 WHERE id = ?", (given["id"],))
+        assignment.record(tx, "reopened", now, worker=worker, item=item)
+        assignment.fill(tx, item, now)
+    elif given["state"] == "returned":
+        tx.execute("UPDATE assignment SET state = 'expired' WHERE id = ?", (given["id"],))
+        assignment.record(tx, "reopened", now, worker=worker, item=item)
+    elif given["state"] not in ("reserved", "expired"):
+        raise RefusedError(f"The answer of worker {shown(worker)} to item {shown(item)} counts; there is nothing to reopen.")
+
+
+def _given(tx: sqlite3.Connection, worker: str, item: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = tx.execute("SELECT * FROM assignment WHERE worker = ? AND item = ?", (worker, item)).fetchone()
+    return row
 
 
 def reopen(tx: sqlite3.Connection, worker: str, now: Moment) -> None:
@@ -223,5 +270,6 @@ def finish(
 
 def _items_in(tx: sqlite3.Connection, worker: str, *states: str) -> list[str]:
     marks = ", ".join("?" * len(states))
-    rows = tx.execute(f"SELECT item FROM assignment WHERE worker = ? AND state IN ({marks}) ORDER BY id", (worker, *states))
+    sql = f"SELECT item FROM assignment WHERE worker = ? AND state IN ({marks}) AND NOT rejected ORDER BY id"
+    rows = tx.execute(sql, (worker, *states))
     return [row["item"] for row in rows.fetchall()]

@@ -17,6 +17,7 @@ from worker_study import ANSWERS, FEEDBACK, make_worker_study
 from barlow_core.storage.shipped import apps_dir
 from study.setup.frozen_panels import panels_folder
 from study.store import StudyStore
+from study.store.texts import QUIZ
 
 Open = Callable[..., AppTest]
 PERSON = "5a9d64f5f6dfdd0001eaa73d"
@@ -145,7 +146,9 @@ def test_a_researchers_preview_keeps_nothing(store: StudyStore, open_page: Open)
     data = form(page)
     assert (data["title"], data["mode"], len(data["sections"])) == ("Practice", "answer", 3)
     at = page.session_state["visit"]
-    visit.handle(at, {"id": "1", "kind": "submit", "item": at.item, "token": at.claimed.token, "answers": ANSWERS})
+    visit.handle(
+        at, {"id": "1", "kind": "submit", "item": at.store.item_code(at.item), "token": at.claimed.token, "answers": ANSWERS}
+    )
     assert form(page.run())["mode"] == "feedback"
     assert len(store.workers()) == len(store.events()) == 0
 
@@ -168,7 +171,7 @@ def test_the_end_leads_back(tmp_path: Path, open_page: Open, platform: str, expe
     store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=1, invite_codes=("ABCD-1234",), open_link=False)
     parameters, worker = (PROLIFIC, PERSON) if platform == "prolific" else ({"invite": "ABCD-1234"}, "ABCD-1234")
     page = to_the_tasks(open_page(store, **parameters))
-    store.submit(worker, form(page)["item"], ANSWERS)
+    store.submit(worker, store.item_of(form(page)["item"]), ANSWERS)
     text = html(open_page(store, **parameters))
     assert "Thank you!" in text
     assert expected in text
@@ -179,7 +182,7 @@ def test_the_end_leads_back(tmp_path: Path, open_page: Open, platform: str, expe
 def test_the_end_of_a_hit_is_a_form_to_amazon(tmp_path: Path, open_page: Open) -> None:
     store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=1)
     page = to_the_tasks(open_page(store, **MTURK))
-    store.submit("A1WORKER", form(page)["item"], ANSWERS)
+    store.submit("A1WORKER", store.item_of(form(page)["item"]), ANSWERS)
     text = html(open_page(store, **MTURK))
     assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit" method="post"' in text
     assert '<input type="hidden" name="assignmentId" value="3ABCDEF">' in text
@@ -189,11 +192,33 @@ def test_the_next_hit_of_the_same_person(tmp_path: Path, open_page: Open) -> Non
     """One item a HIT: after it the form to Amazon, and with another HIT the next item, without consent or instructions again."""
     store = make_worker_study(tmp_path / "study.sqlite", practice=0, tasks=2, items_per_visit=1)
     first = form(to_the_tasks(open_page(store, **MTURK)))["item"]
-    store.submit("A1WORKER", first, ANSWERS)
+    store.submit("A1WORKER", store.item_of(first), ANSWERS)
     assert "3ABCDEF" in html(open_page(store, **MTURK))
     second = form(open_page(store, **{**MTURK, "assignmentId": "3SECOND"}))["item"]
     assert second != first
     assert store.worker("A1WORKER").details["assignment"] == "3SECOND"  # type: ignore[union-attr]
+
+
+def test_the_quiz_on_the_page(tmp_path: Path, open_page: Open) -> None:
+    store = make_worker_study(tmp_path / "study.sqlite", pictures=False, quiz=QUIZ)
+    page = to_the_tasks(open_page(store, **PROLIFIC))
+    assert "Before you start: 3 questions" in html(page)
+    page.button[0].click().run()
+    assert "this is your last try" in html(page)
+    for number, question in enumerate(QUIZ):
+        page.radio[number].set_value(question["answer"])
+    page.button[0].click().run()
+    assert form(page)["title"] == "Practice"
+
+
+def test_the_link_becomes_the_workers_own_after_consent(store: StudyStore, open_page: Open) -> None:
+    page = open_page(store, **PROLIFIC)
+    assert "key" not in page.query_params
+    to_the_tasks(page)
+    (key,) = page.query_params["key"] if isinstance(page.query_params["key"], list) else [page.query_params["key"]]
+    assert store.is_signed(PERSON, key)
+    assert form(open_page(store, PROLIFIC_PID=PERSON, key=key))["title"] == "Practice"
+    assert "does not show that it is you" in html(open_page(store, PROLIFIC_PID=PERSON))
 
 
 def test_a_blocked_worker_hears_it(store: StudyStore, open_page: Open) -> None:
@@ -230,7 +255,9 @@ def test_a_wrong_start_shows_no_traceback(tmp_path: Path, open_page: Open, what:
 def test_feedback_stays_text(store: StudyStore, open_page: Open) -> None:
     page = to_the_tasks(open_page(store, **PROLIFIC))
     at = page.session_state["visit"]
-    visit.handle(at, {"id": "1", "kind": "submit", "item": at.item, "token": at.claimed.token, "answers": ANSWERS})
+    visit.handle(
+        at, {"id": "1", "kind": "submit", "item": at.store.item_code(at.item), "token": at.claimed.token, "answers": ANSWERS}
+    )
     data = task.form_data(at, None, lambda path: None)
     assert data["feedback"] == {"passed": True, "heading": "Well done.", "text": FEEDBACK}
     assert data["title"] == "Practice"

@@ -26,6 +26,7 @@ class Form {
     const on = (target, names, act) => names.forEach(name => target.addEventListener(name, act, { signal, passive: true }));
     on(window, ["online"], () => this.post.hurry());
     on(window, ["pointerdown", "pointermove", "keydown", "wheel", "touchmove", "scroll"], () => { this.alive = true; });
+    on(window, ["pointerdown", "keydown", "touchstart"], event => { this.touched ||= event.isTrusted; });
     on(document, ["visibilitychange"], () => document.hidden && this.sendDraft());
     document.addEventListener("keydown", event => this.key(event), { signal });
     // Streamlit listens to single letters; here they are text.
@@ -214,7 +215,7 @@ class Form {
     this.setBusy(true);
     this.warn("");
     ["draft", "active"].forEach(kind => this.post.forget(kind, item));
-    const receipt = await this.post.send(this.data.mode === "edit" ? "edit" : "submit", { item, token: this.data.token, answers });
+    const receipt = await this.post.send(this.data.mode === "edit" ? "edit" : "submit", { item, token: this.data.token, answers, signs: this.signs() });
     if (receipt.ok || receipt.gone) this.drafts.drop(view);
     if (receipt.ok) {
       this.tell(receipt.text);
@@ -235,6 +236,11 @@ class Form {
     } else {
       this.warn(receipt.text || Object.values(receipt.problems ?? {}).join(" "));
     }
+  }
+
+  /** What the page knows about who fills it in; see study/store/rules.py. */
+  signs() {
+    return { webdriver: navigator.webdriver === true, untouched: !this.touched };
   }
 
   setBusy(busy) {

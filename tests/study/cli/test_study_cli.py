@@ -33,6 +33,7 @@ VERBS = [
     "status",
     "pay",
     "block",
+    "reject",
     "reopen",
     "withdraw",
     "backup",
@@ -202,6 +203,25 @@ def test_block_and_reopen_by_id_or_pseudonym(study: Path, answers: dict) -> None
     assert "No worker 'nobody'" in refused("block", study, "nobody")
 
 
+def test_reject_and_reopen_one_answer(study: Path, answers: dict) -> None:
+    answer(study, PID, answers)
+    with StudyStore(study / "study.sqlite") as store:
+        item = store.answers()["item"].iloc[0]
+        before = store.progress().answers
+    fine("reject", study, PID, item, "--reason", "describes another picture")
+    assert json.loads(fine("status", study, "--json"))["answers"] == before - 1
+    fine("reopen", study, PID, "--item", item)
+    assert json.loads(fine("status", study, "--json"))["answers"] == before
+    assert "could be rejected" in refused("reject", study, PID, "none such", "--reason", "x")
+    assert "flagged" in fine("status", study), "these answers came in no time"
+
+
+def test_create_with_a_quiz(run_path: Path) -> None:
+    fine("create", run_path, *SMALL, *PANELS, "--quiz")
+    with StudyStore(run_path / "study.sqlite") as store:
+        assert len(store.settings.quiz) == 3
+
+
 def test_withdraw_asks_first_and_cleans_the_backups(study: Path, answers: dict) -> None:
     answer(study, PID, answers | {"long": "quokka7391"})
     fine("backup", study)
@@ -307,7 +327,13 @@ def test_a_new_admin_secret_replaces_the_old_one(study: Path) -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("create", "restore", "analyze")])
 def test_a_study_that_is_not_there_is_one_message(verb: str, tmp_path: Path) -> None:
-    more = {"block": ["w"], "reopen": ["w"], "withdraw": ["w", "--yes"], "export": [str(tmp_path / "x.csv")]}.get(verb, [])
+    more = {
+        "block": ["w"],
+        "reopen": ["w"],
+        "reject": ["w", "i", "--reason", "x"],
+        "withdraw": ["w", "--yes"],
+        "export": [str(tmp_path / "x.csv")],
+    }.get(verb, [])
     assert "No study found" in refused(verb, tmp_path / "none.sqlite", *more)
 
 
