@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import re
+import json
+import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.benchmark.batches import load_batches, spans
+from barlow_core.benchmark.batches import Span, load_batches, spans
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
+from barlow_core.extractors.acceleration import PRECISIONS, Execution, best_precision, is_out_of_memory, one_thread_each
 from barlow_core.progress import progress_bar
 from barlow_core.run import Run, digest
 from barlow_core.storage.shards import ShardedArray
 
-_OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # as Apple's GPUs and CPUs say it; CUDA has an exception for it
+log = logging.getLogger(__name__)
+
+AS_IT_IS = "as it is"  # beside the precisions: the network and its images untouched
+# JPEGs may be decoded at a fraction of their size that leaves this many times the pixels that the network sees on every side.
+ROOM_FOR_SCALING = 2
+# Images at a time: measured by benchmarks/bench_extract.py. On a CPU each core has a batch of its own.
+BATCH_SIZES = {"cpu": 8, "mps": 64, "cuda": 256}
+
+_C = TypeVar("_C", bound=Classifier)
+
+
+def default_batch_size(device: torch.device, method: str) -> int:
+    """Images at a time in a network that runs on `device` as `method` says."""
+    return 64 if method == AS_IT_IS else BATCH_SIZES.get(device.type, 64)
 
 
 def extract(
     run: Run,
     extractor: Extractor,
     *,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     shard_size: int = 512,
     dtype: str = "float32",
     workers: int | None = None,
+    exact: bool = False,
+    precision: str | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> np.ndarray:
@@ -40,10 +58,14 @@ def extract(
     Killed at any moment and called again, it leaves the same bytes as an uninterrupted call.
 
     Args:
-        batch_size: images at a time in the network.
+        batch_size: images at a time in the network (in each thread, on a CPU); None takes what is fast on the device.
         shard_size: images after which progress is kept.
         dtype: "float32" or "float16", of the stored features.
-        workers: threads that decode images; one a core up to 8 when None.
+        workers: threads that decode images (and on a CPU run the network on them); one a core when None.
+        exact: run the network as it came, in float32 and with all pixels of every JPEG, instead of the faster ways of
+            `Classifier.accelerated`. docs/speed.md measures what they change.
+        precision: of the network, see `Classifier.accelerated`; None for the one that is fast on the device. Features that are
+            there already count, whatever precision they have, unless it is named here.
         overwrite: replace features that were made from other images, another network or another dtype.
 
     Returns:
@@ -55,12 +77,16 @@ def extract(
     """
     if dtype not in ("float32", "float16"):
         raise BarlowError(f"dtype is {dtype!r}. Expected float32 or float16.")
+    if exact and precision not in (None, "float32"):
+        raise BarlowError(f"exact features are float32, and precision is {precision!r}. Leave one of the two out.")
     benchmark = run.benchmark
-    key = digest(benchmark.images_digest, extractor.fingerprint, dtype)
+    made_from = (benchmark.images_digest, extractor.fingerprint, dtype)
     with run.lock():
         record = run.recorded("extract")
         # What was made from images that the run no longer has is of no use to anybody: it gives way without being asked.
         stale = record is not None and not run.is_current("extract")
+        method = AS_IT_IS if exact else precision or _begun(run.features_path, made_from) or best_precision(extractor.device)
+        key = _key(made_from, method)
         if record is not None and (stale or (overwrite and record["key"] != key)):
             run.forget("extract")
         shape = (len(benchmark), extractor.n_features)
@@ -70,19 +96,42 @@ def extract(
         ) as array:
             if array.finished and run.recorded("extract") is not None:
                 return run.features()
-            fill(
+            network = run_as(extractor, method)
+            size = fill(
                 array,
                 benchmark,
-                extractor,
-                lambda images, paths: _finite_features(extractor, images, paths, dtype),
-                batch_size=batch_size,
+                network,
+                network.features,
+                lambda features, paths: _finite(features, paths, extractor.name, dtype),
+                batch_size=batch_size or default_batch_size(network.device, method),
                 workers=workers,
                 description="features",
                 progress=progress,
             )
-            settings = {"dtype": dtype, "batch_size": batch_size, "shard_size": array.shard_size}
-        run.record("extract", key=key, settings=settings, seconds=time.monotonic() - started, extractor=describe(extractor))
+            settings = {"dtype": dtype, "batch_size": size, "shard_size": array.shard_size}
+        seconds = time.monotonic() - started
+        execution = described_execution(network)
+        run.record("extract", key=key, settings=settings, seconds=seconds, extractor=describe(extractor), execution=execution)
         return run.features()
+
+
+def _key(made_from: tuple[str, ...], method: str) -> str:
+    """What stands for features; networks as they are had no name for it in earlier versions, whose features still count."""
+    return digest(*made_from) if method == AS_IT_IS else digest(*made_from, method)
+
+
+def _begun(path: Path, made_from: tuple[str, ...]) -> str | None:
+    """How the features at `path` were made, as far as they are there: one array is not made in two ways."""
+    try:
+        key = json.loads(path.with_suffix(".key.json").read_text(encoding="utf-8"))["key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return next((method for method in (AS_IT_IS, *PRECISIONS) if _key(made_from, method) == key), None)
+
+
+def run_as(network: _C, method: str) -> _C:
+    """`network` as it is, or accelerated in the precision that `method` names."""
+    return network if method == AS_IT_IS else network.accelerated(method)
 
 
 def describe(network: Classifier) -> dict[str, Any]:
@@ -98,39 +147,130 @@ def describe(network: Classifier) -> dict[str, Any]:
     return described | ({"n_features": network.n_features} if isinstance(network, Extractor) else {})
 
 
+def described_execution(network: Classifier) -> dict[str, Any]:
+    """What run.json says about how a network was run: all that may have changed a bit of the results."""
+    return asdict(network.execution) | {"jpeg_at_reduced_size": network.execution != Execution(), "torch": torch.__version__}
+
+
 def fill(
     array: ShardedArray,
     benchmark: Benchmark,
     network: Classifier,
-    compute: Callable[[Tensor, list[Path]], np.ndarray],
+    compute: Callable[[Tensor], Tensor],
+    store: Callable[[np.ndarray, list[Path]], np.ndarray],
     *,
     batch_size: int,
     workers: int | None,
     description: str,
     progress: bool,
-) -> None:
-    """Compute the rows of every pending shard of `array` from the images, in batches of fixed composition.
+) -> int:
+    """Compute the rows of every pending shard of `array` from the images, in batches of fixed composition; return how many images were in one.
+
+    Args:
+        compute: images (n, 3, H, W) in [0, 1] -> results (n, ...), on the device of the network.
+        store: results and the paths of their images -> rows of the array.
 
     Raises:
         ImageError: a file that cannot be read, or has changed since the import: the run would say that its rows are of the old one.
+        BarlowError: too little memory for one image.
     """
     paths = benchmark.paths
-    batches = spans(array.pending(), batch_size)
+    fitting = _Fitting(network, compute, batch_size)
     rows: list[np.ndarray] = []
-    bar = progress_bar(total=len(paths), initial=array.n_done, desc=description, unit="image", shown=progress)
-    with bar, _enough_memory(network, batch_size):
-        for (start, stop), images in load_batches(paths, batches, network.preprocess, digests=benchmark.digests, workers=workers):
-            rows.append(compute(images, paths[start:stop]))
+    with progress_bar(total=len(paths), initial=array.n_done, desc=description, unit="image", shown=progress) as bar:
+        for (start, stop), results in _results(benchmark, spans(array.pending(), batch_size), network, fitting, workers):
+            rows.append(store(results, paths[start:stop]))
             bar.update(stop - start)
             if stop % array.shard_size == 0 or stop == len(paths):
                 shard = np.concatenate(rows)
                 array.write(stop - len(shard), shard)
                 rows = []
+    return fitting.most
 
 
-def _finite_features(extractor: Extractor, images: Tensor, paths: list[Path], dtype: str) -> np.ndarray:
-    with torch.inference_mode():
-        features = extractor.features(images).cpu().numpy()
+def _results(
+    benchmark: Benchmark, batches: Sequence[Span], network: Classifier, compute: _Fitting, workers: int | None
+) -> Iterator[tuple[Span, np.ndarray]]:
+    """The results of every batch, in order."""
+    paths, preprocess, digests = benchmark.paths, network.preprocess, benchmark.digests
+    if network.execution == Execution():
+        for span, images in load_batches(paths, batches, preprocess, digests=digests, workers=workers):
+            yield span, compute(images).cpu().numpy()
+        return
+    least_side = ROOM_FOR_SCALING * preprocess.resize
+    load = partial(load_batches, paths, batches, preprocess.pixels, digests=digests, workers=workers, least_side=least_side)
+    if network.device.type == "cpu":
+        # A thread decodes its images and runs the network on them, so that there is one for every core and none has to wait.
+        with one_thread_each():
+            yield from load(then=lambda span, images: compute(_scaled(images)).numpy())
+        return
+    pinned = load(then=lambda span, images: _pinned(images, network.device))
+    yield from _one_behind((span, compute(_scaled(images.to(network.device, non_blocking=True)))) for span, images in pinned)
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.float().div_(255)
+
+
+def _pinned(images: Tensor, device: torch.device) -> Tensor:
+    return images.pin_memory() if device.type == "cuda" else images
+
+
+def _one_behind(results: Iterator[tuple[Span, Tensor]]) -> Iterator[tuple[Span, np.ndarray]]:
+    """Bring results to the CPU while the device is at the next batch already."""
+    before: tuple[Span, Tensor, Any] | None = None
+    for span, result in results:
+        arriving = result.to("cpu", non_blocking=result.is_cuda)
+        arrived = torch.cuda.Event() if result.is_cuda else None
+        if arrived is not None:
+            arrived.record()
+        if before is not None:
+            yield _arrived(*before)
+        before = span, arriving, arrived
+    if before is not None:
+        yield _arrived(*before)
+
+
+def _arrived(span: Span, result: Tensor, arrived: Any) -> tuple[Span, np.ndarray]:
+    if arrived is not None:
+        arrived.synchronize()
+    return span, result.numpy()
+
+
+class _Fitting:
+    """Runs a network on batches, in halves once memory does not suffice for more.
+
+    Attributes:
+        most: images at a time.
+    """
+
+    def __init__(self, network: Classifier, compute: Callable[[Tensor], Tensor], most: int):
+        self.most = most
+        self._network, self._compute = network, compute
+
+    def __call__(self, images: Tensor) -> Tensor:
+        while True:
+            most = self.most
+            try:
+                with torch.inference_mode():
+                    return torch.cat([self._compute(part) for part in images.split(most)])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if most == 1:
+                    raise BarlowError(
+                        f"{self._network.device} has too little memory for {self._network.name} with a single image of "
+                        f"{self._network.image_size} pixels. Close other programs that use it, or use --device cpu; finished shards are kept."
+                    ) from error
+            # Outside of the handler, the error and with it what the failed attempt holds in memory are gone.
+            if self._network.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.most = min(self.most, -(-min(most, len(images)) // 2))
+            log.warning("%s: too little memory for %d images at a time; going on with %d.", self._network.device, most, self.most)
+
+
+def _finite(features: np.ndarray, paths: list[Path], name: str, dtype: str) -> np.ndarray:
+    """`features` as they are stored; BarlowError where one of them cannot be."""
     with np.errstate(over="ignore"):
         stored: np.ndarray = features.astype(dtype)
     bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
@@ -138,18 +278,5 @@ def _finite_features(extractor: Extractor, images: Tensor, paths: list[Path], dt
         overflow = np.isfinite(features[bad[0]]).all()
         advice = "Use float32." if overflow else "Check the weights and the normalisation of the network."
         what = "too large for float16" if overflow else "not finite (NaN or infinity)"
-        raise BarlowError(f"A feature of {paths[bad[0]]} by {extractor.name} is {what}. {advice}")
+        raise BarlowError(f"A feature of {paths[bad[0]]} by {name} is {what}. {advice}")
     return stored
-
-
-@contextmanager
-def _enough_memory(network: Classifier, batch_size: int) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and not _OUT_OF_MEMORY.search(str(error)):
-            raise
-        raise BarlowError(
-            f"{network.device} has too little memory for {batch_size} images of {network.image_size} pixels at a time. "
-            f"Use a smaller batch, for example --batch-size {max(1, batch_size // 4)}; finished shards are kept."
-        ) from error

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
-from barlow_core.extraction import describe, fill
+from barlow_core.extraction import AS_IT_IS, default_batch_size, describe, described_execution, fill, run_as
 from barlow_core.extractors import Classifier
 from barlow_core.run import Run, digest
 from barlow_core.storage.shards import ShardedArray
@@ -25,9 +24,10 @@ def predict(
     run: Run,
     network: Classifier,
     *,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     shard_size: int = 512,
     workers: int | None = None,
+    exact: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> np.ndarray:
@@ -38,6 +38,7 @@ def predict(
 
     Args:
         network: a Classifier or an Extractor.
+        batch_size, workers, exact: see `extract`; but predictions are always float32, since a shorter precision would change some.
         overwrite: replace predictions that came with the images or from another network.
 
     Returns:
@@ -49,6 +50,7 @@ def predict(
     benchmark = run.benchmark
     columns, matched = match_classes(network, benchmark.class_names)
     key = digest(benchmark.images_digest, network.fingerprint, columns)
+    method = AS_IT_IS if exact else "float32"
     folder = run.path / "predict.partial"
     with run.lock():
         record = run.recorded("predict")
@@ -66,20 +68,24 @@ def predict(
         with ShardedArray(
             folder / "predictions.npy", key=key, shape=(len(benchmark),), dtype=_ROW, shard_size=shard_size, overwrite=True
         ) as array:
-            fill(
+            running = run_as(network, method)
+            size = fill(
                 array,
                 benchmark,
-                network,
-                lambda images, paths: _predictions(network, images, columns, paths),
-                batch_size=batch_size,
+                running,
+                lambda images: running.logits(images)[:, columns],
+                lambda logits, paths: _predictions(logits, paths, network.name),
+                batch_size=batch_size or default_batch_size(network.device, method),
                 workers=workers,
                 description="predictions",
                 progress=progress,
             )
             predictions, confidence = array.data["prediction"].copy(), array.data["confidence"].copy()
         run.save_benchmark(benchmark.with_predictions(predictions, confidence))
-        settings = {"batch_size": batch_size, "classes": matched}
-        run.record("predict", key=key, settings=settings, seconds=time.monotonic() - started, model=describe(network))
+        settings = {"batch_size": size, "classes": matched}
+        seconds = time.monotonic() - started
+        execution = described_execution(running)
+        run.record("predict", key=key, settings=settings, seconds=seconds, model=describe(network), execution=execution)
         shutil.rmtree(folder)
         return predictions
 
@@ -135,13 +141,12 @@ def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").casefold().split())
 
 
-def _predictions(network: Classifier, images: Tensor, columns: list[int], paths: list[Path]) -> np.ndarray:
-    with torch.inference_mode():
-        logits = network.logits(images)[:, columns].double().cpu()
+def _predictions(found: np.ndarray, paths: list[Path], name: str) -> np.ndarray:
+    logits = torch.from_numpy(found).double()
     if not torch.isfinite(logits).all():
         bad = paths[int(torch.nonzero(~torch.isfinite(logits).all(dim=1))[0])]
-        raise BarlowError(f"A logit of {bad} by {network.name} is not finite. Check the weights and the normalisation.")
+        raise BarlowError(f"A logit of {bad} by {name} is not finite. Check the weights and the normalisation.")
     confidence, prediction = logits.softmax(dim=1).max(dim=1)
-    rows = np.empty(len(images), dtype=_ROW)
+    rows = np.empty(len(logits), dtype=_ROW)
     rows["prediction"], rows["confidence"] = prediction.numpy(), confidence.numpy()
     return rows

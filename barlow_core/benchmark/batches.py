@@ -1,13 +1,14 @@
-"""Images from disk to batches, decoded ahead of the network by a few threads."""
+"""Images from disk to batches, decoded ahead of the network by a few threads, or handed on by each thread itself."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from PIL import Image
@@ -20,8 +21,8 @@ Span = tuple[int, int]
 
 
 def default_workers() -> int:
-    """Threads that decode: one a core, up to 8."""
-    return min(8, os.cpu_count() or 1)
+    """Threads that decode: one for every core that this process may use; containers often allow fewer than the machine has."""
+    return int(joblib.cpu_count())
 
 
 def spans(pending: Iterable[Span], batch_size: int) -> list[Span]:
@@ -41,41 +42,50 @@ def load_batches(
     *,
     digests: Sequence[str] | np.ndarray | None = None,
     workers: int | None = None,
-) -> Iterator[tuple[Span, Tensor]]:
-    """Yield ((start, stop), (n, 3, H, W) float32 images in [0, 1]) for every span of `batches`, in their order.
+    least_side: int | None = None,
+    then: Callable[[Span, Tensor], Any] | None = None,
+) -> Iterator[tuple[Span, Any]]:
+    """Yield ((start, stop), images) for every span of `batches`, in their order, however many are decoded at a time.
 
     Threads, not processes: Pillow decodes and resizes outside of the interpreter's lock, and threads start alike on
-    every system.
+    every system. At most `workers` + 1 batches are in memory.
 
     Args:
+        preprocess: a picture -> a tensor; those of a batch are stacked.
         digests: one a path, from the import; None takes the files as they are.
+        least_side: see `open_image`.
+        then: called with every span and its images, in the thread that decoded them; what it returns takes the place of the images.
+            So each thread may do all of the work on its batches, which then is done in parallel.
 
     Raises:
         ImageError: an image that cannot be read, or is not what it was; the message names it.
     """
     workers = workers or default_workers()
 
-    def load(span: Span) -> Tensor:
-        return torch.stack([preprocess(_open(paths[i], digests[i] if digests is not None else None)) for i in range(*span)])
+    def load(span: Span) -> Any:
+        known = (None if digests is None else digests[i] for i in range(*span))
+        pictures = (_open(paths[i], digest, least_side) for i, digest in zip(range(*span), known, strict=True))
+        images = torch.stack([preprocess(picture) for picture in pictures])
+        return images if then is None else then(span, images)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        ahead: deque[tuple[Span, Future[Tensor]]] = deque()
-        coming = iter(batches)
+    # A new thread keeps to torch's number of threads only after it has asked for it once.
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=torch.get_num_threads) as pool:
+        ahead: deque[tuple[Span, Future[Any]]] = deque()
         try:
-            for span in coming:
+            for span in batches:
                 ahead.append((span, pool.submit(load, span)))
                 if len(ahead) > workers:
-                    ready, images = ahead.popleft()
-                    yield ready, images.result()
+                    ready, result = ahead.popleft()
+                    yield ready, result.result()
             while ahead:
-                ready, images = ahead.popleft()
-                yield ready, images.result()
+                ready, result = ahead.popleft()
+                yield ready, result.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _open(path: Path, digest: str | None) -> Image.Image:
+def _open(path: Path, digest: str | None, least_side: int | None) -> Image.Image:
     try:
-        return open_image(path, digest=digest)
+        return open_image(path, digest=digest, least_side=least_side)
     except ImageError as error:
         raise ImageError(f"{error} To leave such images out, import again with --skip-bad.") from error

@@ -57,11 +57,14 @@ class _UnreadableError(Exception):
     """Why one file cannot be used, in a few words and without its name."""
 
 
-def open_image(path: str | Path, *, digest: str | None = None) -> Image.Image:
+def open_image(path: str | Path, *, digest: str | None = None, least_side: int | None = None) -> Image.Image:
     """Open an image file as upright 8-bit RGB, by the rules at the top of this module.
 
     Args:
         digest: what `check_image` returned earlier; the file must still have these bytes.
+        least_side: JPEGs may come at a half, a quarter or an eighth of their size, as long as their shorter side keeps so many
+            pixels; that decodes large photographs several times faster. With twice the side that the picture will be scaled to,
+            its pixels then differ by less than 1 of 255 on average, and by about 10 in the finest detail.
 
     Returns:
         A PIL image of mode RGB, fully decoded; the file is closed.
@@ -74,7 +77,7 @@ def open_image(path: str | Path, *, digest: str | None = None) -> Image.Image:
         data = _read(Path(path))
         if digest is not None and _digest(data) != digest:
             raise ImageError(f"{path} has changed since it was imported. Put the old file back, or import the images again.")
-        return _decode(data)
+        return _decode(data, least_side=least_side)
 
 
 def check_image(path: str | Path, mode: CheckMode = "full") -> str:
@@ -169,7 +172,7 @@ def _check(path: Path, mode: CheckMode) -> str:
         with _open(data):
             pass
     else:
-        _decode(data, draft=True)
+        _decode(data, check=True)
     return _digest(data)
 
 
@@ -202,12 +205,15 @@ def _open(data: bytes) -> Image.Image:
         raise _UnreadableError(f"has a damaged header ({_words(error)})") from None
 
 
-def _decode(data: bytes, *, draft: bool = False) -> Image.Image:
+def _decode(data: bytes, *, least_side: int | None = None, check: bool = False) -> Image.Image:
     with _open(data) as image:
         try:
-            if draft and image.format == "JPEG":
-                # All bytes are still read and entropy-decoded; only the inverse transform is cut short.
+            # All bytes are still read and entropy-decoded; only the inverse transform is cut short.
+            if image.format == "JPEG" and check:
                 image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
+            elif image.format == "JPEG" and least_side is not None:
+                scale = _reduction(*image.size, least_side)
+                image.draft(None, (image.width // scale, image.height // scale))
             image.load()
             return _to_rgb(image)
         except _UnreadableError:
@@ -216,6 +222,12 @@ def _decode(data: bytes, *, draft: bool = False) -> Image.Image:
             raise _too_large(error) from None
         except Exception as error:  # As above.
             raise _UnreadableError(f"is truncated or damaged ({_words(error)})") from None
+
+
+def _reduction(width: int, height: int, least_side: int) -> int:
+    """The largest of 8, 4, 2 and 1 by which an image can be reduced; what does not divide its sides would move its contents."""
+    fits = (scale for scale in (8, 4, 2) if not (width % scale or height % scale) and min(width, height) // scale >= least_side)
+    return next(fits, 1)
 
 
 def _too_large(error: Image.DecompressionBombError) -> _UnreadableError:

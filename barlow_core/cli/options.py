@@ -90,7 +90,12 @@ network_options = options(
 )
 
 batch_options = options(
-    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
+    click.option("--batch-size", type=click.IntRange(1), help="Images at a time; the default is what is fast on the device."),
+    click.option(
+        "--exact",
+        is_flag=True,
+        help="Run networks as they came: float32, nothing folded, every pixel of every JPEG decoded; slower (docs/speed.md).",
+    ),
 )
 
 engine_options = options(

@@ -54,12 +54,14 @@ def import_command(quiet: bool, overwrite: bool, **arguments: Any) -> None:
 @batch_options
 @overwrite_option
 @quiet_option
-def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool, quiet: bool, **network: Any) -> None:
+def predict_command(
+    run_path: Path, model: str, batch_size: int | None, exact: bool, overwrite: bool, quiet: bool, **network: Any
+) -> None:
     """Make the predictions with a model, if there are none."""
     from barlow_core.prediction import predict
 
     run = open_run(run_path)
-    predict(run, _load_model(model, **network), batch_size=batch_size, overwrite=overwrite, progress=not quiet)
+    predict(run, _load_model(model, **network), batch_size=batch_size, exact=exact, overwrite=overwrite, progress=not quiet)
     click.echo(run.benchmark)
 
 
@@ -79,7 +81,7 @@ def predict_command(run_path: Path, model: str, batch_size: int, overwrite: bool
 @overwrite_option
 @quiet_option
 def extract_command(
-    run_path: Path, extractor: str, batch_size: int, dtype: str, overwrite: bool, quiet: bool, **network: Any
+    run_path: Path, extractor: str, batch_size: int | None, exact: bool, dtype: str, overwrite: bool, quiet: bool, **network: Any
 ) -> None:
     """Compute the features of every image.
 
@@ -89,7 +91,7 @@ def extract_command(
 
     run = open_run(run_path)
     loaded = _load_extractor(extractor, **network)
-    features = extract(run, loaded, batch_size=batch_size, dtype=dtype, overwrite=overwrite, progress=not quiet)
+    features = extract(run, loaded, batch_size=batch_size, exact=exact, dtype=dtype, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
 
 
@@ -161,7 +163,8 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     progress = not quiet
     take = _taker(arguments)
     created = _import(take(import_command), overwrite=overwrite, progress=progress)
-    model, extractor, batch_size = arguments.pop("model"), arguments.pop("extractor"), arguments.pop("batch_size")
+    model, extractor = arguments.pop("model"), arguments.pop("extractor")
+    how = {"batch_size": arguments.pop("batch_size"), "exact": arguments.pop("exact")}
     network = {name: arguments.pop(name) for name in ("checkpoint", "download", "device", *INPUT)}
     model_input = {name: arguments.pop(f"model_{name}") for name in INPUT}
     if created.benchmark.predictions is None:
@@ -170,8 +173,8 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
                 "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
             )
         inspected = _load_model(model, device=network["device"], **model_input)
-        predict(created, inspected, batch_size=batch_size, progress=progress)
-    extract(created, _load_extractor(extractor, **network), batch_size=batch_size, overwrite=overwrite, progress=progress)
+        predict(created, inspected, **how, progress=progress)
+    extract(created, _load_extractor(extractor, **network), **how, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
     _explain(created, progress=progress, **arguments)
     _visualize(created, progress=progress, device=network["device"], **panel)

@@ -7,6 +7,7 @@ functional pooling (`F.adaptive_avg_pool2d`, `x.mean((2, 3))`) is found as well 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import importlib
@@ -27,8 +28,9 @@ from torchvision.transforms import functional as transforms
 
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import networks, zoo
+from barlow_core.extractors.acceleration import PRECISIONS, Execution, accelerate, as_input
 from barlow_core.extractors.networks import Network
-from barlow_core.extractors.pooling import LastPooling
+from barlow_core.extractors.pooling import LastPooling, Reached
 
 _T = TypeVar("_T")
 
@@ -51,11 +53,15 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """(3, H, W) float32 in [0, 1] from an RGB picture; the same pixels as torchvision's preprocessing of PIL images."""
+        return self.pixels(image).float().div_(255)
+
+    def pixels(self, image: Image.Image) -> Tensor:
+        """The same as (3, H, W) uint8, its channels side by side in memory."""
         if image.size != (self.resize, self.resize):
             image = transforms.resize(image, [self.resize], InterpolationMode(self.interpolation))
         if image.size != (self.image_size, self.image_size):
             image = transforms.center_crop(image, [self.image_size])
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 class Classifier:
@@ -68,7 +74,10 @@ class Classifier:
         class_names: one name a logit, or None where unknown.
         n_classes: K, the number of logits.
         device: where it computes; images on other devices are brought there.
+        execution: how it computes: as the network came, or as `accelerated` made it.
     """
+
+    execution = Execution()
 
     def __init__(
         self,
@@ -159,7 +168,7 @@ class Classifier:
 
     def logits(self, images: Tensor) -> Tensor:
         """(N, K) logits of `images` (N, 3, H, W) in [0, 1]; differentiable."""
-        return _logits(self._call(images), self.name)
+        return _logits(self._call(images), self.name).float()
 
     def _call(self, images: Tensor) -> Any:
         if images.ndim != 4 or images.shape[1] != self._mean.shape[1]:
@@ -167,7 +176,45 @@ class Classifier:
                 f"{self.name} was given an array of shape {tuple(images.shape)}, expected (N, 3, H, W) with values in [0, 1]. "
                 "Stack what preprocess() returns."
             )
-        return self._model((images.to(self.device, torch.float32) - self._mean) / self._std)
+        normalised = (images.to(self.device, torch.float32) - self._mean) / self._std
+        return self._model(normalised if self.execution == Execution() else as_input(normalised, self.execution.precision))
+
+    def accelerated(self, precision: str = "float32") -> Self:
+        """The same network run faster: convolutions and batch normalisations made one, pixels laid out as the processor likes them.
+
+        Weights are copied, and this one stays as it is. It has the same name, source and fingerprint: in float32 its results differ
+        by the rounding of sums alone.
+
+        Args:
+            precision: "float32", or "bfloat16" or "float16" for weights and intermediate results of half the length.
+
+        Raises:
+            BarlowError: an unknown precision, or one in which the network cannot be run.
+        """
+        if precision not in PRECISIONS:
+            raise BarlowError(f"precision is {precision!r}. Expected one of: {', '.join(PRECISIONS)}.")
+        assert self.fingerprint  # computed from the weights as they came, before there are others
+        fast = copy.copy(self)
+        fast._model, fast.execution = accelerate(self._model, precision)
+        try:
+            fast._compare(self)
+        except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+            raise BarlowError(
+                f"{self.name} cannot be run in {precision} ({str(error).splitlines()[0]}). Run it as it is: --exact (exact=True)."
+            ) from error
+        return fast
+
+    def _compare(self, other: Classifier) -> None:
+        """Raise ValueError where this does not compute what `other` computes, as when a network looks into its own modules."""
+        size = self.image_size
+        noise = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(self.device)
+        with torch.inference_mode():
+            expected, found = other.logits(noise).float(), self.logits(noise).float()
+        if not torch.isfinite(expected).all():
+            return  # whoever runs it will say so, with the name of the image
+        tolerance = 1e-3 if self.execution.precision == "float32" else 0.1
+        if not torch.allclose(found, expected, rtol=0, atol=tolerance * float(expected.abs().max()) + 1e-6):
+            raise ValueError("its logits change")
 
     def _probe(self) -> None:
         """Run one black image through, to refuse at once what would fail later."""
@@ -196,25 +243,40 @@ class Extractor(Classifier):
     n_features: int
     feature_map_size: tuple[int, int]
     _copy_maps = False
+    _n_poolings: int | None = None
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, {self.n_features} features)"
 
     def features(self, images: Tensor) -> Tensor:
         """(N, D) features of `images` (N, 3, H, W) in [0, 1]; differentiable."""
-        return self.forward(images).features
+        return self._until_features(images)[0]
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """(N, D, h, w) feature maps of `images` (N, 3, H, W) in [0, 1]: their mean over h and w is the features; differentiable."""
-        return self.forward(images).feature_maps
+        return self._until_features(images)[1]
 
     def forward(self, images: Tensor) -> Activations:
         """Features, feature maps and logits of `images` (N, 3, H, W) in [0, 1], out of one pass; differentiable."""
         with LastPooling(copy=self._copy_maps) as pooling:
             output = self._call(images)
+        return Activations(*self._pooled(pooling), _logits(output, self.name).float())
+
+    def _until_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and feature maps, with nothing computed behind them."""
+        # Images of another size may be pooled at another place for the first time.
+        usual = images.shape[-2:] == (self.image_size, self.image_size)
+        pooling = LastPooling(copy=self._copy_maps and not usual, stop=self._n_poolings if usual else None)
+        with contextlib.suppress(Reached), pooling:
+            self._call(images)
+        return self._pooled(pooling)
+
+    def _pooled(self, pooling: LastPooling) -> tuple[Tensor, Tensor]:
         if pooling.maps is None or pooling.pooled is None:
             raise self._no_pooling()
-        return Activations(pooling.pooled.flatten(1), pooling.maps, _logits(output, self.name))
+        if pooling.maps.dtype == torch.float32:
+            return pooling.pooled.flatten(1), pooling.maps
+        return pooling.maps.mean((2, 3), dtype=torch.float32), pooling.maps.float()
 
     def _no_pooling(self) -> BarlowError:
         return BarlowError(
@@ -229,6 +291,7 @@ class Extractor(Classifier):
             raise self._no_pooling()
         # A network that changes the maps in place after pooling them would change what we report: keep copies of those.
         self._copy_maps = pooling.overwritten()
+        self._n_poolings = pooling.count
         found = self._probing(self.forward)
         self.n_classes = found.logits.shape[1]
         self.n_features = found.features.shape[1]

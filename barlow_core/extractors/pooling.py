@@ -14,6 +14,13 @@ _MEANS = {torch.mean, Tensor.mean}
 _POOLINGS = {F.adaptive_avg_pool2d, F.avg_pool2d, *_MEANS}
 
 
+class Reached(BaseException):
+    """Raised inside of a network once what is wanted of it is there, so that nothing behind is computed.
+
+    No `Exception`, so that one that the network itself catches lets it through.
+    """
+
+
 class LastPooling(TorchFunctionMode):
     """While active, remembers the latest global average pooling over the two spatial axes of an (N, D, h, w) tensor.
 
@@ -22,6 +29,7 @@ class LastPooling(TorchFunctionMode):
     Args:
         copy: keep copies, for a network that writes into these tensors later.
         cut: let no gradient through the pooling of this number, counted from 1.
+        stop: raise `Reached` after the pooling of this number.
 
     Attributes:
         maps: (N, D, h, w) what was pooled; None before the first pooling.
@@ -29,13 +37,13 @@ class LastPooling(TorchFunctionMode):
         count: number of global poolings so far.
     """
 
-    def __init__(self, *, copy: bool = False, cut: int | None = None):
+    def __init__(self, *, copy: bool = False, cut: int | None = None, stop: int | None = None):
         super().__init__()
         self.maps: Tensor | None = None
         self.pooled: Tensor | None = None
         self.count = 0
         self._copy = copy
-        self._cut = cut
+        self._cut, self._stop = cut, stop
         self._versions = (0, 0)
 
     def __torch_function__(
@@ -49,6 +57,8 @@ class LastPooling(TorchFunctionMode):
                 self.count += 1
                 self.maps, self.pooled = (source.clone(), result.clone()) if self._copy else (source, result)
                 self._versions = _version(source), _version(result)
+                if self.count == self._stop:
+                    raise Reached
                 if self.count == self._cut:
                     return result.detach()
         return result

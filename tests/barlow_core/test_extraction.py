@@ -75,13 +75,12 @@ import sys, time
 from barlow_core import extractors
 from barlow_core.extraction import extract
 from barlow_core.run import Run
-network = extractors.load("robust_resnet_cifar10")
-real = network.features
-def slow(images):
+real = extractors.Extractor.features
+def slow(self, images):
     time.sleep(0.3)
-    return real(images)
-network.features = slow
-extract(Run(sys.argv[1]), network, batch_size=20, shard_size=40)
+    return real(self, images)
+extractors.Extractor.features = slow
+extract(Run(sys.argv[1]), extractors.load("robust_resnet_cifar10"), batch_size=20, shard_size=40)
 """
 
 
@@ -182,19 +181,103 @@ def test_features_that_cannot_be_stored_name_the_image(
     assert run.recorded("extract") is None
 
 
-@pytest.mark.parametrize("error", [
+OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
     RuntimeError("MPS backend out of memory"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-])  # fmt: skip
-def test_too_little_memory_says_what_to_do(planted_benchmark: Benchmark, tmp_path: Path, error: RuntimeError) -> None:
-    def exhausted(images: torch.Tensor) -> torch.Tensor:
-        raise error
+]
 
-    network = means()
-    network.features = exhausted  # type: ignore[method-assign]
-    with pytest.raises(BarlowError, match="too little memory for 64 images of 32 pixels.*--batch-size 16"):
-        extract(Run.create(tmp_path / "run", planted_benchmark), network)
+
+class Small(extractors.Extractor):
+    """An extractor on a device that has room for `room` images at a time."""
+
+    room, error, tried = 0, OUT_OF_MEMORY[0], 0
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        Small.tried = max(Small.tried, len(images))
+        if len(images) > self.room:
+            raise self.error
+        return super().features(images)
+
+
+def small_device(room: int, error: Exception) -> Small:
+    network = Small.from_model(Mean(1.0), image_size=32, mean=[0] * 3, std=[1] * 3, name="means")
+    network.room, network.error = room, error
+    return network
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize("exact", [True, False])
+def test_too_little_memory_halves_the_batch_and_goes_on(
+    planted_benchmark: Benchmark, tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, exact: bool
+) -> None:
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    features = extract(run, small_device(9, error), batch_size=40, workers=1, exact=exact)
+    expected = extract(Run.create(tmp_path / "other", planted_benchmark), means(), exact=exact)
+    np.testing.assert_allclose(features, expected, rtol=1e-6)
+    assert run.require("extract")["settings"]["batch_size"] == 5
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"cpu: too little memory for {n} images at a time; going on with {n // 2}." for n in (40, 20, 10)]
+
+
+def test_too_little_memory_for_one_image_says_what_to_do(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(BarlowError, match="cpu has too little memory for means with a single image of 32 pixels.*--device cpu"):
+        extract(Run.create(tmp_path / "run", planted_benchmark), small_device(0, OUT_OF_MEMORY[0]))
+
+
+def test_an_error_that_is_not_of_memory_comes_through(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="something else"):
+        extract(Run.create(tmp_path / "run", planted_benchmark), small_device(0, RuntimeError("something else")))
+
+
+# --- fast and exact
+
+
+def test_fast_features_are_the_exact_ones_but_for_rounding(
+    cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path
+) -> None:
+    """bfloat16 has 8 bits: where the processor computes in float32 instead, it emulates the rounding."""
+    runs = {method: Run.create(tmp_path / method, cifar) for method in ("exact", "float32", "bfloat16")}
+    exact = extract(runs["exact"], robust, exact=True)
+    fast = extract(runs["float32"], robust, precision="float32")
+    half = extract(runs["bfloat16"], robust, precision="bfloat16")
+    np.testing.assert_allclose(fast, exact, atol=1e-5)
+    assert 1e-3 < np.abs(half - exact).max() < 0.05
+    executions = {method: run.require("extract")["execution"] for method, run in runs.items()}
+    assert executions["exact"]["folded"] == 0
+    assert not executions["exact"]["channels_last"]
+    assert not executions["exact"]["jpeg_at_reduced_size"]
+    # 4 stages of 2 blocks of 2 convolutions, 3 of the shortcuts, and the stem
+    assert executions["float32"]["folded"] == 20
+    assert executions["bfloat16"]["precision"] == "bfloat16"
+    assert len({run.require("extract")["key"] for run in runs.values()}) == 3
+
+
+def test_the_number_of_threads_changes_no_bit(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    one, many = (
+        extract(Run.create(tmp_path / str(workers), cifar), robust, precision="float32", workers=workers) for workers in (1, 5)
+    )
+    assert np.array_equal(one, many)
+    assert torch.get_num_threads() == before
+
+
+def test_features_that_are_there_count_however_they_were_made(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    """As when a run is looked at, or goes on, on another machine; only who insists on a way gets a complaint."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network = extractors.Extractor.from_model(model, image_size=32, mean=[0] * 3, std=[1] * 3)
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    before = extract(run, network, precision="bfloat16").copy()
+    assert np.array_equal(extract(run, network), before)
+    with pytest.raises(BarlowError, match="--overwrite"):
+        extract(run, network, exact=True)
+    assert not np.array_equal(extract(run, network, exact=True, overwrite=True), before)
+    assert run.require("extract")["execution"]["precision"] == "float32"
+    with pytest.raises(BarlowError, match="exact features are float32, and precision is 'bfloat16'"):
+        extract(run, network, exact=True, precision="bfloat16")
+    with pytest.raises(BarlowError, match="precision is 'int8'"):
+        extract(run, network, precision="int8", overwrite=True)
 
 
 def test_replaced_features_do_not_stand_while_they_are_half_done(planted_benchmark: Benchmark, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_image
+from torchvision.transforms.functional import resize
 
 from barlow_core.benchmark.images import check_image, check_images, open_image, to_rgb
 from barlow_core.errors import BarlowError, ImageError
@@ -269,3 +271,27 @@ def test_damaged_bytes_never_escape_as_another_error(
     path.write_bytes(data)
     with suppress(ImageError):
         assert len(check_image(path)) == 32
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(100, (320, 212)), (50, (160, 106)), (26, (80, 53)), (120, (640, 424))])
+@pytest.mark.parametrize("photo", ["china.jpg", "flower.jpg"])
+def test_a_large_jpeg_at_a_fraction_of_its_size_looks_the_same_once_scaled(
+    tmp_path: Path, photo: str, side: int, decoded: tuple[int, int]
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(load_sample_image(photo)[:424]).save(path, quality=92)
+    whole, reduced = open_image(path), open_image(path, least_side=2 * side)
+    assert whole.size == (640, 424)
+    assert reduced.size == decoded
+    scaled = [np.asarray(resize(image, [side]), dtype=float) for image in (whole, reduced)]
+    difference = np.abs(scaled[0] - scaled[1])
+    assert difference.mean() < 1
+    assert difference.max() <= 12
+
+
+def test_a_jpeg_is_not_reduced_where_that_would_move_what_it_shows(tmp_path: Path) -> None:
+    """427 rows are 213.5 pairs: decoded at a half, the 214th would be half a row of padding."""
+    Image.new("RGB", (640, 427)).save(tmp_path / "a.jpg")
+    assert open_image(tmp_path / "a.jpg", least_side=10).size == (640, 427)
+    Image.new("RGB", (640, 426)).save(tmp_path / "a.png")
+    assert open_image(tmp_path / "a.png", least_side=10).size == (640, 426)
