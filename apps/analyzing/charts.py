@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from analyzing.study_place import go
-from study.report import Figure, style
+from barlow_core import vega
+from study.report import Figure
 
 # What the page draws itself, so that a chart is readable on light and on dark ground.
 INK = {
@@ -53,7 +54,7 @@ def themed(figure: Figure) -> dict[str, Any]:
     height = spec.get("height")
     if isinstance(height, int):
         spec["height"] = height + ROOM  # title, legend and axes are counted in on a page
-    spec = _inked(spec, {style.INK: ink, style.MUTED: quiet, style.LINE: line})
+    spec = _inked(spec, {vega.INK: ink, vega.MUTED: quiet, vega.LINE: line})
     return {**spec, "title": _title(figure, colours), "background": "transparent", "config": config}
 
 
