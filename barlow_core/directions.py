@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from barlow_core.errors import BarlowError
+from barlow_core.wording import count
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,23 @@ class Direction:
         """A feature as a direction; a direction as it is."""
         return feature if isinstance(feature, Direction) else cls((int(feature),), (1.0,))
 
-    def values(self, features: np.ndarray) -> np.ndarray:
-        """(n,) float64, the weighted sum for features (n, D)."""
-        return self.sum(np.asarray(features)[:, list(self.features)])
+    def values(self, features: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """(n,) float64, the weighted sum for features (n, D), or for n rows of them: nothing else of a file is read."""
+        columns = np.asarray(self.features)
+        chosen = features[:, columns] if rows is None else features[np.ix_(rows, columns)]
+        return np.asarray(chosen, dtype=np.float64) @ np.asarray(self.weights)
 
-    def sum(self, columns: np.ndarray) -> np.ndarray:
-        """(n,) float64, the weighted sum for the columns of its features alone, (n, m) in their order."""
-        return np.asarray(columns, dtype=np.float64) @ np.asarray(self.weights)
+    @property
+    def noun(self) -> str:
+        """What it is to people: "feature" or "weighted sum"."""
+        return "feature" if self.weights == (1.0,) else "weighted sum"
+
+    @property
+    def words(self) -> str:
+        """What to call it in a sentence: "feature 12", "weighted sum of 5 features"."""
+        if self.weights == (1.0,):
+            return f"feature {self.features[0]}"
+        return f"weighted sum of {count(len(self.features), 'feature')}"
 
     @property
     def slug(self) -> str:

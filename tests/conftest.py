@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from barlow_core.analyses import explain_run
+from barlow_core.analyses import Checks, explain_run, search_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.run import Run, digest
 
@@ -65,6 +65,19 @@ def with_features(run: Run, features: np.ndarray) -> Run:
         seconds=0.0,
         extractor={"name": "planted", "source": None, "options": {}, "fingerprint": "planted"},
     )
+    return run
+
+
+@pytest.fixture(scope="session")
+def searched_run(planted_benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Images that fail along one direction of three features: explained, and searched as a whole and by label. For reading only."""
+    features = np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32)
+    labels = np.asarray(planted_benchmark.labels)
+    predictions = np.where(features[:, :3].sum(axis=1) > 1.2, (labels + 1) % 3, labels)
+    benchmark = planted_benchmark.with_predictions(predictions)
+    run = with_features(Run.create(tmp_path_factory.mktemp("searched") / "run", benchmark), features)
+    explain_run(run, workers=1, depth=1, checks=Checks(held_out="none"))
+    search_run(run, groupings=["all", "label"], workers=1)
     return run
 
 

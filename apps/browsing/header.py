@@ -19,7 +19,14 @@ from browsing.started import Started
 
 USUAL_DEPTH = 1  # One condition a rule: what a person reads first.
 DEEPEST = 6
-TITLES = {"benchmark": "Benchmark", "group": "Group", "compare": "Compare", "notes": "Notes", "export": "Export"}
+TITLES = {
+    "benchmark": "Benchmark",
+    "group": "Group",
+    "search": "Search",
+    "compare": "Compare",
+    "notes": "Notes",
+    "export": "Export",
+}
 
 
 def show_header(first: DeltaGenerator, started: Started, name: str, run: Run) -> bool:

@@ -18,6 +18,7 @@ from browsing.judgements import opinions
 from browsing.notes import show_notes
 from browsing.overview import show_overview
 from browsing.run_place import adopt_url, here, write_url
+from browsing.search import show_search
 from browsing.started import open_chosen, started
 
 
@@ -56,6 +57,8 @@ def _show(first: DeltaGenerator) -> None:
     page = here().page
     if page == "group":
         show_group(run, said, usual)
+    elif page == "search":
+        show_search(run, said)
     elif page == "compare":
         show_compare(chosen, name, run)
     elif page == "notes":

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from shared.address import Address, last
 
-PAGES = ("benchmark", "group", "compare", "notes", "export")
+PAGES = ("benchmark", "group", "search", "compare", "notes", "export")
 SHOWN = ("failures", "successes", "all")
 SORTS = ("any", "highest", "lowest", "sure", "unsure")
 ONLY = ("all", "modes")
@@ -59,6 +59,7 @@ class Place(NamedTuple):
     find: str = ""  # words that groups are searched by
     only: str = "all"  # of the groups
     more: str = "values"  # about the feature
+    rule: str | None = None  # of a search, see `rule_place`
 
     @property
     def key(self) -> str:
@@ -66,16 +67,28 @@ class Place(NamedTuple):
         return f"{self.grouping}:{self.name}"
 
 
+def rule_place(group: str, number: int) -> str:
+    """A rule of a search in a URL: "label:truck/0"."""
+    return f"{quote(group, safe=':')}/{number}"
+
+
+def read_rule(text: str | None) -> tuple[str, int] | None:
+    """The inverse of `rule_place`; None where the text means nothing."""
+    group, _, number = (text or "").rpartition("/")
+    return (unquote(group), int(number)) if group and number.isdecimal() else None
+
+
 NAMES = {"name": "class", "leaf": "min_leaf"}  # in the URL, where they differ from the fields
 KINDS = get_type_hints(Place)
 # Going to another of these leaves behind what belonged to the one before.
 BELOW = {
-    "run": ("node", "feature", "label", "predicted", "part", "image", "depth", "delta", "tau", "leaf"),
+    "run": ("node", "feature", "label", "predicted", "part", "image", "depth", "delta", "tau", "leaf", "rule"),
     "grouping": ("node", "feature", "label", "predicted", "part", "image"),
     "name": ("node", "feature", "label", "predicted", "part", "image", "show", "sort"),
     "depth": ("node", "feature", "part", "image"),
     "leaf": ("node", "feature", "part", "image"),
     "node": ("feature", "label", "predicted", "part", "image"),
+    "rule": ("show", "part", "image"),
     "show": ("part", "image"),
     "label": ("part", "image"),
     "predicted": ("part", "image"),

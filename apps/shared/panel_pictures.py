@@ -11,11 +11,13 @@ from shared.html import figure
 def panel_html(panel: Panel) -> str:
     """The three sections, six images each, with their activations."""
     low, high = panel.range
+    shown = panel.direction
+    noun, verb = shown.noun, "responds" if shown.noun == "feature" else "comes from"
     where = "this group" if panel.source == "group" else "the whole benchmark"
     sections = [
-        ("A", "Most activating images", f"of {where}. There the feature ranges from {low:.3f} to {high:.3f}."),
-        ("B", "Where the feature responds", "Yellow where the feature responds most, violet where least."),
-        ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to increase the feature."),
+        ("A", "Most activating images", f"of {where}. There the {noun} ranges from {low:.3f} to {high:.3f}."),
+        ("B", f"Where the {noun} {verb}", f"Yellow where the {noun} {verb} most, violet where least."),
+        ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to increase the {noun}."),
     ]
     cells = []
     for letter, title, note in sections:
@@ -25,13 +27,13 @@ def panel_html(panel: Panel) -> str:
             file, alt, value = {
                 "A": (
                     image.image,
-                    f"{subject}, feature {panel.feature} at {image.activation:.3f}",
+                    f"{subject}, {shown.words} at {image.activation:.3f}",
                     f"{image.activation:.3f}",
                 ),
-                "B": (image.overlay, f"Heatmap of feature {panel.feature} over {subject}", ""),
+                "B": (image.overlay, f"Heatmap of {shown.words} over {subject}", ""),
                 "C": (
                     image.attack,
-                    f"{subject}, changed to raise feature {panel.feature} to {image.attacked:.3f}",
+                    f"{subject}, changed to raise {shown.words} to {image.attacked:.3f}",
                     f"{image.activation:.3f} → {image.attacked:.3f}",
                 ),
             }[letter]

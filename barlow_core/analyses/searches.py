@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,10 @@ class FoundRule:
     rule: str
     direction: Direction
     threshold: float
-    row: Mapping[str, Any]
+    row: Mapping[Hashable, Any]
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> FoundRule:
+    def of(cls, row: Mapping[Hashable, Any]) -> FoundRule:
         """From a row of search_rules.parquet."""
         direction = Direction(tuple(map(int, row["features"])), tuple(map(float, row["weights"])))
         return cls(str(row["group"]), int(row["number"]), str(row["rule"]), direction, float(row["threshold"]), row)
@@ -196,7 +196,7 @@ def found_rule(run: Run, group: str, number: int) -> FoundRule:
     """
     table = found_rules(run)
     for row in table[(table["group"] == group) & (table["number"] == number)].to_dict("records"):
-        return FoundRule.of({str(name): value for name, value in row.items()})
+        return FoundRule.of(row)
     raise BarlowError(
         f"The search of {run.path} found no rule {number} in {group}. See what it found with: barlow show {run.path} search"
     )

@@ -121,6 +121,9 @@ def explain_command(run_path: Path, quiet: bool, **settings: Any) -> None:
 @click.option("--group", "keys", multiple=True, help="Only this group; may be given several times.")
 @click.option("--feature", "features", multiple=True, type=int, help="These features instead of those in the failure modes.")
 @click.option("--depth", type=int, help="Only features of failure modes of trees of this depth.")
+@click.option(
+    "--search", is_flag=True, help="The rules that `barlow search` found and confirmed, each a weighted sum of features, instead."
+)
 @panel_options
 @click.option(
     "--figures", type=click.Path(path_type=Path), help="Also write every panel as one figure, as in the paper, into this folder."
@@ -140,7 +143,7 @@ def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **argum
         from barlow_core.panels.figure import save_figure
 
         for panel in panels:
-            save_figure(figures / f"{panel.path.parent.name}-{panel.feature}.png", leaf_figure(run, panel))
+            save_figure(figures / f"{panel.path.parent.name}-{panel.path.name}.png", leaf_figure(run, panel))
         click.echo(f"{len(panels)} figures in {figures}")
 
 
@@ -322,10 +325,17 @@ def _visualize(
     keys: Sequence[str] = (),
     features: Sequence[int] = (),
     depth: int | None = None,
+    search: bool = False,
 ) -> list[Any]:
     from barlow_core import extractors
-    from barlow_core.panels import visualize
+    from barlow_core.panels import make_panels, rule_requests, visualize
 
+    if search:
+        if features or depth is not None:
+            raise BarlowError("--search is about rules of a search, --feature and --depth about failure modes. Give one of them.")
+        requests = rule_requests(run, keys=keys)
+        extractor = run.extractor(device=device or extractors.default_device())
+        return make_panels(run, extractor, requests, k=images_per_panel, steps=steps, source=source, progress=progress)
     run.require("explain")  # the cheaper complaint first: loading a network takes seconds
     return visualize(
         run,

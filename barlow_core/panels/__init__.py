@@ -1,7 +1,7 @@
 """Panels: what a feature means, in pictures (paper, section 4, appendices B and C).
 
-A panel belongs to a feature and a group. Section A shows the most activating images, B their heatmaps, C what
-a feature attack makes of them. In a run folder it is `panels/<group>/<feature>/` with
+A panel belongs to a feature and a group, or to a direction (a weighted sum of features) and a group. Section A shows the most activating images, B their heatmaps, C what
+a feature attack makes of them. In a run folder it is `panels/<group>/<feature>/` (or `<direction>/`) with
 
     a_0.png, a_1.png, ...   the images as the extractor sees them, most activating first
     h_0.png, ...            their heatmaps in grey: black is 0, white is 1
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from barlow_core.lazy import attach
 from barlow_core.panels.files import Panel, PanelImage
-from barlow_core.panels.plan import feature_requests, load_panel, most_activating
+from barlow_core.panels.plan import feature_requests, load_panel, most_activating, rule_requests
 from barlow_core.panels.settings import AttackSettings, attack_settings, default_steps
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "make_panel",
     "make_panels",
     "most_activating",
+    "rule_requests",
     "visualize",
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.panels.settings import attack_settings
 from barlow_core.progress import progress_bar
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 _PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
 
 
+Indices = int | Sequence[int] | np.ndarray | torch.Tensor
+Raisable = Indices | Direction
+"""What an attack raises: one feature or direction for all images, or (N,) features, one an image."""
+
+
 class AttackFrame(NamedTuple):
     """Where an attack is after some of its steps.
 
     Attributes:
         step: how many were taken.
         images: (N, 3, H, W) float32 in [0, 1].
-        activations: (N,) float32, of the attacked features in them.
+        activations: (N,) float32, of the attacked features (or of the direction) in them.
         distances: (N,) float32, l2 from the originals.
     """
 
@@ -39,7 +45,7 @@ class AttackFrame(NamedTuple):
 def feature_attack(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
-    features: int | Sequence[int] | np.ndarray | torch.Tensor,
+    features: Raisable,
     *,
     steps: int = 500,
     step_size: float | None = None,
@@ -56,7 +62,8 @@ def feature_attack(
 
     Args:
         images: (N, 3, H, W) floating point in [0, 1]; never written to.
-        features: the feature to raise, one for all images or (N,) one an image; indices into the D features.
+        features: the feature to raise, one for all images or (N,) one an image, indices into the D features; or a direction, whose
+            weighted sum of features is raised.
         steps: how many steps; 0 gives the images back.
         step_size: l2 length of one step; None scales the paper's 1.0 (see `attack_settings`).
         epsilon: l2 radius; None scales the paper's 500.0 with the size of the image.
@@ -77,7 +84,7 @@ def feature_attack(
 def feature_attack_frames(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
-    features: int | Sequence[int] | np.ndarray | torch.Tensor,
+    features: Raisable,
     *,
     frames: int = 5,
     steps: int = 500,
@@ -105,7 +112,7 @@ def feature_attack_frames(
 def _frames(
     extractor: Extractor,
     images: torch.Tensor | np.ndarray,
-    features: int | Sequence[int] | np.ndarray | torch.Tensor,
+    features: Raisable,
     at: Sequence[int],
     step_size: float | None,
     epsilon: float | None,
@@ -114,39 +121,59 @@ def _frames(
 ) -> Iterator[AttackFrame]:
     """The attack after each number of steps of `at`, increasing; it ends with the last of them."""
     original = _checked_images(images).to(extractor.device)
-    chosen = _checked_features(features, len(original), extractor.n_features).to(original.device)
+    raised = _Raised.of(features, len(original), extractor.n_features, original.device)
     settings = attack_settings(*original.shape[-2:], steps=at[-1], step_size=step_size, epsilon=epsilon)
     attacked = original.clone()
     # cuDNN may otherwise pick algorithms that add in another order each time.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         for step in progress_bar(range(settings["steps"] + 1), desc="attack", unit="step", nested=True, shown=progress):
             if step:
-                direction = _unit(_gradient(extractor, attacked, chosen))
+                direction = _unit(_gradient(extractor, attacked, raised))
                 attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
                 if on_step is not None:
                     on_step(step, settings["steps"])
             if step in at:
                 with torch.no_grad():
-                    activations = _activations(extractor, attacked, chosen)
-                _check_finite(activations, chosen)
+                    activations = _activations(extractor, attacked, raised)
+                _check_finite(activations, raised)
                 yield AttackFrame(step, attacked, activations, _norms(attacked - original)[:, 0, 0, 0])
 
 
-def _check_finite(activations: torch.Tensor, features: torch.Tensor) -> None:
+class _Raised(NamedTuple):
+    """What is raised in each image: (N, m) int64 features and (N, m) float32 weights; m is 1 for single features."""
+
+    features: torch.Tensor
+    weights: torch.Tensor
+
+    @classmethod
+    def of(cls, features: Raisable, n: int, n_features: int, device: torch.device) -> _Raised:
+        if isinstance(features, Direction):
+            _check_range(torch.tensor(features.features), n_features)
+            indices = torch.tensor(features.features, device=device).expand(n, -1)
+            return cls(indices, torch.tensor(features.weights, dtype=torch.float32, device=device).expand(n, -1))
+        indices = _checked_features(features, n, n_features).to(device)[:, None]
+        return cls(indices, torch.ones_like(indices, dtype=torch.float32))
+
+    def words(self, place: int) -> str:
+        features = tuple(self.features[place].tolist())
+        return Direction(features, tuple(self.weights[place].tolist())).words
+
+
+def _check_finite(activations: torch.Tensor, raised: _Raised) -> None:
     if not torch.isfinite(activations).all():
         place = int((~torch.isfinite(activations)).nonzero()[0, 0])
         raise BarlowError(
-            f"The attack of feature {int(features[place])} on image {place} of the batch gave an activation of "
+            f"The attack of {raised.words(place)} on image {place} of the batch gave an activation of "
             f"{float(activations[place])}. Expected a finite number: check the weights and the "
             "normalisation of the network."
         )
 
 
-def _activations(extractor: Extractor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    return extractor.features(images).gather(1, features[:, None])[:, 0]
+def _activations(extractor: Extractor, images: torch.Tensor, raised: _Raised) -> torch.Tensor:
+    return (extractor.features(images).gather(1, raised.features) * raised.weights).sum(dim=1)
 
 
-def _gradient(extractor: Extractor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+def _gradient(extractor: Extractor, images: torch.Tensor, raised: _Raised) -> torch.Tensor:
     """The gradient of each image's activation by its own pixels.
 
     The sum separates into one term an image, so one backward pass gives all gradients; `autograd.grad` with
@@ -154,7 +181,7 @@ def _gradient(extractor: Extractor, images: torch.Tensor, features: torch.Tensor
     """
     with torch.enable_grad():
         pixels = images.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(_activations(extractor, pixels, features).sum(), pixels)
+        (gradient,) = torch.autograd.grad(_activations(extractor, pixels, raised).sum(), pixels)
     return gradient
 
 
@@ -197,7 +224,7 @@ def _checked_images(images: torch.Tensor | np.ndarray) -> torch.Tensor:
     return tensor
 
 
-def _checked_features(features: int | Sequence[int] | np.ndarray | torch.Tensor, n: int, n_features: int) -> torch.Tensor:
+def _checked_features(features: Indices, n: int, n_features: int) -> torch.Tensor:
     chosen = torch.as_tensor(features)
     if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.ndim > 1 or (chosen.ndim == 1 and len(chosen) != n):
         raise BarlowError(
@@ -205,7 +232,11 @@ def _checked_features(features: int | Sequence[int] | np.ndarray | torch.Tensor,
             f"Expected one whole number, or one for each of the {n} images."
         )
     chosen = chosen.to(torch.int64).expand(n)
-    if n and not (chosen.min() >= 0 and chosen.max() < n_features):
-        wrong = int(chosen[(chosen < 0) | (chosen >= n_features)][0])
-        raise BarlowError(f"Feature {wrong} does not exist. Expected an index from 0 to {n_features - 1}.")
+    _check_range(chosen, n_features)
     return chosen
+
+
+def _check_range(features: torch.Tensor, n_features: int) -> None:
+    wrong = features[(features < 0) | (features >= n_features)]
+    if len(wrong):
+        raise BarlowError(f"Feature {int(wrong[0])} does not exist. Expected an index from 0 to {n_features - 1}.")

@@ -51,7 +51,7 @@ def panel_figure(panel: Panel, failures: Sequence[Cell] = (), title: str | None 
     rows = _rows(panel, failures)
     columns = max(len(row.cells) for row in rows)
     width = _MARGIN + columns * (_COLUMN + _GAP)
-    heading = textwrap.wrap(title or f"feature[{panel.feature}] in {panel.group}", int(_PER_INCH * width))
+    heading = textwrap.wrap(title or f"{_name(panel)} in {panel.group}", int(_PER_INCH * width))
     head = _EDGE + _TITLE_LINE * len(heading) + _GAP
     height = head + sum(row.height for row in rows)
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
@@ -75,14 +75,18 @@ def save_figure(path: str | Path, figure: Image.Image, *, dpi: int = DPI) -> Non
         figure.save(temporary, format="PNG", dpi=(dpi, dpi))
 
 
+def _name(panel: Panel) -> str:
+    return f"feature[{panel.feature}]" if isinstance(panel.feature, int) else str(panel.feature)
+
+
 def _rows(panel: Panel, failures: Sequence[Cell]) -> list[_Row]:
-    images = panel.images
+    images, noun = panel.images, panel.direction.noun
     shown = [(_read(panel.path / image.image), f"{image.activation:.3f}") for image in images]
     heat = [(_read(panel.path / image.overlay), "") for image in images]
     attacked = [(_read(panel.path / image.attack), f"{image.attacked:.3f}") for image in images]
     rows = [
         _Row("A", f"most activating\nof the {panel.source},\nwith activations", shown),
-        _Row("B", "heatmaps:\nwhere the feature\nis active", heat),
+        _Row("B", f"heatmaps:\nwhere the {noun}\nis {'active' if noun == 'feature' else 'high'}", heat),
         _Row("C", "feature attacks:\nchanged to raise\nthe activation", attacked),
     ]
     return [*rows, _Row("", "failures", list(failures)[: panel.k])] if failures else rows

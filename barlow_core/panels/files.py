@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.panels.settings import AttackSettings
 
@@ -46,7 +47,7 @@ class Panel:
     Attributes:
         key: stands for all that the panel was made from; another key, another panel.
         group: key of the group, such as "label:truck".
-        feature: index into the features of the extractor.
+        feature: what is shown: the index of a feature of the extractor, or a direction.
         k: how many images were asked for; there are fewer where the group is smaller.
         source: "group" or "benchmark", where the most activating images were searched.
         range: lowest and highest activation of the feature in the source.
@@ -59,7 +60,7 @@ class Panel:
 
     key: str
     group: str
-    feature: int
+    feature: int | Direction
     k: int
     source: str
     range: tuple[float, float]
@@ -81,6 +82,8 @@ class Panel:
             stored = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
             if stored.pop("format") != FORMAT:
                 raise BarlowError(f"{folder} holds a panel that another version of Barlow made. Run again: barlow visualize RUN")
+            if isinstance(stored["feature"], dict):
+                stored["feature"] = Direction(*(tuple(stored["feature"][name]) for name in ("features", "weights")))
             stored |= {
                 "range": tuple(stored["range"]),
                 "images": tuple(PanelImage(**image) for image in stored["images"]),
@@ -93,5 +96,10 @@ class Panel:
                 f"{folder / 'panel.json'} is damaged ({error}). Delete the folder, then: barlow visualize RUN"
             ) from error
 
+    @property
+    def direction(self) -> Direction:
+        """What is shown as a direction."""
+        return Direction.of(self.feature)
+
     def __repr__(self) -> str:
-        return f"Panel(feature {self.feature} in {self.group}, {len(self.images)} images, {self.attack})"
+        return f"Panel({self.direction.words} in {self.group}, {len(self.images)} images, {self.attack})"

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from barlow_core.directions import Direction
 from barlow_core.engine import cores
 from barlow_core.errors import BarlowError, BusyError
 from barlow_core.run import Run, digest
@@ -116,8 +117,8 @@ class PanelJobs:
         # A thread that is inside of torch while the interpreter ends would abort the process.
         atexit.register(_close, weakref.ref(self))
 
-    def panel(self, run: Run, group: str, feature: int, **settings: Any) -> Job:
-        """Make the panel of a feature in a group; see `panels.make_panels` for the settings."""
+    def panel(self, run: Run, group: str, feature: int | Direction, **settings: Any) -> Job:
+        """Make the panel of a feature or direction in a group; see `panels.make_panels` for the settings."""
 
         def work(job: Job) -> None:
             from barlow_core.panels import make_panel
@@ -126,7 +127,8 @@ class PanelJobs:
             job.message = "finding the most activating images, attacking the feature"
             _when_free(job, lambda: make_panel(run, extractor, group, feature, on_step=job.step, **settings))
 
-        return self._wanted(("panel", run, group, feature, settings), f"pictures of feature {feature} in {group}", work)
+        shown = Direction.of(feature)
+        return self._wanted(("panel", run, group, shown.slug, settings), f"pictures of {shown.words} in {group}", work)
 
     def frames(self, run: Run, position: int, feature: int, *, frames: int = 5, steps: int | None = None) -> Job:
         """Attack a feature of one image frame by frame; see `attack_frames.make_frames`."""
@@ -190,7 +192,7 @@ class PanelJobs:
 
     # --- the thread
 
-    def _wanted(self, what: tuple[str, Run, object, int, dict[str, Any]], title: str, work: Callable[[Job], object]) -> Job:
+    def _wanted(self, what: tuple[str, Run, object, object, dict[str, Any]], title: str, work: Callable[[Job], object]) -> Job:
         """The job that waits or runs for this already, or a new one."""
         kind, run, place, feature, settings = what
         key = digest(kind, str(run.path.resolve()), place, feature, settings)

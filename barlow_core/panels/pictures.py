@@ -10,6 +10,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from barlow_core.directions import Direction
+
 if TYPE_CHECKING:
     import torch
 
@@ -25,7 +27,7 @@ def heatmaps(feature_maps: np.ndarray | torch.Tensor, size: int | tuple[int, int
     """Where each image activates a feature (paper, section 4 and appendix B).
 
     Args:
-        feature_maps: (n, h, w), the maps of one feature before global average pooling.
+        feature_maps: (n, h, w), the maps of one feature, or of a direction (`weighted_maps`), before global average pooling.
         size: (H, W) of the result, or one number for a square.
 
     Returns:
@@ -42,6 +44,19 @@ def heatmaps(feature_maps: np.ndarray | torch.Tensor, size: int | tuple[int, int
     scaled = torch.where(high > low, (maps - low) / (high - low), 0.0)
     resized = torch.nn.functional.interpolate(scaled[:, None], size=size, mode="bilinear", align_corners=False)
     return resized[:, 0].clamp(0.0, 1.0).numpy()
+
+
+def weighted_maps(feature_maps: torch.Tensor, direction: Direction) -> torch.Tensor:
+    """The map of a direction: the weighted sum of the maps of its features, whose mean is the weighted sum of their values.
+
+    Args:
+        feature_maps: (n, D, h, w).
+
+    Returns:
+        (n, h, w), on the same device.
+    """
+    weights = feature_maps.new_tensor(direction.weights)
+    return (feature_maps[:, list(direction.features)] * weights[:, None, None]).sum(dim=1)
 
 
 def overlay(images: np.ndarray, heat: np.ndarray) -> np.ndarray:

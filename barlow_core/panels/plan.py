@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from barlow_core.analyses import FoundRule, found_rules, searched_groups
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group, parse
 from barlow_core.panels import pictures
@@ -27,8 +30,8 @@ def most_activating(activations: np.ndarray, k: int = 6) -> np.ndarray:
     return np.argsort(-np.asarray(activations), kind="stable")[:k].astype(np.int64)
 
 
-def load_panel(run: Run, group: Group | str, feature: int) -> Panel | None:
-    """The panel of a feature in a group, or None where none fits today's features, labels and predictions."""
+def load_panel(run: Run, group: Group | str, feature: int | Direction) -> Panel | None:
+    """The panel of a feature or direction in a group, or None where none fits today's features, labels and predictions."""
     group = find_group(run, group)
     folder = panel_folder(run, group, feature)
     try:
@@ -78,6 +81,26 @@ def feature_requests(
     return [(key, found[rank]) for rank in range(longest) for key, found in ranked.items() if rank < len(found)]
 
 
+def rule_requests(run: Run, *, keys: Sequence[str] = (), everything: bool = False) -> list[tuple[str, Direction]]:
+    """Which (group key, direction) pairs of a searched run are worth a panel: those of its rules, the confirmed ones first.
+
+    Args:
+        keys: only of these groups; all where empty.
+        everything: also of rules that are not confirmed.
+
+    Raises:
+        BarlowError: the run is not searched, or a group was not.
+    """
+    known = list(searched_groups(run)["group"])
+    if unknown := [key for key in keys if key not in known]:
+        raise BarlowError(
+            f"{unknown[0]} is not among the {len(known)} groups searched in {run.path}. "
+            f"Search it with: barlow search {run.path} --group KEY"
+        )
+    rules = [FoundRule.of(row) for row in found_rules(run).to_dict("records")]
+    return [(rule.group, rule.direction) for rule in rules if rule.group in (keys or known) and (everything or rule.confirmed)]
+
+
 def _ranked_features(modes: pd.DataFrame) -> list[int]:
     modes = modes.sort_values("importance_value", ascending=False, kind="stable")
     others = (feature for features in modes["features"] for feature in features)
@@ -91,27 +114,29 @@ def find_group(run: Run, group: Group | str) -> Group:
     return parse(run.benchmark, group) if isinstance(group, str) else group
 
 
-def panel_folder(run: Run, group: Group, feature: int) -> Path:
-    return run.panels_path / group.slug / str(feature)
+def panel_folder(run: Run, group: Group, feature: int | Direction) -> Path:
+    return run.panels_path / group.slug / Direction.of(feature).slug
 
 
 def plan_panel(
-    run: Run, group: Group, feature: int, *, k: int, source: str, attack: AttackSettings, image_size: int
+    run: Run, group: Group, feature: int | Direction, *, k: int, source: str, attack: AttackSettings, image_size: int
 ) -> dict[str, Any]:
     """All that decides what a panel will be, with the key that stands for it."""
     features = run.features()
     if source not in SOURCES:
         raise BarlowError(f"Unknown source {source!r}. Expected one of: {', '.join(SOURCES)}.")
-    if not 0 <= feature < features.shape[1]:
-        raise BarlowError(f"Feature {feature} does not exist. Expected an index from 0 to {features.shape[1] - 1}.")
+    direction = Direction.of(feature)
+    for one in direction.features:
+        if one >= features.shape[1]:
+            raise BarlowError(f"Feature {one} does not exist. Expected an index from 0 to {features.shape[1] - 1}.")
     if not len(group):
         raise BarlowError(f"{group.key} has no images, so there is nothing to show. Choose another group.")
     indices = group.indices if source == "group" else np.arange(len(features))
-    activations = np.asarray(features[indices, feature], dtype=np.float64)
+    activations = direction.values(features, indices)
     side = pictures.looking_size(image_size)
     plan = {
         "group": group.key,
-        "feature": feature,
+        "feature": asdict(feature) if isinstance(feature, Direction) else feature,
         "k": k,
         "source": source,
         "range": [float(activations.min()), float(activations.max())],

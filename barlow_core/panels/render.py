@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from barlow_core.benchmark.images import open_image
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group
 from barlow_core.panels import pictures
 from barlow_core.panels.attack import feature_attack
 from barlow_core.panels.files import Panel, PanelImage
-from barlow_core.panels.pictures import heatmaps, overlay
+from barlow_core.panels.pictures import heatmaps, overlay, weighted_maps
 from barlow_core.panels.plan import feature_requests, find_group, is_made, panel_folder, plan_panel
 from barlow_core.panels.settings import attack_settings, default_steps
 from barlow_core.progress import progress_bar
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
 
-def make_panel(run: Run, extractor: Extractor, group: Group | str, feature: int, **settings: Any) -> Panel:
+def make_panel(run: Run, extractor: Extractor, group: Group | str, feature: int | Direction, **settings: Any) -> Panel:
     """Make one panel, or open it where it is there already; see `make_panels` for the settings."""
     return make_panels(run, extractor, [(group, feature)], **settings)[0]
 
@@ -37,7 +38,7 @@ def make_panel(run: Run, extractor: Extractor, group: Group | str, feature: int,
 def make_panels(
     run: Run,
     extractor: Extractor,
-    requests: Iterable[tuple[Group | str, int]],
+    requests: Iterable[tuple[Group | str, int | Direction]],
     *,
     k: int = 6,
     steps: int | None = None,
@@ -48,11 +49,11 @@ def make_panels(
     progress: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> list[Panel]:
-    """Make the panels of (group, feature) pairs; those that are there already, made from the same, are kept.
+    """Make the panels of (group, feature or direction) pairs; those that are there already, made from the same, are kept.
 
     Args:
         extractor: the one that made the features of the run.
-        requests: groups as `Group` or by key, and indices of features.
+        requests: groups as `Group` or by key, and indices of features or directions.
         k: images a panel.
         steps: of the attack; None for 500 at 224 pixels, fewer for smaller images (`default_steps`).
         step_size, epsilon: of the attack; None scales the paper's (`attack_settings`).
@@ -70,15 +71,21 @@ def make_panels(
     side = extractor.image_size
     steps = default_steps(side) if steps is None else steps
     attack = attack_settings(side, side, steps=steps, step_size=step_size, epsilon=epsilon)
-    groups = [(find_group(run, group), int(feature)) for group, feature in requests]
+    groups = [
+        (find_group(run, group), feature if isinstance(feature, Direction) else int(feature)) for group, feature in requests
+    ]
     plans = [plan_panel(run, group, feature, k=k, source=source, attack=attack, image_size=side) for group, feature in groups]
     folders = [panel_folder(run, group, feature) for group, feature in groups]
-    todo = {folder: plan for folder, plan in zip(folders, plans, strict=True) if overwrite or not is_made(folder, plan)}
+    todo = {
+        folder: (Direction.of(feature), plan)
+        for folder, (_, feature), plan in zip(folders, groups, plans, strict=True)
+        if overwrite or not is_made(folder, plan)
+    }
     if todo:
         with run.lock():
             _sweep(run)
-            for folder, plan in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
-                _make(run, extractor, folder, plan, progress=progress, on_step=on_step)
+            for folder, (direction, plan) in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
+                _make(run, extractor, folder, direction, plan, progress=progress, on_step=on_step)
     return [Panel.load(folder) for folder in folders]
 
 
@@ -160,6 +167,7 @@ def _make(
     run: Run,
     extractor: Extractor,
     folder: Path,
+    direction: Direction,
     plan: dict[str, Any],
     *,
     progress: bool,
@@ -169,7 +177,7 @@ def _make(
     unfinished = run.panels_path / f".{folder.parent.name}-{folder.name}"
     unfinished.mkdir(parents=True)
     try:
-        _write(run, extractor, unfinished, plan, progress=progress, on_step=on_step)
+        _write(run, extractor, unfinished, direction, plan, progress=progress, on_step=on_step)
         folder.parent.mkdir(exist_ok=True)
         # A folder cannot replace another in one step; in between there is no panel, which the next call would
         # make.
@@ -184,17 +192,18 @@ def _write(
     run: Run,
     extractor: Extractor,
     folder: Path,
+    direction: Direction,
     plan: dict[str, Any],
     *,
     progress: bool,
     on_step: Callable[[int, int], None] | None,
 ) -> None:
-    columns, feature, side = plan["images"], plan["feature"], plan["display"]["size"]
+    columns, side = plan["images"], plan["display"]["size"]
     paths = [run.benchmark.paths[column["index"]] for column in columns]
     images = torch.stack([extractor.preprocess(open_image(path)) for path in paths])
     with torch.no_grad():
-        heat = heatmaps(extractor.feature_maps(images)[:, feature], side)
-    attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress, on_step=on_step)
+        heat = heatmaps(weighted_maps(extractor.feature_maps(images), direction), side)
+    attacked, activations = feature_attack(extractor, images, direction, **plan["attack"], progress=progress, on_step=on_step)
 
     shown = pictures.enlarge(pictures.to_pixels(images), side)
     rows = {

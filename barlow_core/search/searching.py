@@ -14,7 +14,7 @@ from barlow_core.search import noisy_or
 from barlow_core.search.rules import Counts, Rule
 from barlow_core.statistics import HeldOutLeaf
 from barlow_core.statistics.blocks import as_blocks
-from barlow_core.statistics.held_out import LeafBlocks
+from barlow_core.statistics.held_out_counts import LeafBlocks
 
 LEAST_FAILURES = 10  # in the searched part, without which nothing is searched
 VARIANCE_KEPT = 0.995

@@ -42,6 +42,7 @@ from barlow_core.views.run_tables import (
     mode_table,
     summary,
 )
+from barlow_core.views.search import direction_words, rule_positions, search_words, unsearched_words
 from barlow_core.views.sentences import (
     GroupWords,
     HeldOutWords,
@@ -79,6 +80,7 @@ __all__ = [
     "confusion_pairs",
     "correlations",
     "depths",
+    "direction_words",
     "distribution",
     "duplicates_words",
     "extremes",
@@ -100,13 +102,16 @@ __all__ = [
     "node_images",
     "node_rates",
     "re_evaluate",
+    "rule_positions",
     "rule_words",
     "same_images_words",
+    "search_words",
     "seen_words",
     "similar_features",
     "sort_images",
     "summary",
     "together_words",
+    "unsearched_words",
     "values_of_image",
     "with_paths",
 ]

@@ -1,11 +1,19 @@
-"""What a search found, in words."""
+"""What a search found, in words and as images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 
+from barlow_core.analyses import FoundRule
 from barlow_core.analyses.verdicts import verdict_counts
+from barlow_core.groups import parse
+from barlow_core.run import Run
 from barlow_core.wording import count
+
+MOST_NAMED = 5  # features of a rule that its sentence names
 
 
 def search_words(groups: pd.DataFrame, rules: pd.DataFrame, *, hidden: int = 0) -> str:
@@ -20,7 +28,49 @@ def search_words(groups: pd.DataFrame, rules: pd.DataFrame, *, hidden: int = 0) 
     said += ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items())
     if hidden:
         said += f" (--all shows the other {hidden:,})"
-    unsearched = groups["reason"].dropna()
-    if len(unsearched):
-        said += f". {count(len(unsearched), 'group')} could not be searched; of the first, {unsearched.iloc[0]}"
-    return f"{said}."
+    return " ".join(filter(None, [f"{said}.", unsearched_words(groups)]))
+
+
+def unsearched_words(groups: pd.DataFrame) -> str | None:
+    """How many groups could not be searched, and why the first of them; None where all were."""
+    unsearched = groups[groups["reason"].notna()]
+    if unsearched.empty:
+        return None
+    first = unsearched.iloc[0]
+    return f"{count(len(unsearched), 'group')} could not be searched, such as {first['group']}: {first['reason']}."
+
+
+def direction_words(rule: FoundRule, names: Mapping[int, str] | None = None) -> str:
+    """What the images of a rule have: "much of feature 12 and feature 7, and little of feature 30, taken together".
+
+    Args:
+        names: what people call features; others go by their numbers.
+    """
+    names = names or {}
+    direction = rule.direction
+    named = list(zip(direction.features, direction.weights, strict=True))[:MOST_NAMED]
+    parts = []
+    for sign, amount in ((1, "much"), (-1, "little")):
+        called = [f"“{names[f]}”" if f in names else f"feature {f}" for f, weight in named if weight * sign > 0]
+        if called:
+            parts.append(f"{amount} of {_listed(called)}")
+    more = len(direction.features) - len(named)
+    if more:
+        parts.append(f"{count(more, 'more feature')} with less part")
+    together = ", taken together" if len(direction.features) > 1 else ""
+    return f"{_listed(parts, comma=True)}{together}"
+
+
+def rule_positions(run: Run, rule: FoundRule) -> np.ndarray:
+    """(n,) int64, the positions in the benchmark of the images of the group that follow a rule, the clearest first."""
+    indices = parse(run.benchmark, rule.group).indices
+    values = rule.direction.values(run.features(), indices)
+    order = np.argsort(-values, kind="stable")
+    return indices[order[values[order] > rule.threshold]]
+
+
+def _listed(parts: list[str], *, comma: bool = False) -> str:
+    """ "a", "a and b", "a, b and c"; with `comma`, one before the last "and" as well."""
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])}{',' if comma else ''} and {parts[-1]}"

@@ -18,6 +18,7 @@ USUAL = Place(run="first", grouping="label")
             page="group", name="a & b=c/ü", grouping="prediction", depth=2, delta=0.05, tau=0.0, leaf=3, node=0, feature=0
         ),
         USUAL._replace(page="group", name="cat", show="all", label="dog", predicted="cat", sort="sure", part=3, image=0),
+        USUAL._replace(page="search", rule="label:a%2Fb c/3"),
         USUAL._replace(page="compare", run="second", other="first", find="two words", only="modes", more="attack"),
     ],
 )

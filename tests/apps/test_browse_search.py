@@ -1,0 +1,62 @@
+"""The page of what a search found, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+from browse_pages import Opener, address, commands, html
+
+from barlow_core.analyses import found_rules, searched_groups
+from barlow_core.run import Run
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Opener:
+    return Opener(monkeypatch)
+
+
+def test_what_was_not_searched_says_which_command_does(explained_run: Run, open_page: Opener) -> None:
+    page = open_page(explained_run, page="search")
+    assert commands(page) == [f"barlow search {explained_run.path}"]
+    assert "has not been searched yet" in page.info[0].value
+
+
+def test_verdict_sentence_and_numbers_of_the_first_rule(searched_run: Run, open_page: Opener) -> None:
+    first = found_rules(searched_run).iloc[0]
+    assert first["verdict"] == "confirmed"
+    text = html(open_page(searched_run, page="search"))
+    assert "What the search found" in text
+    assert f"<dd>{len(searched_groups(searched_run)[lambda t: t['reason'].isna()])} of 4</dd>" in text
+    assert "could not be searched" in text
+    assert "much of feature " in text
+    assert "taken together</strong>" in text
+    assert f"({first['held_out_n_failures']:.0f} of {first['held_out_n_images']:.0f})" in text
+    assert f"All in all {first['n_images']} images follow the rule, of which {first['n_failures']} fail" in text
+    assert text.count('class="bw-cell bw-failure"') == min(first["n_failures"], 24)
+
+
+def test_images_are_those_of_the_rule(searched_run: Run, open_page: Opener) -> None:
+    first = found_rules(searched_run).iloc[0]
+    text = html(open_page(searched_run, page="search", show="all"))
+    assert text.count('class="bw-cell bw-') == min(first["n_images"], 24)
+
+
+def test_panel_is_made_on_demand_only(searched_run: Run, open_page: Opener) -> None:
+    page = open_page(searched_run, page="search")
+    assert any("weighted sum" in caption.value for caption in page.caption)
+    assert [button.label for button in page.button if button.label == "Make this panel"]
+    assert not [
+        button.label
+        for button in open_page(searched_run, "--read-only", page="search").button
+        if button.label == "Make this panel"
+    ]
+
+
+def test_a_rule_in_the_address(searched_run: Run, open_page: Opener) -> None:
+    rules = found_rules(searched_run)
+    last = rules.iloc[-1]
+    page = open_page(searched_run, page="search", rule=f"{last['group']}/{last['number']}")
+    assert f"rule {last['number'] + 1}" in html(page)
+    assert address(page)["rule"] == f"{last['group']}/{last['number']}"
+    unknown = open_page(searched_run, page="search", rule="label:cat/77")
+    assert "no rule 77" in unknown.warning[0].value
+    assert not open_page(searched_run, page="search", rule="nonsense").warning
