@@ -125,14 +125,13 @@ def plan_panel(
     features = run.features()
     if source not in SOURCES:
         raise BarlowError(f"Unknown source {source!r}. Expected one of: {', '.join(SOURCES)}.")
-    direction = Direction.of(feature)
-    for one in direction.features:
-        if one >= features.shape[1]:
+    for one in feature.features if isinstance(feature, Direction) else (feature,):
+        if not 0 <= one < features.shape[1]:
             raise BarlowError(f"Feature {one} does not exist. Expected an index from 0 to {features.shape[1] - 1}.")
     if not len(group):
         raise BarlowError(f"{group.key} has no images, so there is nothing to show. Choose another group.")
     indices = group.indices if source == "group" else np.arange(len(features))
-    activations = direction.values(features, indices)
+    activations = Direction.of(feature).values(features, indices)
     side = pictures.looking_size(image_size)
     plan = {
         "group": group.key,
