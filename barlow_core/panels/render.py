@@ -77,15 +77,15 @@ def make_panels(
     plans = [plan_panel(run, group, feature, k=k, source=source, attack=attack, image_size=side) for group, feature in groups]
     folders = [panel_folder(run, group, feature) for group, feature in groups]
     todo = {
-        folder: (Direction.of(feature), plan)
+        folder: (feature, plan)
         for folder, (_, feature), plan in zip(folders, groups, plans, strict=True)
         if overwrite or not is_made(folder, plan)
     }
     if todo:
         with run.lock():
             _sweep(run)
-            for folder, (direction, plan) in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
-                _make(run, extractor, folder, direction, plan, progress=progress, on_step=on_step)
+            for folder, (feature, plan) in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
+                _make(run, extractor, folder, feature, plan, progress=progress, on_step=on_step)
     return [Panel.load(folder) for folder in folders]
 
 
@@ -167,7 +167,7 @@ def _make(
     run: Run,
     extractor: Extractor,
     folder: Path,
-    direction: Direction,
+    feature: int | Direction,
     plan: dict[str, Any],
     *,
     progress: bool,
@@ -177,7 +177,7 @@ def _make(
     unfinished = run.panels_path / f".{folder.parent.name}-{folder.name}"
     unfinished.mkdir(parents=True)
     try:
-        _write(run, extractor, unfinished, direction, plan, progress=progress, on_step=on_step)
+        _write(run, extractor, unfinished, feature, plan, progress=progress, on_step=on_step)
         folder.parent.mkdir(exist_ok=True)
         # A folder cannot replace another in one step; in between there is no panel, which the next call would
         # make.
@@ -192,7 +192,7 @@ def _write(
     run: Run,
     extractor: Extractor,
     folder: Path,
-    direction: Direction,
+    feature: int | Direction,
     plan: dict[str, Any],
     *,
     progress: bool,
@@ -202,8 +202,8 @@ def _write(
     paths = [run.benchmark.paths[column["index"]] for column in columns]
     images = torch.stack([extractor.preprocess(open_image(path)) for path in paths])
     with torch.no_grad():
-        heat = heatmaps(weighted_maps(extractor.feature_maps(images), direction), side)
-    attacked, activations = feature_attack(extractor, images, direction, **plan["attack"], progress=progress, on_step=on_step)
+        heat = heatmaps(weighted_maps(extractor.feature_maps(images), Direction.of(feature)), side)
+    attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress, on_step=on_step)
 
     shown = pictures.enlarge(pictures.to_pixels(images), side)
     rows = {
