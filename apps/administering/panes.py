@@ -66,6 +66,7 @@ def show_workers(store: StudyStore) -> None:
             "joined_at": st.column_config.DatetimeColumn("Since (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"),
             "checks": "Checks",
             "checks_passed": "Passed",
+            "flagged": "Flagged",
             "answers": "Answers",
             "state": "State",
             "platform": "From",

@@ -87,6 +87,7 @@ def intervals(
 
     Args:
         rows: `label` (or what `y` names), `value`, `low`, `high`, and `n` for the tooltip; the order of rows is that of the figure.
+        x_title: in one line or several.
         reference: a line to compare with, such as 0.
         panel: a column that makes panels below each other, each under its name.
         dodge: whether values of different colours on one line stand below each other.
@@ -94,9 +95,10 @@ def intervals(
     shown, line = _lines(rows, y, panel)
     axis = {**(PERCENT if as_share else {}), "tickCount": 6}
     scale: Spec = {"domain": list(domain)} if domain else {"zero": bars, "nice": True}
-    middle = {"field": "value", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale}
+    title = x_title.split("\n")
+    middle = {"field": "value", "type": "quantitative", "title": title, "axis": axis, "scale": scale}
     ends = {
-        "x": {"field": "low", "type": "quantitative", "title": x_title, "axis": axis, "scale": scale},
+        "x": {"field": "low", "type": "quantitative", "title": title, "axis": axis, "scale": scale},
         "x2": {"field": "high"},
     }
     paint: Spec = {"value": BLUE}
@@ -121,7 +123,7 @@ def intervals(
         }
         layers = [rule, dot]
     if reference is not None:
-        layers.append(_rule_x(reference, title=x_title, axis=axis, scale=scale))
+        layers.append(_rule_x(reference, title=title, axis=axis, scale=scale))
     return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": step}, "layer": layers}
 
 

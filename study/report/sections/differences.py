@@ -178,7 +178,7 @@ def _figure(analysis: Analysis) -> Figure:
     if not reason:
         content = charts.intervals(
             shown,
-            x_title="Cliff's delta of item averages (right: the first side is higher)",
+            x_title="Cliff's delta of item averages\n(right: the first side is higher)",
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,

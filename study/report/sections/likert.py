@@ -47,7 +47,7 @@ def make(analysis: Analysis) -> Section:
     if both.n_items:
         lead = (
             f"{both.count:,} of {count(both.n_items, 'feature')} ({share(both.share.value, both.n_items)}) {'was' if 1 in (both.count, both.n_items) else 'were'} described with ease and with "
-            f"confidence: averages above {threshold} in both, of answers that rate both."
+            f"confidence: among answers that rate both, both averages are above {threshold}."
         )
     return Section(
         id="likert",
@@ -93,13 +93,13 @@ def _text(analysis: Analysis, means: dict[str, Estimate]) -> tuple[str, ...]:
     parts = [
         f"Workers rated the ease of understanding at {with_interval(means['ease'])} and their confidence at {with_interval(means['confidence'])} on average, on a "
         f"scale from 1 to 5 ({_n_of(means)}).",
-        f"Of answers that rate both, the average was above {threshold} in both for {both.count:,} of {count(both.n_items, 'feature')}: "
+        f"Among answers that rate both, both averages were above {threshold} for {both.count:,} of {count(both.n_items, 'feature')}: "
         f"{with_interval(both.share, as_share=True, n=both.n_items)}.",
     ]
     for question in RATINGS:
         one = analysis.above[question,]
         parts.append(
-            f"In {question}, whatever the other, it was above {threshold} for {one.count:,} of {count(one.n_items, 'feature')} "
+            f"The average {question} was above {threshold} for {one.count:,} of {count(one.n_items, 'feature')} "
             f"({inline(one.share, as_share=True, n=one.n_items)})."
         )
     return (" ".join(parts),)
@@ -165,7 +165,7 @@ def _distribution(analysis: Analysis) -> Figure:
         id="ease_and_confidence",
         paper="Figure 9a",
         title="Average ease and confidence of features",
-        caption=f"Each point is a feature: its average rating, and the share of features up to and with it. The dashed line marks {threshold:g}."
+        caption=f"Each point is a feature: its average rating, and the share of features at or below it. The dashed line marks {threshold:g}."
         + charts.thinning_text(len(points), len(charts.thinned(points, "series"))),
         computed=how(
             analysis,

@@ -118,7 +118,7 @@ def _numbers(analysis: Analysis, found: Overview) -> tuple[Number, ...]:
     if found.hourly is not None:
         numbers.append(
             Number(
-                "Pay an hour",
+                "Pay per hour",
                 f"{decimal(found.hourly)} {currency}",
                 n=count(len(found.timed), "answer"),
                 help="Pay an item over the mean time on task.",

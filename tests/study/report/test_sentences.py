@@ -197,7 +197,7 @@ def test_every_share_of_figure_9a_has_its_own_n() -> None:
 
 def test_above_in_both_is_not_above_in_one_alone() -> None:
     texts = said(analysed(whole()), "likert")
-    assert "In ease, whatever the other, it was above 3 for 6 of 6 features" in texts
+    assert "The average ease was above 3 for 6 of 6 features" in texts
     assert "alone" not in section(analysed(whole()), "likert").text[0]
 
 
