@@ -18,6 +18,7 @@ from barlow_core.wording import percent, percent_interval, points, points_interv
 from browsing.data import of_node
 from browsing.images import image_words
 from browsing.judgements import Opinions
+from browsing.panels import strongest
 from browsing.run_place import Kept, go, here
 
 SHOWN = 12  # images of a suggestion
@@ -29,9 +30,17 @@ def show_node(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series
     st.html(
         f'<h3 class="bw-h3">{escape(views.rule_words(node.conditions))}{badge}</h3>'
         f'<code class="bw-code">{escape(node.rule)}</code>'
-        f"{_numbers(run, key, evaluation, node, row)}"
+        f"{_conditions(run, key, node)}{_numbers(run, key, evaluation, node, row)}"
     )
     _keep(run, key, evaluation, node)
+
+
+def _conditions(run: Run, key: str, node: Node) -> str:
+    """The features of a rule of several, each in a few pictures; one alone is shown at large below."""
+    features = list(views.condition_words(node.conditions))
+    if len(features) < 2:
+        return ""
+    return f'<div class="bw-strips bw-conditions">{"".join(strongest(run, key, feature) for feature in features)}</div>'
 
 
 def _numbers(run: Run, key: str, evaluation: WhatIf, node: Node, row: pd.Series) -> str:

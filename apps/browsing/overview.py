@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 import pandas as pd
@@ -10,7 +11,6 @@ from shared import runs
 from shared.html import TERMS, figure, plain, rate_bar, stats
 
 from barlow_core import views
-from barlow_core.analyses.same_images import mode_name
 from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.export.tables import conditions_of
 from barlow_core.run import Run
@@ -20,7 +20,7 @@ from browsing.columns import PERCENT, in_percent, percent_column, points_column
 from browsing.data import of_group, of_run
 from browsing.header import depth_of, groupings
 from browsing.judgements import Opinions
-from browsing.panels import found_panel
+from browsing.panels import strongest
 from browsing.run_place import bound, go, here
 
 GROUPINGS_HELP = (
@@ -40,7 +40,7 @@ def show_overview(run: Run, opinions: Opinions) -> None:
     modes = of_run(run, views.mode_table, depth=depth, grouping=place.grouping)
     table = of_run(run, views.group_table, depth=depth)
     _numbers(run, depth)
-    _certain(run, modes, depth, opinions)
+    _certain(run, modes, opinions)
     _guesses(modes)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -154,7 +154,7 @@ def _modes(modes: pd.DataFrame) -> None:
     )
 
 
-def _certain(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> None:
+def _certain(run: Run, modes: pd.DataFrame, opinions: Opinions) -> None:
     """The failure modes that are confirmed, as cards."""
     confirmed = modes[(modes["verdict"] == CONFIRMED) & modes["same_as"].isna()]
     if modes.empty:
@@ -168,7 +168,7 @@ def _certain(run: Run, modes: pd.DataFrame, depth: int, opinions: Opinions) -> N
         "Held out: measured on images that played no part in finding the rule.</p>"
     )
     for _, mode in confirmed.head(CARDS).iterrows():
-        _card(run, mode, modes[modes["same_as"] == mode_name(mode.group, depth, mode.leaf)], opinions)
+        _card(run, mode, opinions)
     _listed(confirmed.iloc[CARDS:], "more that are confirmed", key="confirmed modes")
 
 
@@ -212,8 +212,8 @@ def _listed(modes: pd.DataFrame, what: str, *, key: str) -> None:
         )
 
 
-def _card(run: Run, mode: pd.Series, others: pd.DataFrame, opinions: Opinions) -> None:
-    """One failure mode as a sentence, beside what its feature shows and which images fail; `others` hold mostly the same images."""
+def _card(run: Run, mode: pd.Series, opinions: Opinions) -> None:
+    """One failure mode as a sentence, beside what its features show and which images fail."""
     depth = int(mode.depth)
     node = runs.analysis(run, mode.group, depth).tree.node(mode.leaf)
     title = views.group_words(mode.grouping, mode.class_name).title
@@ -230,16 +230,9 @@ def _card(run: Run, mode: pd.Series, others: pd.DataFrame, opinions: Opinions) -
         )
     else:
         sentence += f"{searched}."
-    has_feature = pd.notna(mode.feature)  # a rule may be about metadata alone
-    chips = opinions.chips(mode.group, mode.feature, node.rule) if has_feature else ""
-    strips = ""
-    panel = found_panel(run, mode.group, mode.feature) if has_feature else None
-    if panel is not None:
-        strongest = "".join(
-            figure(panel.path / image.image, alt=f"{image.label} image {image.name}, feature {mode.feature} is strong")
-            for image in panel.images[:3]
-        )
-        strips += f'<div><h5>Feature {mode.feature}, strongest</h5><div class="bw-strip">{strongest}</div></div>'
+    chips = "".join(opinions.chips(mode.group, feature, node.rule) for feature in views.condition_words(node.conditions))
+    # A rule may be about metadata alone; then there is no feature to show.
+    strips = "".join(strongest(run, mode.group, feature) for feature in views.condition_words(node.conditions))
     failures = of_group(run, _failures, mode.group, depth, int(mode.leaf))
     pictures = "".join(
         figure(row["path"], alt=f"{row['name']}: {row['label']}, predicted {row['prediction']}")
@@ -249,8 +242,8 @@ def _card(run: Run, mode: pd.Series, others: pd.DataFrame, opinions: Opinions) -
     with st.container(border=True):
         card, button = st.columns([10, 1.6], vertical_alignment="center")
         card.html(
-            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>{_others(others)}{chips}'
-            f'{rate_bar(mode.error_rate, mode.ber)}</div><div class="bw-strips">{strips}</div></div>'
+            f'<div class="bw-card"><div><h3 class="bw-h3">{escape(title)}</h3><p>{sentence}</p>{chips}'
+            f'{rate_bar(mode.error_rate, mode.ber)}{_others(run, mode)}</div><div class="bw-strips">{strips}</div></div>'
         )
         button.button(
             f"Open {plain(mode.class_name)}",
@@ -260,16 +253,27 @@ def _card(run: Run, mode: pd.Series, others: pd.DataFrame, opinions: Opinions) -
         )
 
 
-def _others(others: pd.DataFrame) -> str:
-    """The failure modes that are behind another one, folded away."""
-    if others.empty:
+def _others(run: Run, mode: pd.Series) -> str:
+    """The other failure modes for mostly the same images, of any grouping and number of conditions, folded away."""
+    names = json.loads(mode.same_images)
+    if not names:
         return ""
-    items = "".join(
-        f"<li>{escape(views.group_words(other.grouping, other.class_name).title)}: where "  # type: ignore[arg-type]
-        f"{escape(views.rule_words(conditions_of(str(other.conditions))))}</li>"
-        for other in others.itertuples()
-    )
-    return f"<details class=bw-others><summary>{count(len(others), 'other rule')} for mostly the same images</summary><ul>{items}</ul></details>"
+    rules, items = of_run(run, _rules), []
+    for group, depth, leaf, overlap in names:
+        title, rule = rules[group, depth, leaf]
+        items.append(f"<li>{escape(title)}: {escape(rule)} (Jaccard index {overlap:.2f})</li>")
+    head = f"{count(len(items), 'other rule')} for mostly the same images"
+    return f'<details class="bw-others"><summary>{head}</summary><ul>{"".join(items)}</ul></details>'
+
+
+def _rules(run: Run) -> dict[tuple[str, int, int], tuple[str, str]]:
+    """(group, depth, leaf) of every failure mode -> its group and its rule in words."""
+    modes = run.failure_modes()
+    columns = (modes[name] for name in ("group", "depth", "leaf", "grouping", "class_name", "conditions"))
+    return {
+        (group, depth, leaf): (views.group_words(grouping, name).title, views.rule_words(conditions_of(conditions)))
+        for group, depth, leaf, grouping, name, conditions in zip(*columns, strict=True)
+    }
 
 
 def _failures(run: Run, key: str, depth: int, leaf: int) -> pd.DataFrame:

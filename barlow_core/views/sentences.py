@@ -204,10 +204,11 @@ def column_words(conditions: Sequence[Condition | ColumnCondition]) -> dict[str,
 
 
 def rule_words(conditions: Sequence[Condition | ColumnCondition]) -> str:
-    """Say a rule in words: "feature 12 is weak (below 0.3412) and feature 7 is strong (above 1.2034) and camera is phone"."""
+    """Say a rule in words: "feature 12 is weak (below 0.3412), feature 7 is strong (above 1.2034) and camera is phone"."""
     features = [f"feature {feature} is {said}" for feature, said in condition_words(conditions).items()]
     columns = [f"{column} is {said}" for column, said in column_words(conditions).items()]
-    return " and ".join([*features, *columns]) or "any image"
+    *first, last = [*features, *columns] or ["any image"]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def no_failure_mode(analysis: FailureAnalysis) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from browse_pages import Opener, address, commands, errors, heading, html
 from conftest import PLANTED, with_features
 
+from barlow_core import views
 from barlow_core.analyses import explain_run
 from barlow_core.analyses.checks import Checks
 from barlow_core.benchmark import Benchmark
@@ -44,6 +46,26 @@ def test_overview_leads_to_the_planted_failure_mode(explained_run: Run, open_pag
     page.button(key="open label:truck 1").click().run()
     assert heading(page) == "Images labelled truck"
     assert address(page) == {"class": "truck", "node": "1"}
+
+
+def test_every_condition_has_its_pictures_and_others_for_the_same_images_are_behind(
+    make_explained: Callable[..., Run], open_page: Opener
+) -> None:
+    run = make_explained(groupings=("label", "union"), depth=2, delta=0.0, tau=0.05)
+    modes = views.mode_table(run, depth=2, grouping="label")
+    certain = modes[modes["verdict"] == "confirmed"].iloc[0]
+    overview = html(open_page(run, depth="2"))
+    for feature in certain["features"]:
+        assert f"Feature {feature}, strongest" in overview
+    others = json.loads(certain["same_images"])
+    assert others
+    assert f"{len(others)} other rule" in overview
+    assert "Images labelled or predicted truck" in overview
+
+    several = modes[modes["features"].map(len) > 1].iloc[0]
+    group = html(open_page(run, class_=several["class_name"], depth="2", node=str(several["leaf"])))
+    for feature in several["features"]:
+        assert f"Feature {feature}, strongest" in group
 
 
 def test_held_out_numbers_are_told_from_the_others(make_explained: Callable[..., Run], open_page: Opener) -> None:

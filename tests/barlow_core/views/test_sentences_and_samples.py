@@ -67,6 +67,10 @@ def test_more_failures_begin_with_the_fewer(explained_run: Run) -> None:
         ([(12, ">", 0.0052)], "feature 12 is strong (above 0.0052)"),
         ([(12, "<", 2.0), (12, ">", 0.5)], "feature 12 is between 0.5000 and 2.0000"),
         ([(3, ">", 1.0), (12, "<", 2.0)], "feature 3 is strong (above 1.0000) and feature 12 is weak (below 2.0000)"),
+        (
+            [(3, ">", 1.0), (12, "<", 2.0), (7, "<", 3.0)],
+            "feature 3 is strong (above 1.0000), feature 12 is weak (below 2.0000) and feature 7 is weak (below 3.0000)",
+        ),
         ([], "any image"),
     ],
 )
