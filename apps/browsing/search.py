@@ -50,7 +50,7 @@ def show_search(run: Run, opinions: Opinions) -> None:
     if len(guesses):
         with st.expander(f"{count(len(guesses), 'rule')} not confirmed, or of too few images to tell"):
             _list(guesses, "", key="other rules", opinions=opinions)
-    _rule(run, FoundRule.of(row.to_dict()), opinions)
+    _rule(run, FoundRule(row.to_dict()), opinions)
 
 
 def _certain(run: Run, groups: pd.DataFrame, table: pd.DataFrame) -> None:
@@ -99,7 +99,7 @@ def _list(table: pd.DataFrame, title: str, *, key: str, opinions: Opinions) -> N
 
     if title:
         st.html(f'<h3 class="bw-h3">{title} <span class="bw-lead">Select a row to see the rule.</span></h3>')
-    words = [_words(FoundRule.of(row), opinions) for row in table.to_dict("records")]
+    words = [_words(FoundRule(row), opinions) for row in table.to_dict("records")]
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     st.dataframe(
         in_percent(table.assign(words=words), ("held_out_increase", "held_out_error_rate")),
@@ -122,7 +122,7 @@ def _list(table: pd.DataFrame, title: str, *, key: str, opinions: Opinions) -> N
 
 
 def _words(rule: FoundRule, opinions: Opinions) -> str:
-    return views.direction_words(rule, opinions.names(rule.group, set(rule.direction.features)))
+    return views.direction_words(rule, opinions.names(rule.group, set(rule.short.features)))
 
 
 # --- one rule
@@ -142,7 +142,7 @@ def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
         if n
         else "no held-out image is among them"
     )
-    seen = views.seen_words(pd.Series(row))
+    notes = [said for said in (views.short_words(rule), views.seen_words(pd.Series(row))) if said]
     st.html(
         f'<h2 class="bw-h2">{escape(title)} <span class="bw-lead">rule {rule.number + 1}</span></h2>'
         f'<div class="bw-chips"><span class="bw-chip bw-{kind}">{escape(str(row["verdict"]))}</span> '
@@ -152,8 +152,7 @@ def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
         f"({percent(row['error_rate'])}); most of them were searched, which flatters this rate. They hold "
         f"{percent(row['error_coverage'])} of the group's failures ({term('EC')}).</span></p>"
         f"{rate_bar(row['held_out_error_rate'] if n else 0, row['ber'])}"
-        f'<code class="bw-code">{escape(rule.rule)}</code>'
-        f"{f'<p class=bw-quiet>{escape(seen)}</p>' if seen else ''}"
+        f"{''.join(f'<p class=bw-quiet>{escape(said)}</p>' for said in notes)}"
     )
     _features(run, rule, opinions)
     _panel(run, rule, opinions.read_only)
@@ -162,9 +161,10 @@ def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
 
 def _features(run: Run, rule: FoundRule, opinions: Opinions) -> None:
     """The features that take part, each with its strongest images where its panel is made."""
-    names = opinions.names(rule.group, set(rule.direction.features))
+    shown = rule.short
+    names = opinions.names(rule.group, set(shown.features))
     cells = []
-    for feature, weight in list(zip(rule.direction.features, rule.direction.weights, strict=True))[:FEATURES]:
+    for feature, weight in list(zip(shown.features, shown.weights, strict=True))[:FEATURES]:
         panel = found_panel(run, rule.group, feature)
         pictures = (
             ""
@@ -193,7 +193,7 @@ def _panel(run: Run, rule: FoundRule, read_only: bool) -> None:
         find(run, name),
         lambda: start(run, name, lambda: jobs().panel(run, rule.group, direction, **like_visualize(run))),
         label="Make this panel",
-        hint="The pictures of this weighted sum have not been made yet. All of the confirmed rules: barlow visualize RUN --search",
+        hint="The pictures of this weighted sum have not been made yet. For all confirmed rules: barlow visualize RUN --search",
         key=name,
         read_only=read_only,
     )

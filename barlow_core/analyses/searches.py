@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from barlow_core.run import Run, digest
 from barlow_core.search import Settings, search
 from barlow_core.storage.files import write_json, write_parquet
 
-VERSION = 1  # how rules are found; another number has those of a run searched again
+VERSION = 2  # how rules are found; another number has those of a run searched again
 GROUPS, RULES = "search_groups.parquet", "search_rules.parquet"
 
 
@@ -77,28 +78,43 @@ class FoundRule:
     """A rule that a search found: a row of search_rules.parquet.
 
     Attributes:
-        group: its key, such as "label:truck"; number: of the rule in its group, the most important one 0.
-        rule: as text.
-        direction, threshold: an image follows the rule when the weighted sum of its features lies above the threshold.
         row: every column of the table, with counts, held-out measures and the verdict.
     """
 
-    group: str
-    number: int
-    rule: str
-    direction: Direction
-    threshold: float
     row: Mapping[Hashable, Any]
 
-    @classmethod
-    def of(cls, row: Mapping[Hashable, Any]) -> FoundRule:
-        """From a row of search_rules.parquet."""
-        direction = Direction(tuple(map(int, row["features"])), tuple(map(float, row["weights"])))
-        return cls(str(row["group"]), int(row["number"]), str(row["rule"]), direction, float(row["threshold"]), row)
+    @property
+    def group(self) -> str:
+        """Its key, such as "label:truck"."""
+        return str(self.row["group"])
+
+    @property
+    def number(self) -> int:
+        """Of the rule in its group, the most important one 0."""
+        return int(self.row["number"])
 
     @property
     def confirmed(self) -> bool:
         return bool(self.row["verdict"] == CONFIRMED)
+
+    @property
+    def threshold(self) -> float:
+        """An image follows the rule when its value along `direction` lies above this."""
+        return float(self.row["threshold"])
+
+    @cached_property
+    def direction(self) -> Direction:
+        """The weighted sum of features that the rule is about."""
+        return self._direction("")
+
+    @cached_property
+    def short(self) -> Direction:
+        """That of the rule said with few features (`barlow_core.search.ShortRule`); the same where no few tell anything of it."""
+        return self.direction if self.row["short_features"] is None else self._direction("short_")
+
+    def _direction(self, form: str) -> Direction:
+        features, weights = self.row[f"{form}features"], self.row[f"{form}weights"]
+        return Direction(tuple(map(int, features)), tuple(map(float, weights)))
 
 
 def search_run(
@@ -196,7 +212,7 @@ def found_rule(run: Run, group: str, number: int) -> FoundRule:
     """
     table = found_rules(run)
     for row in table[(table["group"] == group) & (table["number"] == number)].to_dict("records"):
-        return FoundRule.of(row)
+        return FoundRule(row)
     raise BarlowError(
         f"The search of {run.path} found no rule {number} in {group}. See what it found with: barlow show {run.path} search"
     )

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from barlow_core.analyses import ExplainRecord, found_rules, load_analysis, searched_groups
+from barlow_core.analyses import ExplainRecord, FoundRule, found_rules, load_analysis, searched_groups
 from barlow_core.analyses.same_images import behind, mode_name, shown_once
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
-from barlow_core.views.feature_names import read_names, rules_in_words
-from barlow_core.views.search import search_words
+from barlow_core.views.feature_names import names_for, read_names, rules_in_words
+from barlow_core.views.search import direction_words, search_words
 
 HEADERS = {
     "in_words": "in words",
@@ -52,6 +52,7 @@ HEADERS = {
     "held_out_error_rate": "held-out ER",
     "held_out_increase": "held-out ER - BER",
     "held_out_n_images": "held-out images",
+    "short_agreement": "same images",
     "held_out_n_seen": "near-duplicates",
     "n_duplicates": "near-duplicates",
     "held_out_q": "held-out q",
@@ -72,6 +73,7 @@ SHARES = (
     "held_out_error_rate_first",
     "held_out_error_rate_second",
     "stability",
+    "short_agreement",
     "groups_with_modes",
     "overlap",
     "mean_ber",
@@ -118,8 +120,8 @@ SHOWN = {
     ),
     "search": (
         "group",
-        "rule",
         "in_words",
+        "short_agreement",
         "held_out_n_images",
         "held_out_error_rate",
         "held_out_increase",
@@ -264,6 +266,12 @@ def print_search(run: Run, *, everything: bool, sort: str | None = None, limit: 
     """Print what the search of a run found, below a line that says how much of it is certain and what could not be searched."""
     found = found_rules(run)
     table = found if everything else found[found["verdict"] == CONFIRMED]
+    named = read_names(run.path)
+    words = [
+        direction_words(FoundRule(row), {f: name.name for f, name in names_for(named, str(row["group"])).items()})
+        for row in table.to_dict("records")
+    ]
+    table = table.assign(in_words=words)
     columns = for_people("search", table)
     if not everything:
         columns = [column for column in columns if column not in ("verdict", "verdict_reason")]

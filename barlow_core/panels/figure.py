@@ -76,7 +76,7 @@ def save_figure(path: str | Path, figure: Image.Image, *, dpi: int = DPI) -> Non
 
 
 def _name(panel: Panel) -> str:
-    return f"feature[{panel.feature}]" if isinstance(panel.feature, int) else str(panel.feature)
+    return f"feature[{panel.feature}]" if isinstance(panel.feature, int) else panel.direction.words
 
 
 def _rows(panel: Panel, failures: Sequence[Cell]) -> list[_Row]:
@@ -86,7 +86,11 @@ def _rows(panel: Panel, failures: Sequence[Cell]) -> list[_Row]:
     attacked = [(_read(panel.path / image.attack), f"{image.attacked:.3f}") for image in images]
     rows = [
         _Row("A", f"most activating\nof the {panel.source},\nwith activations", shown),
-        _Row("B", f"heatmaps:\nwhere the {noun}\nis {'active' if noun == 'feature' else 'high'}", heat),
+        _Row(
+            "B",
+            f"heatmaps:\nwhere the {'feature' if noun == 'feature' else 'sum'}\nis {'active' if noun == 'feature' else 'high'}",
+            heat,
+        ),
         _Row("C", "feature attacks:\nchanged to raise\nthe activation", attacked),
     ]
     return [*rows, _Row("", "failures", list(failures)[: panel.k])] if failures else rows

@@ -97,7 +97,7 @@ def rule_requests(run: Run, *, keys: Sequence[str] = (), everything: bool = Fals
             f"{unknown[0]} is not among the {len(known)} groups searched in {run.path}. "
             f"Search it with: barlow search {run.path} --group KEY"
         )
-    rules = [FoundRule.of(row) for row in found_rules(run).to_dict("records")]
+    rules = [FoundRule(row) for row in found_rules(run).to_dict("records")]
     return [(rule.group, rule.direction) for rule in rules if rule.group in (keys or known) and (everything or rule.confirmed)]
 
 

@@ -7,5 +7,6 @@ images that were not searched. docs/blindspots.md measures both on blindspots th
 
 from barlow_core.search.rules import Counts, Rule
 from barlow_core.search.searching import SearchResult, Settings, holm, search
+from barlow_core.search.short import ShortRule
 
-__all__ = ["Counts", "Rule", "SearchResult", "Settings", "holm", "search"]
+__all__ = ["Counts", "Rule", "SearchResult", "Settings", "ShortRule", "holm", "search"]

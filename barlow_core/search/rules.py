@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from barlow_core.directions import Direction
+from barlow_core.search.short import ShortRule
 from barlow_core.statistics import HeldOutLeaf
 
 SHOWN = 5  # features that the text of a rule writes of a direction
@@ -52,6 +53,7 @@ class Rule:
             belong together, of as many independent ones as they are worth.
         q: p corrected by Holm for all rules of the search: chance that any rule with such a q is luck.
         confirmed: q <= alpha and held-out ER - BER > delta.
+        short: the rule said with few features; None where a few tell nothing of it.
     """
 
     direction: Direction
@@ -61,6 +63,7 @@ class Rule:
     p: float
     q: float
     confirmed: bool
+    short: ShortRule | None = None
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """(n,) float64 for features (n, D): how far above the threshold each image lies, in the unit of the features."""
@@ -101,6 +104,20 @@ class Rule:
             "p": self.p,
             "q": self.q,
             "confirmed": self.confirmed,
+            **self._short(),
+        }
+
+    def _short(self) -> dict[str, Any]:
+        if self.short is None:
+            return {}
+        return {
+            "short_rule": rule_text(self.short.direction, self.short.threshold),
+            "short_features": list(self.short.direction.features),
+            "short_weights": list(self.short.direction.weights),
+            "short_threshold": self.short.threshold,
+            "short_agreement": self.short.agreement,
+            "short_held_out_n_images": self.short.held_out_n_images,
+            "short_held_out_n_failures": self.short.held_out_n_failures,
         }
 
 

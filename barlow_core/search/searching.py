@@ -12,6 +12,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.information import check_inputs
 from barlow_core.search import noisy_or
 from barlow_core.search.rules import Counts, Rule
+from barlow_core.search.short import ShortRule, agreement, shorten
 from barlow_core.statistics import HeldOutLeaf
 from barlow_core.statistics.blocks import as_blocks
 from barlow_core.statistics.held_out_counts import LeafBlocks
@@ -33,6 +34,7 @@ class Settings:
         starts: failures at which each new direction is begun.
         alpha: a rule is confirmed when q, which holds for the whole search, is at most this ...
         delta: ... and when ER - BER on the confirming images is above this.
+        short: features at most of the short form of a rule (`short.shorten`).
         seed: of the parts and the starts.
     """
 
@@ -42,6 +44,7 @@ class Settings:
     starts: int = 6
     alpha: float = 0.05
     delta: float = 0.1
+    short: int = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,7 +55,7 @@ class Settings:
             raise BarlowError(f"delta is {self.delta}. Expected a number from 0 to below 1.")
         if not self.penalty > 0:
             raise BarlowError(f"penalty is {self.penalty}. Expected a number above 0.")
-        for name, least in (("most", 1), ("starts", 1), ("seed", 0)):
+        for name, least in (("most", 1), ("starts", 1), ("short", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise BarlowError(f"{name} is {getattr(self, name)}. Expected a whole number of at least {least}.")
 
@@ -99,6 +102,7 @@ def search(
     starts: int = Settings.starts,
     alpha: float = Settings.alpha,
     delta: float = Settings.delta,
+    short: int = Settings.short,
     seed: int = Settings.seed,
     searched: np.ndarray | None = None,
     blocks: np.ndarray | None = None,
@@ -112,7 +116,7 @@ def search(
 
     Args:
         features: (n, D) finite real numbers. failure: (n,) bool, True where the classifier is wrong.
-        share, penalty, most, starts, alpha, delta, seed: see `Settings`.
+        share, penalty, most, starts, alpha, delta, short, seed: see `Settings`.
         searched: (n,) bool, the images to search, instead of a random share of them.
         blocks: (n,) int, the same number for images that belong together (frames of one video): they stand on one side, and count
             for what they are worth (`statistics.blocks`). `share` is then one of blocks.
@@ -124,7 +128,7 @@ def search(
     Raises:
         BarlowError: settings out of range, or inputs that do not fit.
     """
-    settings = Settings(share, penalty, most, starts, alpha, delta, seed)
+    settings = Settings(share, penalty, most, starts, alpha, delta, short, seed)
     features, failure = check_inputs(features, failure)
     blocks = as_blocks(blocks, len(failure))
     searched = _parts(failure, blocks, settings) if searched is None else _checked_parts(searched, failure)
@@ -241,8 +245,21 @@ def _tested(found: list[_Found], features: np.ndarray, count: _Counter, settings
         order = order[one.weights[order] != 0]
         direction = Direction(tuple(order.tolist()), tuple(one.weights[order].tolist()))
         confirmed = bool(corrected <= settings.alpha and leaf.increase is not None and leaf.increase > settings.delta)
-        rules.append(Rule(direction, one.threshold, count.group(one.inside), leaf, float(own), float(corrected), confirmed))
+        said = _short(one, features, count, settings.short)
+        rules.append(Rule(direction, one.threshold, count.group(one.inside), leaf, float(own), float(corrected), confirmed, said))
     return sorted(rules, key=lambda rule: (not rule.confirmed, rule.q, -rule.group.n_failures))
+
+
+def _short(one: _Found, features: np.ndarray, count: _Counter, most: int) -> ShortRule | None:
+    """The rule with few features, found on the searched images and counted on the confirming ones."""
+    known = features[count.searched]
+    found = shorten(known, known @ one.weights - one.threshold, most=most)
+    if found is None:
+        return None
+    direction, threshold = found
+    inside = (direction.values(features) > threshold) & count.confirming
+    same = agreement(inside, one.inside & count.confirming)
+    return ShortRule(direction, threshold, same, int(inside.sum()), int((inside & count.failure).sum()))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

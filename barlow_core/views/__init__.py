@@ -42,7 +42,7 @@ from barlow_core.views.run_tables import (
     mode_table,
     summary,
 )
-from barlow_core.views.search import direction_words, rule_positions, search_words, unsearched_words
+from barlow_core.views.search import direction_words, rule_positions, search_words, short_words, unsearched_words
 from barlow_core.views.sentences import (
     GroupWords,
     HeldOutWords,
@@ -107,6 +107,7 @@ __all__ = [
     "same_images_words",
     "search_words",
     "seen_words",
+    "short_words",
     "similar_features",
     "sort_images",
     "summary",

@@ -11,7 +11,8 @@ from barlow_core.analyses import FoundRule
 from barlow_core.analyses.verdicts import verdict_counts
 from barlow_core.groups import parse
 from barlow_core.run import Run
-from barlow_core.wording import count
+from barlow_core.search.short import NEARLY
+from barlow_core.wording import count, percent
 
 MOST_NAMED = 5  # features of a rule that its sentence names
 
@@ -43,11 +44,13 @@ def unsearched_words(groups: pd.DataFrame) -> str | None:
 def direction_words(rule: FoundRule, names: Mapping[int, str] | None = None) -> str:
     """What the images of a rule have: "much of feature 12 and feature 7, and little of feature 30, taken together".
 
+    Of the rule in short (`short_words` says how nearly that is the same).
+
     Args:
         names: what people call features; others go by their numbers.
     """
     names = names or {}
-    direction = rule.direction
+    direction = rule.short
     named = list(zip(direction.features, direction.weights, strict=True))[:MOST_NAMED]
     parts = []
     for sign, amount in ((1, "much"), (-1, "little")):
@@ -56,9 +59,25 @@ def direction_words(rule: FoundRule, names: Mapping[int, str] | None = None) -> 
             parts.append(f"{amount} of {_listed(called)}")
     more = len(direction.features) - len(named)
     if more:
-        parts.append(f"{count(more, 'more feature')} with less part")
+        parts.append(count(more, "more feature"))
     together = ", taken together" if len(direction.features) > 1 else ""
     return f"{_listed(parts, comma=True)}{together}"
+
+
+def short_words(rule: FoundRule) -> str | None:
+    """How nearly the features in `direction_words` are the rule; None where it has no others."""
+    n = len(rule.direction.features)
+    if rule.short == rule.direction:
+        return None
+    said = f"The rule weighs {count(n, 'feature')}; {count(len(rule.short.features), 'feature')} say it in short."
+    same, images = rule.row["short_agreement"], int(rule.row["short_held_out_n_images"])
+    if pd.isna(same) or not images:
+        return f"{said} By themselves they select no held-out image."
+    failures = int(rule.row["short_held_out_n_failures"])
+    return (
+        f"{said} By themselves they select {'nearly' if same >= NEARLY else 'partly'} the same held-out images ({percent(same)} of all that either "
+        f"selects), of which {percent(failures / images)} are wrong ({failures:,} of {images:,})."
+    )
 
 
 def rule_positions(run: Run, rule: FoundRule) -> np.ndarray:

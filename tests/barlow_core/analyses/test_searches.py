@@ -63,6 +63,8 @@ def test_counts_of_a_rule_are_those_of_its_direction(run: Run) -> None:
     inside = rule.direction.values(run.features()[rows]) > rule.threshold
     assert (inside.sum(), (inside & run.benchmark.failure[rows]).sum()) == (row["n_images"], row["n_failures"])
     assert rule.confirmed
+    assert len(rule.short.features) <= 5
+    assert 0 <= row["short_agreement"] <= 1
     with pytest.raises(BarlowError, match="found no rule 99"):
         found_rule(run, rule.group, 99)
 

@@ -99,7 +99,7 @@ def test_rules_of_a_search_are_what_is_asked_for(searched_run: Run) -> None:
     table = found_rules(searched_run)
     everything = rule_requests(searched_run, everything=True)
     assert everything
-    assert everything == [(rule.group, rule.direction) for rule in map(FoundRule.of, table.to_dict("records"))]
+    assert everything == [(rule.group, rule.direction) for rule in map(FoundRule, table.to_dict("records"))]
     assert len(rule_requests(searched_run)) == (table["verdict"] == CONFIRMED).sum()
     assert {key for key, _ in rule_requests(searched_run, keys=["all:images"], everything=True)} == {"all:images"}
     with pytest.raises(BarlowError, match=r"label:nobody is not among .* barlow search"):
