@@ -8,8 +8,12 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from administering.acting import show_what_was_said
 from administering.door import passes
-from administering.panes import show_copies, show_progress, show_reports, show_what_was_said, show_workers
+from administering.entry import show_entry
+from administering.money import show_money
+from administering.panes import show_copies, show_progress, show_workers
+from administering.problems import show_flags, show_reports
 from shared.arguments import ADMINISTER, arguments
 from shared.html import plain, style
 from shared.studies import open_store
@@ -39,12 +43,25 @@ def show(store: StudyStore) -> None:
     with st.container():  # always there, so that the tabs below keep their place
         show_what_was_said()
     progress(store)
-    reports = len(store.reports())
-    workers, problems, copies = st.tabs(["Workers", f"Problems ({reports})" if reports else "Problems", "Answers and backups"])
+    open_reports = int((~store.reports()["done"]).sum())
+    workers, problems, money, entry, copies = st.tabs(
+        [
+            "Workers",
+            f"Problems ({open_reports})" if open_reports else "Problems",
+            "Pay",
+            "Entry and settings",
+            "Answers and backups",
+        ]
+    )
     with workers:
         show_workers(store)
     with problems:
         show_reports(store)
+        show_flags(store)
+    with money:
+        show_money(store)
+    with entry:
+        show_entry(store)
     with copies:
         show_copies(store)
 

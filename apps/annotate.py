@@ -109,6 +109,7 @@ def show(path: Path, at: Visit) -> None:
     settings = at.store.settings
     if at.page == "consent":
         pages.show_notice(at)
+        at.consent = settings.consent
         pages.show_consent(settings, lambda: visit.agree(at), lambda: visit.decline(at))
     elif at.page == "instructions":
         total = at.store.standing(at.worker).practice_total
@@ -118,7 +119,7 @@ def show(path: Path, at: Visit) -> None:
         pages.show_quiz(settings, lambda chosen: visit.take_quiz(at, chosen))
     elif at.page == "trouble":
         pages.show_trouble(
-            "One moment, please", f"{at.notice} What you sent is saved.", settings, again=lambda: visit.advance(at)
+            "One moment, please", f"{at.notice} What you sent is saved.", settings, again=lambda: visit.try_again(at)
         )
     elif at.page == "end":
         end = completion(at.identity, settings, at.outcome or "complete")

@@ -14,28 +14,39 @@ import streamlit as st
 from study.store import StudyStore
 
 EMAILS = "BARLOW_ADMIN_EMAILS"
-TRIES, TRIES_SECONDS = 10, 60.0
+TRIES, TRIES_SECONDS, DELAY, AT_ONCE = 10, 60.0, 2.0, 2
 ENTERED = "entered"
 
 
 class Attempts:
-    """Wrong secrets of the last minute, from all visitors of this process; too many, and nobody's is looked at for a while."""
+    """Wrong secrets of the last minute, from all visitors of this process; too many, and each further try takes a while.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
+    Nobody is turned away, or whoever guesses would lock the researcher out as well. A try that takes seconds is enough: a secret has
+    at least 12 characters, and the ones that `create` makes 24.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep):
         self._clock = clock
+        self._sleep = sleep
         self._wrong: deque[float] = deque(maxlen=TRIES)
         self._lock = threading.Lock()
+        self._few = threading.Semaphore(AT_ONCE)  # comparing takes a computer's time on purpose
 
-    def wait(self) -> float:
-        """Seconds until the next try."""
+    @property
+    def many(self) -> bool:
         with self._lock:
-            if len(self._wrong) < TRIES:
-                return 0.0
-            return max(0.0, self._wrong[0] + TRIES_SECONDS - self._clock())
+            return len(self._wrong) == TRIES and self._clock() - self._wrong[0] < TRIES_SECONDS
 
-    def wrong(self) -> None:
-        with self._lock:
-            self._wrong.append(self._clock())
+    def matches(self, store: StudyStore, secret: str) -> bool:
+        """Whether this is the secret; after many wrong ones it takes `DELAY` seconds to find out."""
+        if self.many:
+            self._sleep(DELAY)
+        with self._few:
+            right = store.admin_allowed(secret)
+        if not right:
+            with self._lock:
+                self._wrong.append(self._clock())
+        return right
 
 
 @st.cache_resource(show_spinner=False)
@@ -45,12 +56,10 @@ def _attempts() -> Attempts:
 
 def try_secret(store: StudyStore, secret: str, attempts: Attempts) -> str | None:
     """What to say to somebody who tried this secret; None: come in."""
-    if seconds := attempts.wait():
-        return f"Too many wrong secrets. Try again in {seconds:.0f} seconds."
-    if store.admin_allowed(secret):
+    if attempts.matches(store, secret):
         return None
-    attempts.wrong()
-    return "That is not the secret of this study."
+    many = f" There were many wrong ones: each try takes {DELAY:g} seconds for now." if attempts.many else ""
+    return f"That is not the secret of this study.{many}"
 
 
 def allowed_emails() -> set[str]:
@@ -66,10 +75,11 @@ def may_enter(user: Mapping[str, Any], allowed: set[str]) -> bool:
 
 def passes(store: StudyStore) -> bool:
     """Ask who it is. True for those who may in; everybody else sees a way to say who they are, and nothing of the study."""
-    if st.session_state.get(ENTERED):
-        return True
     if _has_provider():
         return _by_login()
+    # Whoever came in by a secret that has been replaced since has to show the new one.
+    if store.settings.admin_hash and st.session_state.get(ENTERED) == store.settings.admin_hash:
+        return True
     st.html('<h1 class="bw-h2">Admin page of a study</h1>')
     if not store.settings.has_admin_secret:
         st.info("This study has no admin secret yet, so nobody can log in. Make one, then reload:")
@@ -82,11 +92,12 @@ def passes(store: StudyStore) -> bool:
         tried = st.form_submit_button("Enter", type="primary")
     if not tried:
         return False
+    hashed = store.settings.admin_hash
     refusal = try_secret(store, secret, _attempts())
     if refusal is not None:
         st.error(refusal)
         return False
-    st.session_state[ENTERED] = True
+    st.session_state[ENTERED] = hashed
     st.rerun()
 
 

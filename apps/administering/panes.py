@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ import streamlit as st
 from shared.html import plain, stats
 from shared.money import amount
 
-from barlow_core.errors import BarlowError
+from administering.acting import SAID, act
 from barlow_core.wording import count
 from study.store import StudyStore
 from study.store.progress import Progress
@@ -21,7 +20,6 @@ from study.store.progress import Progress
 FORMATS = {"CSV": "csv", "JSON lines": "jsonl", "Parquet": "parquet"}
 KINDS = {"Tasks": ("item",), "Tasks, checks and practice": ("item", "gold", "attention", "practice")}
 TEXT = st.column_config.TextColumn
-SAID = "said"
 
 
 def show_progress(done: Progress) -> None:
@@ -40,6 +38,8 @@ def show_progress(done: Progress) -> None:
         ("Workers", _workers(done)),
     ]
     st.html(stats(facts))
+    for sentence in done.implausible:
+        st.warning(plain(f"Not plausible: {sentence}"))
     if done.answers_surplus:
         st.caption(
             f"{count(done.answers_surplus, 'answer')} came when no more were needed; they are paid, and are kept in case a place becomes free."
@@ -71,6 +71,7 @@ def show_workers(store: StudyStore) -> None:
             "state": "State",
             "platform": "From",
             "simulated": "Simulated",
+            "flagged": "Flagged",
         },
     )
     states = dict(zip(table["worker"], table["state"], strict=True))
@@ -103,11 +104,13 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
         st.caption("No answers yet.")
     else:
         st.dataframe(sent, hide_index=True)
+        if state != "withdrawn":
+            _show_answer_actions(store, worker)
     if state == "withdrawn":
         st.caption("This worker has withdrawn; what they wrote is deleted.")
         return
     if state == "blocked":
-        st.button("Let back in", key="reopen", on_click=_act, args=(lambda: store.reopen(worker), f"{worker} may answer again."))
+        st.button("Let back in", key="reopen", on_click=act, args=(lambda: store.reopen(worker), f"{worker} may answer again."))
         return
     field = f"reason {worker}"
     st.text_input("Reason for blocking (for the record)", key=field, max_chars=500)
@@ -119,37 +122,58 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
         st.button(
             "Block",
             key="block",
-            on_click=_act,
+            on_click=act,
             args=(lambda: block(False), f"{worker} is blocked. Their answers count."),
         )
         st.button(
             "Block and discard",
             key="discard",
             help="Their answers no longer count, and the tasks go to others. They are paid all the same.",
-            on_click=_act,
+            on_click=act,
             args=(lambda: block(True), f"{worker} is blocked. Their tasks go to others."),
         )
-    st.caption(plain(f"To delete everything that someone wrote: barlow study withdraw {store.path.name} WORKER"))
+    _show_withdrawal(store, worker)
 
 
-def show_reports(store: StudyStore) -> None:
-    """What workers said is wrong."""
-    table = store.reports()
-    if table.empty:
-        st.info("No problems have been reported.")
-        return
-    st.dataframe(
-        table,
-        hide_index=True,
-        row_height=60,
-        column_order=["at", "item", "text", "worker"],
-        column_config={
-            "at": "When (UTC)",
-            "item": TEXT("Task"),
-            "text": TEXT("What they say", width="large"),
-            "worker": TEXT("Worker"),
-        },
-    )
+def _show_answer_actions(store: StudyStore, worker: str) -> None:
+    """Reject one answer, or take that back."""
+    items = [one.item for one in store.history(worker)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        item = st.selectbox("One answer", items, index=None, placeholder="Choose an answer", key=f"one of {worker}")
+        st.text_input("Reason for rejecting it", key=f"why {worker}", max_chars=500)
+        if item is not None:
+            st.button(
+                "Reject this answer",
+                key="reject",
+                help="It no longer counts, and its task goes to others. It is paid all the same.",
+                on_click=act,
+                args=(
+                    lambda: store.reject(worker, item, st.session_state[f"why {worker}"].strip()),
+                    f"The answer to {item} is rejected.",
+                ),
+            )
+            st.button(
+                "Count it again",
+                key="unreject",
+                on_click=act,
+                args=(lambda: store.reopen(worker, item), f"{item} is open again for {worker}."),
+            )
+
+
+def _show_withdrawal(store: StudyStore, worker: str) -> None:
+    """Delete everything that somebody wrote, once their id was typed."""
+    with st.expander("Withdraw: delete everything that this worker wrote"):
+        st.caption(
+            "From the study, its log and all backups that it knows of, for good. What they earned stays due. Delete earlier exports yourself."
+        )
+        typed = st.text_input("Type the worker's ID to confirm", key=f"withdraw {worker}")
+        st.button(
+            "Delete for good",
+            key="withdraw",
+            disabled=typed != worker,
+            on_click=act,
+            args=(lambda: store.withdraw(worker), f"Everything that {worker} wrote is deleted."),
+        )
 
 
 def show_copies(store: StudyStore) -> None:
@@ -188,19 +212,9 @@ def export_zip(store: StudyStore, format: str, *, kinds: tuple[str, ...], pseudo
         return packed.getvalue()
 
 
-def _act(act: Callable[[], None], done: str) -> None:
-    """Do something to the study, and say on the next page what became of it."""
-    try:
-        act()
-    except BarlowError as error:
-        st.session_state[SAID] = ("error", str(error))
-    else:
-        st.session_state[SAID] = ("success", done)
-
-
 def _back_up(store: StudyStore) -> None:
     places: list[Path] = []
-    _act(lambda: places.append(store.backup()), "")
+    act(lambda: places.append(store.backup()), "")
     if places:
         st.session_state[SAID] = ("success", f"The study is copied to {places[0]}")
 
@@ -208,10 +222,3 @@ def _back_up(store: StudyStore) -> None:
 def _check(store: StudyStore) -> None:
     problems = store.check()
     st.session_state[SAID] = ("error", " ".join(problems)) if problems else ("success", "The file is fine.")
-
-
-def show_what_was_said() -> None:
-    """The outcome of the last action, once."""
-    kind, text = st.session_state.pop(SAID, ("", ""))
-    if text:
-        (st.error if kind == "error" else st.success)(plain(text))

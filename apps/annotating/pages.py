@@ -19,7 +19,8 @@ from study.store.settings import StudySettings
 def show_consent(settings: StudySettings, agree: Callable[[], None], decline: Callable[[], None]) -> None:
     """What the study is, before anything of the visitor is kept."""
     pay = f"{amount(settings.pay, settings.currency)} for each task" if settings.pay else ""
-    facts = [pay, f"about {settings.minutes_per_item:g} minutes a task", "stop whenever you like"]
+    place = f"a place is kept for you for {settings.hold_minutes:g} minutes"
+    facts = [pay, f"about {settings.minutes_per_item:g} minutes a task", "stop whenever you like", place]
     _text(
         f"<h1>{escape(settings.title)}</h1>"
         f'<p class="bw-facts">{escape(" · ".join(fact for fact in facts if fact))}</p>'

@@ -39,6 +39,8 @@ class Visit:
         mode: of a task: "answer", "edit" (an answer that was sent before) or "feedback" (after a practice task).
         claimed: the task to be answered; answer: the one that is edited, or that the feedback is about.
         outcome: at the end, why; see `study.participants.platforms.completion`.
+        consent: the text of consent that is on the screen.
+        failed: what could not be saved, to be tried again.
         notice: what happened that the worker did not expect, for the next page.
         receipts: by id of the message, what became of it.
     """
@@ -52,6 +54,8 @@ class Visit:
     claimed: ClaimedItem | None = None
     answer: StoredAnswer | None = None
     outcome: str | None = None
+    consent: str | None = None
+    failed: Callable[[], None] | None = None
     notice: str = ""
     standing: Standing | None = None
     receipts: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
@@ -69,10 +73,14 @@ class Visit:
 
 
 def begin(store: StudyStore, identity: Identity, *, theirs: bool = True, device: str | None = None) -> Visit:
-    """Let a visitor in: a new one is asked for consent, one who was here before goes on where they stopped."""
+    """Let a visitor in: a new one is asked for consent, if there is a place for them; one who was here before goes on where they stopped."""
     visit = Visit(store, identity, theirs, device)
     known = store.worker(identity.worker_id)
     if known is None:
+        try:
+            _keep_place(visit)
+        except NotSavedError as error:
+            _log.warning("No place was held for a visitor: %s", error)  # they can read and agree all the same
         return visit
     if known.state != "active":
         end(visit, "refused")
@@ -95,13 +103,30 @@ def agree(visit: Visit) -> None:
     """The worker takes part. Before this, nothing of them is kept."""
 
     def join() -> None:
+        visit.notice = ""
+        if visit.consent not in (None, visit.store.settings.consent):
+            visit.page, visit.notice = "consent", "The text has changed while you read it. Please read it again."
+            return
+        if not _keep_place(visit):
+            return
         details = details_of(visit.identity, None, theirs=visit.theirs)
         if visit.device is not None and visit.store.settings.duplicates != "off":
             details["device"] = visit.device
         visit.store.register(visit.worker, platform=visit.identity.platform, details=details)
-        visit.page, visit.notice = "instructions", ""
+        visit.page = "instructions"
 
     _at_peace(visit, join)
+
+
+def _keep_place(visit: Visit) -> bool:
+    """Hold a place for somebody new; False, and the last page, where there is none."""
+    if not visit.store.settings.recruiting:
+        visit.page, visit.outcome = "end", "paused"
+        return False
+    state = visit.store.hold_place(visit.worker).state
+    if state != "open":
+        visit.page, visit.outcome = "end", state
+    return state == "open"
 
 
 def start(visit: Visit) -> None:
@@ -136,6 +161,10 @@ def _tries(n: int) -> str:
 def decline(visit: Visit) -> None:
     """The worker does not take part."""
     visit.page, visit.outcome = "end", "declined"
+    try:
+        visit.store.let_place_go(visit.worker)
+    except BarlowError as error:
+        _log.warning("A place stays held until its time is up: %s", error)
 
 
 def advance(visit: Visit) -> None:
@@ -164,6 +193,8 @@ def end(visit: Visit, outcome: str) -> None:
     try:
         visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
         visit.outcome = visit.store.finish(visit.worker, outcome, visit=visit.identity.visit, reward=visit.identity.reward)
+        if visit.outcome == "full" and visit.store.places().taken:
+            visit.outcome = "reserved"
     except BarlowError as error:
         # The end is the end, also where the file cannot note it: answers and pay are in there already.
         _log.warning("The end of a visit was not noted: %s", error)
@@ -178,7 +209,17 @@ def _at_peace(visit: Visit, act: Callable[[], None]) -> None:
         end(visit, "refused")
     except NotSavedError as error:
         _log.error("%s", error)
-        visit.page, visit.notice = "trouble", cannot_save(error)
+        visit.page, visit.notice, visit.failed = "trouble", cannot_save(error), act
+
+
+def try_again(visit: Visit) -> None:
+    """Do once more what could not be saved."""
+    act, visit.failed = visit.failed, None
+    if act is None:
+        advance(visit)
+    else:
+        visit.notice = ""
+        _at_peace(visit, act)
 
 
 def cannot_save(error: NotSavedError) -> str:

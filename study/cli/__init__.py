@@ -16,6 +16,8 @@ _COMMANDS = {
     "admin": "serving",
     "set": "making",
     "status": "people",
+    "pause": "people",
+    "resume": "people",
     "pay": "paying",
     "block": "people",
     "reject": "people",

@@ -249,13 +249,15 @@ def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
 
     with open_store(study) as store:
         changes = dict(_pair(value) for value in values)
-        if invites:
-            codes = new_invite_codes(invites)
-            changes["invite_codes"] = [*changes.get("invite_codes", store.settings.invite_codes), *codes]
-            click.echo("\n".join(codes))
         if changes:
             store.configure(**changes)
-            click.echo(f"Changed: {', '.join(changes)}", err=bool(invites))
+        if invites:
+            codes = new_invite_codes(invites)
+            store.invite(codes)
+            click.echo("\n".join(codes))
+        if changes or invites:
+            changed = [*changes, *(["invite_codes"] if invites and "invite_codes" not in changes else [])]
+            click.echo(f"Changed: {', '.join(changed)}", err=bool(invites))
             return
         for name, row in store.settings.rows().items():
             text = f"({len(json.loads(row))})" if name in SECRET else row
@@ -263,16 +265,9 @@ def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
 
 
 def _pair(text: str) -> tuple[str, Any]:
+    from study.store.written_settings import parse
+
     name, equals, value = text.partition("=")
     if not equals:
         raise BarlowError(f"{text!r} is not a setting with a value. Expected NAME=VALUE, such as items_per_worker=30.")
-    if name in ("title", "contact", "consent", "currency", "base_pay", "bonus") or name.endswith(("_code", "_url")):
-        return name, value
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, [part for part in value.split(",") if part] if name in (
-            "platforms",
-            "invite_codes",
-            "allowed_workers",
-        ) else value
+    return name, parse(name, value)

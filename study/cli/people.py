@@ -27,7 +27,7 @@ def status(study: Path, as_json: bool) -> None:
     """
     with open_store(study) as store:
         done = store.progress()
-        reports = len(store.reports())
+        reports = int((~store.reports()["done"]).sum())
         if as_json:
             print_json(asdict(done) | {"complete": done.complete, "reports": reports, "study": str(store.path)})
             return
@@ -37,6 +37,7 @@ def status(study: Path, as_json: bool) -> None:
             ("answers", f"{done.answers:,} of {done.answers_wanted:,} ({percent:.1f} %)"),
             ("items", f"{done.items_complete:,} of {done.items:,} complete, {done.reserved:,} being answered"),
             ("workers", f"{done.workers:,} ({done.workers_blocked:,} blocked, {done.workers_withdrawn:,} withdrawn)"),
+            ("places", _places(store)),
             ("rate", f"{done.per_hour:,.1f} answers an hour"),
             ("expected end", "done" if done.complete else done.expected_end or "unknown: no answers in the last hour"),
             ("cost", f"{money(done.cost, currency)} so far, about {money(done.cost_expected, currency)} in all, without fees"),
@@ -56,6 +57,13 @@ def status(study: Path, as_json: bool) -> None:
             click.echo(f"{name:>12}  {text}")
 
 
+def _places(store: StudyStore) -> str:
+    if not store.settings.recruiting:
+        return "PAUSED: nobody new is let in (barlow study resume)"
+    found = store.places()
+    return f"{found.free:,} free for new people, {found.taken:,} taken for the moment"
+
+
 def _lines_to_look_at(store: StudyStore) -> list[tuple[str, str]]:
     """Answers and workers that broke a stated rule."""
     lines = []
@@ -72,6 +80,27 @@ def _lines_to_look_at(store: StudyStore) -> list[tuple[str, str]]:
             )
         )
     return lines
+
+
+@click.command(epilog=example("barlow study pause runs/mine"))
+@study_argument
+def pause(study: Path) -> None:
+    """Let nobody new in.
+
+    Those who take part already go on. It holds at once in every process that serves the study.
+    """
+    with open_store(study) as store:
+        store.configure(recruiting=False)
+    click.echo(f"Paused: nobody new is let in. To go on: barlow study resume {study}")
+
+
+@click.command(epilog=example("barlow study resume runs/mine"))
+@study_argument
+def resume(study: Path) -> None:
+    """Let new people in again after a pause."""
+    with open_store(study) as store:
+        store.configure(recruiting=True)
+        click.echo(f"Open to new people: {_places(store)}.")
 
 
 @click.command(epilog=example('barlow study block runs/mine 5f3c0a1b2c3d4e5f60718293 --reason "random words" --discard'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +67,26 @@ def write_payment_file(path: Path, file: PaymentFile) -> None:
     Raises:
         BarlowError: the file is void or paid already; it cannot be written.
     """
-    if file.state != "made":
-        raise BarlowError(f"Payment file {file.number} is {file.state} since {file.settled_at}: nobody should pay it now.")
+    text = payment_text(file)
     try:
-        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-            csv.writer(opened, lineterminator="\n").writerows(_rows(file))
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
         path.chmod(PRIVATE)
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def payment_text(file: PaymentFile) -> str:
+    """What `write_payment_file` writes.
+
+    Raises:
+        BarlowError: the file is void or paid already.
+    """
+    if file.state != "made":
+        raise BarlowError(f"Payment file {file.number} is {file.state} since {file.settled_at}: nobody should pay it now.")
+    made = io.StringIO(newline="")
+    csv.writer(made, lineterminator="\n").writerows(_rows(file))
+    return made.getvalue()
 
 
 def _rows(file: PaymentFile) -> Iterable[Sequence[str | None]]:

@@ -19,7 +19,7 @@ from study.errors import UnknownVisitorError
 from study.store.pay import PAYING
 from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
-OUTCOMES = ("complete", "partial", "returned", "screened_out", "declined", "refused", "full")
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "declined", "refused", "full", "reserved", "paused")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
@@ -207,7 +207,15 @@ _WORDS = {
     ),
     "declined": ("You have not taken part", "Nothing about you is kept."),
     "refused": ("This study is closed for you", "There are no more tasks for you. What you sent before is paid."),
-    "full": ("The study is full", "At the moment there is nothing to do for you. Thank you for your interest."),
+    "full": ("The study is full", "There is nothing to do for you. Thank you for your interest."),
+    "reserved": (
+        "All places are taken at the moment",
+        "Some of them may become free within the next half hour, as not everybody finishes. You can try again by the same link.",
+    ),
+    "paused": (
+        "The study takes nobody new at the moment",
+        "You can try again later by the same link. Thank you for your interest.",
+    ),
 }
 
 
@@ -217,7 +225,7 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
     Args:
         outcome: "complete" (everything that there is for them), "partial" (some of it), "returned" (nothing that is paid),
             "screened_out" (failed too many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
-            nothing for them at all).
+            nothing for them at all), "reserved" (all places are taken for the moment), "paused" (nobody new is let in).
     """
     title, text = _WORDS[outcome]
     if identity.platform == "prolific":
@@ -231,7 +239,7 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
 
 def _code(settings: StudySettings, outcome: str) -> str:
     """The code by which a platform learns how it ended; empty where the study has none for that."""
-    name = {"complete": "completion_code", "returned": "declined_code"}.get(outcome, f"{outcome}_code")
+    name = {"complete": "completion_code", "returned": "declined_code", "reserved": "full_code"}.get(outcome, f"{outcome}_code")
     return getattr(settings, name, "")
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.questionnaire import dumps
+from study.store import places
 from study.store.clock import Moment, same_boot, seconds_of
 
 if TYPE_CHECKING:
@@ -57,12 +58,13 @@ class ClaimedItem:
 
 
 def choose(
-    tx: sqlite3.Connection, worker: str, now: Moment, settings: StudySettings, visit: str | None = None
+    tx: sqlite3.Connection, worker: str, now: Moment, settings: StudySettings, visit: str | None = None, place: str | None = None
 ) -> tuple[str, bool] | None:
     """Give `worker` an item: (its id, whether they had it already), or None when there is nothing for them.
 
     In this order: the item that they hold; one that ran out on them and still needs an answer; practice in the order of the list;
-    a check (gold, attention) when one is due; an item. `visit` is the one in which they will answer it.
+    a check (gold, attention) when one is due; an item, as long as that leaves one for each place that others hold. `visit` is the
+    one in which they will answer it, `place` the one that they may hold themselves.
     """
     held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
     if held is not None:
@@ -80,9 +82,15 @@ def choose(
         )
         touch(tx, worker, renewed, "shown", now, settings)
         return renewed, True
-    item = _new(tx, worker, settings)
+    item = _new(tx, worker, settings, places.held_by_others(tx, now, place))
     if item is None:
         return None
+    if place is not None:
+        is_item = tx.execute("SELECT kind = 'item' FROM item WHERE id = ?", (item,)).fetchone()[0]
+        if is_item:
+            places.let_go(tx, place)
+        else:
+            places.put_off(tx, place, now, settings.hold_seconds)
     deadline = now.ticks + settings.reservation_seconds
     tx.execute(
         "INSERT INTO assignment (item, worker, state, token, shown_at, active_at, deadline, shown_ticks, active_ticks, visit) "
@@ -146,14 +154,18 @@ def answered(tx: sqlite3.Connection, worker: str, visit: str | None = None) -> i
     return n
 
 
-def is_there_more(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> bool:
-    """Whether a claim would find something for this worker, limits aside."""
-    held = tx.execute("SELECT 1 FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
-    return held is not None or _ran_out(tx, worker) is not None or _new(tx, worker, settings) is not None
+def is_there_more(tx: sqlite3.Connection, worker: str, settings: StudySettings, held: int = 0) -> bool:
+    """Whether a claim would find something for this worker, limits aside; `held`: places that others hold."""
+    reserved = tx.execute("SELECT 1 FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
+    return reserved is not None or _ran_out(tx, worker) is not None or _new(tx, worker, settings, held) is not None
 
 
-def _new(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> str | None:
-    return _practice(tx, worker) or _check_due(tx, worker, _done(tx, worker), settings) or _least_filled(tx, worker)
+def _new(tx: sqlite3.Connection, worker: str, settings: StudySettings, held: int) -> str | None:
+    if practice := _practice(tx, worker):
+        return practice
+    if check := _check_due(tx, worker, _done(tx, worker), settings):
+        return check
+    return _least_filled(tx, worker) if held == 0 or places.has_more_than(tx, held) else None
 
 
 def _done(tx: sqlite3.Connection, worker: str) -> dict[tuple[str, str], int]:
@@ -303,4 +315,5 @@ def follow_clock(tx: sqlite3.Connection, boot: str, now: Moment, settings: Study
         age = min(max(0.0, seconds_of(now.utc) - seconds_of(row["active_at"])), settings.reservation_seconds)
         tx.execute("UPDATE assignment SET deadline = ? WHERE id = ?", (now.ticks + settings.reservation_seconds - age, row["id"]))
     tx.execute("UPDATE assignment SET shown_ticks = NULL, active_ticks = NULL")
+    tx.execute("DELETE FROM place")  # minutes, which a restart takes anyway
     tx.execute("UPDATE study SET value = ? WHERE key = 'boot'", (dumps(now.boot),))

@@ -282,3 +282,33 @@ class Readers:
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
+
+
+class Watch:
+    """Tells whether anybody has written to the file since it was asked last; a few microseconds a time.
+
+    SQLite counts, for each connection, what others have committed (`PRAGMA data_version`).
+    """
+
+    def __init__(self, path: Path, *, patience: float, immutable: bool = False):
+        self._lock = threading.Lock()
+        self._seen: int | None = None
+        self._connection = None if immutable else connect(path, "ro", timeout=patience)
+
+    def has_changed(self) -> bool:
+        """Whether the file is another one than at the last call; True also where that cannot be told, False for one that nobody can change."""
+        with self._lock:
+            if self._connection is None:
+                return False
+            try:
+                found = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
+            except sqlite3.Error:
+                return True
+            changed, self._seen = found != self._seen, found
+            return changed
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

@@ -98,7 +98,8 @@ def workers(db: Database, settings: StudySettings, *, pseudonymous: bool) -> pd.
         db.query(
             f"SELECT {identity}, state, simulated, platform, joined_at, "
             "(SELECT count(*) FROM answer JOIN assignment ON assignment.item = answer.item AND assignment.worker = answer.worker "
-            " WHERE answer.worker = worker.id AND assignment.state = 'accepted') AS answers, "
+            " JOIN item ON item.id = answer.item WHERE answer.worker = worker.id AND assignment.state = 'accepted' "
+            " AND item.kind <> 'practice') AS answers, "
             "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed IS NOT NULL) AS checks, "
             "(SELECT count(*) FROM answer WHERE answer.worker = worker.id AND passed = 1) AS checks_passed, "
             "(SELECT count(*) FROM event WHERE event.worker = worker.id AND event.kind = 'flagged') AS flagged "
@@ -125,8 +126,11 @@ def events(db: Database, settings: StudySettings, *, pseudonymous: bool) -> pd.D
 
 def reports(db: Database, settings: StudySettings) -> pd.DataFrame:
     """What workers said is wrong; see `StudyStore.reports`."""
-    sql = "SELECT item, worker, at, json_extract(data, '$.text') AS text FROM event WHERE kind = 'reported' ORDER BY id DESC"
-    columns = ["item", "worker", "at", "text"]
+    sql = (
+        "SELECT id AS number, item, worker, at, json_extract(data, '$.text') AS text, json_extract(data, '$.done') IS NOT NULL AS done "
+        "FROM event WHERE kind = 'reported' ORDER BY id DESC"
+    )
+    columns = ["number", "item", "worker", "at", "text", "done"]
     return _frame([[row[column] for column in columns] for row in db.query(sql)], columns, settings, None)
 
 
@@ -212,7 +216,7 @@ def _frame(rows: list[list[Any]], columns: list[str], settings: StudySettings, d
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=columns)
-    kinds: dict[str, str] = dict.fromkeys(("late", "payable", "simulated"), "bool") | {"passed": "boolean"}
+    kinds: dict[str, str] = dict.fromkeys(("late", "payable", "simulated", "done"), "bool") | {"passed": "boolean"}
     kinds |= dict.fromkeys(("filled", "answers", "checks", "checks_passed", "flagged"), "int64") | {"wanted": "Int64"}
     kinds |= dict.fromkeys(("seconds", "elapsed_seconds"), "float64")
     for question in settings.questionnaire.questions:

@@ -170,8 +170,8 @@ class Standing:
     if_stopped: str
 
 
-def standing(db: Database, worker: str, visit: str | None, settings: StudySettings) -> Standing:
-    """See `StudyStore.standing`."""
+def standing(db: Database, worker: str, visit: str | None, settings: StudySettings, held: int = 0) -> Standing:
+    """See `StudyStore.standing`; `held`: places that others hold."""
     tx = db.conn
     practice, practice_total = tx.execute(
         "SELECT coalesce(sum(assignment.state = 'accepted'), 0), count(*) FROM item LEFT JOIN assignment "
@@ -187,7 +187,7 @@ def standing(db: Database, worker: str, visit: str | None, settings: StudySettin
     more = (
         state == "active"
         and not assignment.at_the_end(tx, worker, settings, visit)
-        and assignment.is_there_more(tx, worker, settings)
+        and assignment.is_there_more(tx, worker, settings, held)
     )
     reached = answered >= (settings.items_per_worker or math.inf)
     reached |= visit is not None and in_visit >= (settings.items_per_visit or math.inf)

@@ -31,6 +31,8 @@ CHANGEABLE = (
     "items_per_worker",
     "items_per_visit",
     "max_failed_checks",
+    "recruiting",
+    "hold_minutes",
     "quiz",
     "quiz_tries",
     "min_seconds",
@@ -72,6 +74,8 @@ class StudySettings:
         items_per_worker: after so many answers a worker gets no more items; None: as many as there are.
         items_per_visit: the same for one visit (a Prolific session, an accepted HIT).
         max_failed_checks: a worker who failed so many attention checks gets no more items; None: checks have no consequences.
+        recruiting: whether new people are let in; False is a pause, in which those who take part already go on.
+        hold_minutes: for so long a place is held for a new visitor, from before consent to their first item.
         quiz: about the instructions, asked before the first item: mappings with "question", "options" (texts) and "answer" (the place
             of the right one, from 0); quiz_tries: after so many wrong tries somebody is screened out.
         min_seconds: an answer that comes sooner after its item was shown is too fast.
@@ -112,6 +116,8 @@ class StudySettings:
     items_per_worker: int | None = None
     items_per_visit: int | None = None
     max_failed_checks: int | None = 2
+    recruiting: bool = True
+    hold_minutes: float = 10.0
     quiz: tuple[Mapping[str, Any], ...] = ()
     quiz_tries: int = 2
     min_seconds: float = 5.0
@@ -208,6 +214,10 @@ class StudySettings:
     def reservation_seconds(self) -> float:
         return 60.0 * self.reservation_minutes
 
+    @property
+    def hold_seconds(self) -> float:
+        return 60.0 * self.hold_minutes
+
     def _check(self) -> None:
         if not isinstance(self.questionnaire, Questionnaire):
             raise BarlowError(f"questionnaire is a Questionnaire or its data, not {shown(self.questionnaire)}.")
@@ -216,7 +226,7 @@ class StudySettings:
         for name in ("items_per_worker", "items_per_visit", "max_failed_checks"):
             if getattr(self, name) is not None:
                 _require_count(name, getattr(self, name))
-        for name in ("reservation_minutes", "idle_seconds", "minutes_per_item"):
+        for name in ("reservation_minutes", "hold_minutes", "idle_seconds", "minutes_per_item"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
                 raise BarlowError(f"{name} must be a number above 0, not {shown(value)}.")
@@ -249,6 +259,8 @@ class StudySettings:
             raise BarlowError(
                 f"platforms are out of {', '.join(PLATFORMS)}, at least one; found {', '.join(map(shown, self.platforms))}."
             )
+        if type(self.recruiting) is not bool:
+            raise BarlowError(f"recruiting is true or false, not {shown(self.recruiting)}.")
         if self.open_link not in (None, True, False):
             raise BarlowError(f"open_link is true, false or nothing, not {shown(self.open_link)}.")
         for code in self.invite_codes:

@@ -19,7 +19,7 @@ from study.errors import DamagedError, NotSavedError
 from study.questionnaire import dumps
 from study.store import assignment, backup, migrations, signing
 from study.store.clock import Clock, Moment
-from study.store.connections import Readers, Writer, connect, library_advice, not_saved
+from study.store.connections import Readers, Watch, Writer, connect, library_advice, not_saved
 from study.store.settings import SECRET, StudySettings
 
 MAINTENANCE_PATIENCE = 60.0
@@ -44,11 +44,13 @@ class StudyFile:
         self.writer = Writer(path, patience=patience)
         self._maintenance = FileLock(f"{path}.maintenance.lock", thread_local=False)
         self._maintaining = threading.Lock()
+        self._refreshing = threading.Lock()
         try:
             self.read_only, immutable = self._look()
             self._readers = Readers(path, patience=patience, immutable=immutable)
             if not self.read_only:
                 self._prepare()
+            self._watch = Watch(path, patience=patience, immutable=immutable)
             with self.reading() as db:
                 self.load(db.conn)
         except BaseException:
@@ -56,6 +58,8 @@ class StudyFile:
             raise
 
     def close(self) -> None:
+        if hasattr(self, "_watch"):
+            self._watch.close()
         if hasattr(self, "_readers"):
             self._readers.close()
         self.writer.close()
@@ -108,16 +112,26 @@ class StudyFile:
             raise DamagedError(
                 f"{self.path} has lost its {', '.join(sorted(missing))}. Go back to a backup: barlow study restore."
             )
-        self.settings = StudySettings.from_rows(rows)
-        self.revision = rows["revision"]
+        self._settings, self.revision = StudySettings.from_rows(rows), rows["revision"]
         self.study_id: str = json.loads(rows["study_id"])
         # A file of an earlier version that can only be read has none, and nobody to recognise.
         self.signing_key: str = json.loads(rows[signing.KEY]) if signing.KEY in rows else signing.new_key()
 
+    @property
+    def settings(self) -> StudySettings:
+        """The settings as they are now, whichever process changed them."""
+        with self._refreshing:  # nobody goes on with the old ones while another thread reads the new ones
+            if self._watch.has_changed():
+                with self.reading() as db:
+                    revision = db.conn.execute("SELECT value FROM study WHERE key = 'revision'").fetchone()
+                    if revision is None or revision[0] != self.revision:
+                        self.load(db.conn)
+            return self._settings
+
     def configure(self, given: Mapping[str, Any]) -> None:
         """Change settings; see `StudyStore.configure`."""
         with self.writing() as (tx, now):
-            changed = self.settings.changed(given)
+            changed = self._settings.changed(given)
             revision = dumps(uuid.uuid4().hex)
             rows = changed.rows()
             upsert = "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -125,7 +139,7 @@ class StudyFile:
             # Who was invited and what opens the admin page is not for the trail.
             kept = {name: "changed" if name in SECRET else json.loads(rows[name]) for name in given}
             assignment.record(tx, "configured", now, data=kept)
-        self.settings, self.revision = changed, revision
+        self._settings, self.revision = changed, revision
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
@@ -142,7 +156,7 @@ class StudyFile:
             if state["revision"] != self.revision:
                 self.load(tx)  # another process has changed the settings
             now = self.clock.now()
-            assignment.follow_clock(tx, json.loads(state["boot"]), now, self.settings)
+            assignment.follow_clock(tx, json.loads(state["boot"]), now, self._settings)
             yield tx, now
 
     @contextmanager

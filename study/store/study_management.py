@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,25 @@ class StudyManagement(StudyTables):
         check_note(reason, "The reason")
         with self._file.writing() as (tx, now):
             workers.reject(tx, worker_id, item_id, reason, now)
+
+    def settle_report(self, number: int) -> None:
+        """Note that what a worker reported is dealt with.
+
+        Args:
+            number: of `reports`.
+
+        Raises:
+            BarlowError: there is no such report.
+        """
+        with self._file.writing() as (tx, now):
+            sql = "UPDATE event SET data = json_set(data, '$.done', ?) WHERE id = ? AND kind = 'reported'"
+            if not tx.execute(sql, (now.utc, number)).rowcount:
+                raise BarlowError(f"There is no report {number}. See them: StudyStore.reports().")
+
+    def invite(self, codes: Iterable[str]) -> None:
+        """Let more people in by a plain link, one for each code; those that are there already stay."""
+        with self._file.maintained():  # two who invite at a time must not lose each other's codes
+            self._file.configure({"invite_codes": [*self._file.settings.invite_codes, *codes]})
 
     def make_payments(self, platform: str) -> PaymentFile | None:
         """Put everything that is due on a platform into a new payment file of the ledger; None where nothing is due.

@@ -7,12 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from study.store import answering, assignment, creation, maintenance, progress, quiz, rules, signing, workers
+from study.store import answering, assignment, creation, maintenance, places, progress, quiz, rules, signing, workers
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
 from study.store.connections import library_advice
 from study.store.items import check_id, check_note
+from study.store.places import Places
 from study.store.progress import Standing
 from study.store.quiz import QuizState
 from study.store.settings import StudySettings
@@ -89,6 +90,30 @@ class StudyStore(StudyManagement):
         """Close all connections. The file is complete without this; the log is copied back into it by the last to close."""
         self._file.close()
 
+    # --- for a visitor who has not agreed yet
+
+    def hold_place(self, worker_id: str) -> Places:
+        """Hold a place for somebody new, if there is one, for `hold_minutes`; they are not written down.
+
+        Their first item ends it, and so does `let_place_go`. Doing it again puts the end off.
+
+        Returns:
+            How much room there was; nothing is held unless its `state` is "open".
+        """
+        token = self.sign(check_id(worker_id, "Worker"))
+        with self._file.writing(durable=False) as (tx, now):
+            return places.hold(tx, token, now, self.settings.hold_seconds)
+
+    def let_place_go(self, worker_id: str) -> None:
+        """End a place that was held for somebody, as they do not take part."""
+        with self._file.writing(durable=False) as (tx, _):
+            places.let_go(tx, self.sign(check_id(worker_id, "Worker")))
+
+    def places(self) -> Places:
+        """How much room there is for somebody new."""
+        with self._file.reading() as db:
+            return places.places(db.conn, self._file.clock.now())
+
     # --- for a worker
 
     def register(
@@ -143,7 +168,7 @@ class StudyStore(StudyManagement):
             check_id(visit, "Visit")
         with self._file.writing(durable=False) as (tx, now):
             workers.require_welcome(workers.join(tx, worker_id, now))
-            found = assignment.choose(tx, worker_id, now, self.settings, visit)
+            found = assignment.choose(tx, worker_id, now, self.settings, visit, self.sign(worker_id))
             return None if found is None else assignment.claimed(tx, worker_id, *found, now)
 
     def submit(
@@ -286,7 +311,8 @@ class StudyStore(StudyManagement):
         """How much a worker has answered and earned, and whether there is more for them; for somebody unknown, as for a new one."""
         check_id(worker_id, "Worker")
         with self._file.reading() as db:
-            return progress.standing(db, worker_id, visit, self.settings)
+            held = places.held_by_others(db.conn, self._file.clock.now(), self.sign(worker_id))
+            return progress.standing(db, worker_id, visit, self.settings, held)
 
     def finish(self, worker_id: str, outcome: str, *, visit: str | None = None, reward: str | None = None) -> str:
         """Write down that a worker is at the end (of a visit) and how; an item that they still hold goes to others.

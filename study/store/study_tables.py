@@ -85,7 +85,7 @@ class StudyTables:
             return frames.item_list(db)
 
     def workers(self, *, pseudonymous: bool = False) -> pd.DataFrame:
-        """The workers, one row each: ids, state, how many accepted answers, how many checks they passed, how many answers are flagged."""
+        """The workers, one row each: ids, state, how many accepted answers (no practice), how many checks they passed, how many answers are flagged."""
         with self._file.reading() as db:
             return frames.workers(db, self.settings, pseudonymous=pseudonymous)
 
@@ -105,7 +105,7 @@ class StudyTables:
             return frames.duplicates(db)
 
     def reports(self) -> pd.DataFrame:
-        """What workers said is wrong, the last one first: `item`, `worker`, `at`, `text`."""
+        """What workers said is wrong, the last one first: `number`, `item`, `worker`, `at`, `text`, `done` (see `settle_report`)."""
         with self._file.reading() as db:
             return frames.reports(db, self.settings)
 

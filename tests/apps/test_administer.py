@@ -95,6 +95,63 @@ def test_block_and_let_in_again(store: StudyStore, open_page: Open) -> None:
     assert len(store.answers()) == 1
 
 
+def test_pay_from_the_page(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    page.button(key="make payments").click().run()
+    assert "Nothing of it is due any more" in text(page)
+    (file,) = store.payment_files()
+    assert (file.platform, str(file.total), file.state) == ("link", "0.50", "made")
+    page.button(key="make payments").click().run()
+    assert len(store.payment_files()) == 1
+    page.button(key="paid 1").click().run()
+    assert store.payment_files()[0].state == "paid"
+
+
+def test_pause_invite_and_change_settings_from_the_page(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    page.button(key="pause").click().run()
+    assert not store.settings.recruiting
+    assert "Paused: nobody new is let in" in text(page)
+    page.button(key="resume").click().run()
+    assert store.settings.recruiting
+    page.number_input(key="more invites").set_value(3)
+    page.button(key="invite").click().run()
+    assert len(store.settings.invite_codes) == 3
+    page.selectbox(key="setting").select("items_per_worker").run()
+    page.text_area(key="value of items_per_worker").set_value("7")
+    page.button(key="change setting").click().run()
+    assert store.settings.items_per_worker == 7
+    page.text_area(key="value of items_per_worker").set_value("many")
+    page.button(key="change setting").click().run()
+    assert "items_per_worker must be a whole number" in text(page).replace("\\", "")
+
+
+def test_reports_are_shown_and_done(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    assert "Problems (1)" in [tab.label for tab in page.tabs]
+    page.selectbox(key="report").select_index(0).run()
+    assert NASTY in [element.value for element in page.text]
+    page.button(key="report done").click().run()
+    assert store.reports()["done"].tolist() == [True]
+    assert "Problems" in [tab.label for tab in page.tabs]
+
+
+def test_reject_one_answer_and_withdraw_from_the_page(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    page.selectbox(key="worker").select("worker-1").run()
+    page.selectbox(key="one of worker-1").select_index(0).run()
+    page.text_input(key="why worker-1").set_value("says nothing")
+    page.button(key="reject").click().run()
+    assert len(store.answers()) == 0
+    page.button(key="unreject").click().run()
+    assert len(store.answers()) == 1
+    assert page.button(key="withdraw").disabled
+    page.text_input(key="withdraw worker-1").set_value("worker-1").run()
+    page.button(key="withdraw").click().run()
+    assert store.worker("worker-1").state == "withdrawn"  # type: ignore[union-attr]
+    assert "is deleted" in text(page)
+
+
 def test_backup_and_check(store: StudyStore, open_page: Open) -> None:
     page = enter(open_page(store.path))
     page.button(key="check").click().run()
@@ -130,14 +187,29 @@ def test_a_page_that_cannot_open_says_why(tmp_path: Path, open_page: Open, what:
     assert not page.text_input
 
 
-def test_guessing_is_slowed_down(store: StudyStore) -> None:
-    now = [0.0]
-    attempts = Attempts(clock=lambda: now[0])
+def test_guessing_is_slowed_down_and_locks_nobody_out(store: StudyStore) -> None:
+    now, slept = [0.0], []
+    attempts = Attempts(clock=lambda: now[0], sleep=slept.append)
     for guess in range(10):
-        assert try_secret(store, f"guess {guess}", attempts) == "That is not the secret of this study."
-    assert try_secret(store, SECRET, attempts) == "Too many wrong secrets. Try again in 60 seconds."
+        assert str(try_secret(store, f"guess {guess}", attempts)).startswith("That is not the secret of this study.")
+    assert slept == []
+    assert "each try takes 2 seconds" in str(try_secret(store, "guess 11", attempts))
+    assert try_secret(store, SECRET, attempts) is None, "the researcher comes in while somebody guesses"
+    assert slept == [2.0, 2.0]
     now[0] = 61.0
     assert try_secret(store, SECRET, attempts) is None
+    assert len(slept) == 2
+
+
+def test_a_new_secret_holds_at_once_also_for_who_is_in(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    assert page.dataframe
+    with StudyStore(store.path) as other:
+        other.configure(admin_hash=hashed("another secret of this study"))
+    page.run()
+    assert not page.dataframe
+    assert "That is not the secret" in text(enter(page))
+    assert enter(page, "another secret of this study").dataframe
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from annotating import visit
 from annotating.binding import is_theirs
 from annotating.task import form_data
 from annotating.visit import Visit
+from filelock import FileLock
 from worker_study import ANSWERS, make_worker_study
 
 from study.errors import UnknownVisitorError
 from study.participants.platforms import Identity, identify
 from study.store import StudyStore
+from study.store.connections import lock_path
 from study.store.texts import QUIZ
 
 PID, STUDY = "5f3c0a1b2c3d4e5f60718293", "60b1c2d3e4f5061728394a5b"
@@ -25,7 +27,7 @@ FIRST, SECOND = "61" * 12, "62" * 12
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StudyStore]:
-    with make_worker_study(tmp_path / "study.sqlite", practice=1, tasks=5, pictures=False) as made:
+    with make_worker_study(tmp_path / "study.sqlite", practice=1, tasks=5, pictures=False, patience=0.2) as made:
         yield made
 
 
@@ -172,3 +174,55 @@ def test_somebody_who_comes_twice_is_noticed_where_the_study_looks(store: StudyS
     store.configure(duplicates="off")
     visit.agree(visit.begin(store, Identity("link", "four"), device="the same"))
     assert "device" not in store.worker("four").details  # type: ignore[union-attr]
+
+
+def test_a_full_study_says_so_before_consent(tmp_path: Path) -> None:
+    with make_worker_study(tmp_path / "study.sqlite", practice=1, tasks=1, pictures=False, answers_per_item=1) as store:
+        first = visit.begin(store, Identity("link", "first"))
+        assert first.page == "consent"
+        late = visit.begin(store, Identity("link", "late"))
+        assert (late.page, late.outcome) == ("end", "reserved"), "the place is held, and may come back"
+        visit.decline(first)
+        late = visit.begin(store, Identity("link", "late"))
+        visit.agree(late)
+        visit.start(late)
+        work(late, 2)
+        assert (late.page, late.outcome) == ("end", "complete")
+        last = visit.begin(store, Identity("link", "last"))
+        assert (last.page, last.outcome) == ("end", "full")
+        assert store.workers()["worker"].tolist() == ["late"]
+
+
+def test_a_pause_holds_for_newcomers_only(worker: StudyStore) -> None:
+    reading = visit.begin(worker, Identity("link", "reading"))
+    worker.configure(recruiting=False)
+    new = visit.begin(worker, Identity("link", "new"))
+    assert (new.page, new.outcome) == ("end", "paused")
+    visit.agree(reading)
+    assert (reading.page, reading.outcome) == ("end", "paused")
+    assert come(worker, SESSION_ID=FIRST).page == "task"
+    worker.configure(recruiting=True)
+    assert visit.begin(worker, Identity("link", "new")).page == "consent"
+
+
+def test_nobody_agrees_to_a_text_that_has_changed(store: StudyStore) -> None:
+    at = visit.begin(store, Identity("link", "anna"))
+    at.consent = store.settings.consent  # as the page shows it
+    with StudyStore(store.path) as other:
+        other.configure(consent="Something else altogether.")
+    visit.agree(at)
+    assert (at.page, store.worker("anna")) == ("consent", None)
+    assert "has changed while you read it" in at.notice
+    at.consent = store.settings.consent
+    visit.agree(at)
+    assert (at.page, at.notice) == ("instructions", "")
+
+
+def test_what_could_not_be_saved_is_tried_again_from_where_it_was(store: StudyStore) -> None:
+    at = visit.begin(store, prolific(store, SESSION_ID=FIRST))
+    with FileLock(lock_path(store.path)):
+        visit.agree(at)
+        assert (at.page, store.worker(PID)) == ("trouble", None)
+    visit.try_again(at)
+    assert at.page == "instructions", "not a task, without having read anything"
+    assert store.worker(PID).platform == "prolific"  # type: ignore[union-attr]

@@ -31,6 +31,8 @@ VERBS = [
     "admin",
     "set",
     "status",
+    "pause",
+    "resume",
     "pay",
     "block",
     "reject",
@@ -214,6 +216,13 @@ def test_reject_and_reopen_one_answer(study: Path, answers: dict) -> None:
     assert json.loads(fine("status", study, "--json"))["answers"] == before
     assert "could be rejected" in refused("reject", study, PID, "none such", "--reason", "x")
     assert "flagged" in fine("status", study), "these answers came in no time"
+
+
+def test_pause_and_resume(study: Path) -> None:
+    assert "Paused" in fine("pause", study)
+    assert "PAUSED: nobody new is let in" in fine("status", study)
+    assert "18 free for new people, 0 taken" in fine("resume", study)
+    assert "18 free for new people, 0 taken" in fine("status", study)
 
 
 def test_create_with_a_quiz(run_path: Path) -> None:

@@ -171,7 +171,11 @@ def test_reports_come_last_first(make_store: Make, clock: FakeClock) -> None:
         clock.advance(1)
         store.report("w", item.id, text)
     assert store.reports()["text"].tolist() == ["<b>second</b>", "first"]
-    assert list(store.reports().columns) == ["item", "worker", "at", "text"]
+    assert list(store.reports().columns) == ["number", "item", "worker", "at", "text", "done"]
+    store.settle_report(int(store.reports()["number"].iloc[0]))
+    assert store.reports()["done"].tolist() == [True, False]
+    with pytest.raises(BarlowError, match="no report 999"):
+        store.settle_report(999)
 
 
 def test_who_withdraws_is_paid_what_was_earned_and_not_twice(make_store: Make, answers: dict) -> None:
