@@ -71,7 +71,6 @@ def show_workers(store: StudyStore) -> None:
             "state": "State",
             "platform": "From",
             "simulated": "Simulated",
-            "flagged": "Flagged",
         },
     )
     states = dict(zip(table["worker"], table["state"], strict=True))
