@@ -156,8 +156,8 @@ def _explained(workers: int, ray: Any = None) -> Iterator[None]:
         raise BarlowError(f"Out of memory with {workers} worker(s) ({_last_line(error)}). {advice}.") from error
     except lost as error:
         raise BarlowError(
-            f"A worker process was ended from outside, most often because memory ran out. {advice}, or close other programs. "
-            f"(What was noticed: {' '.join(str(error).split())[:300]})"
+            f"A worker process was killed, most often because memory ran out. {advice}, or close other programs. "
+            f"(Details: {' '.join(str(error).split())[:300]})"
         ) from error
 
 

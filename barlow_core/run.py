@@ -381,7 +381,7 @@ class Run:
         if extractor.fingerprint != record["extractor"]["fingerprint"]:
             raise BarlowError(
                 f"The weights behind {record['extractor']['source']} are no longer those that made {self.features_path}. "
-                f"Bring the old file back, or run: barlow extract {self.path} --overwrite"
+                f"Restore the old file, or run: barlow extract {self.path} --overwrite"
             )
         return extractor
 
@@ -396,7 +396,7 @@ class Run:
         found = self._table("failure_modes.parquet", f"Run again: barlow explain {self.path}")
         if "verdict" not in found:
             raise BarlowError(
-                f"{self.path / 'failure_modes.parquet'} is of an earlier version, which gave no verdicts. "
+                f"{self.path / 'failure_modes.parquet'} was made by an earlier version, which gave no verdicts. "
                 f"Run again: barlow explain {self.path}"
             )
         return found

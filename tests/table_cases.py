@@ -73,14 +73,14 @@ CASES = {
     "JSON lines with blank ones": Case(b'{"<A>": "x", "<B>": 1}\n\n{"<A>": "y", "<B>": 2}\n', [(1, "x", "1"), (3, "y", "2")]),
     "nothing": Case(b"", message=("is empty", "a line of column names")),
     "blank lines only": Case(b"\n \n\n", message=("is empty",)),
-    "one column": Case(b"<A>\nx\n", message=("has one column only", "commas, semicolons or tabs")),
+    "one column": Case(b"<A>\nx\n", message=("has only one column", "commas, semicolons or tabs")),
     "quotes that never end": Case(b'<A>,<B>\nx,1\n"y,2\nz,3\n', message=("line 3", "a quotation mark is open")),
     "quotes that end too early": Case(b'<A>,<B>\nx,1\n"y"z,2\n', message=("line 3", "a quotation mark is open")),
     "quotes that never end, in the header": Case(b'"<A>,<B>\nx,1\n', message=("line 1", "cannot be read as a table")),
     "Windows's Western European": Case(
         "<A>,<B>\nx,1\ncafé,2\n".encode("cp1252"), message=("not UTF-8: line 3", "0xE9", "'é' as Windows", "Save it as UTF-8")
     ),
-    "UTF-16 that breaks off": Case(PLAIN.encode("utf-16")[:-1], message=("UTF-16 and breaks off", "Save it as CSV UTF-8")),
+    "UTF-16 that breaks off": Case(PLAIN.encode("utf-16")[:-1], message=("UTF-16 and is cut short", "Save it as CSV UTF-8")),
     "an Excel workbook": Case(b"PK\x03\x04rest", message=("an Excel workbook", "Save As, CSV UTF-8")),
     "compressed": Case(b"\x1f\x8b\x08rest", message=("compressed with gzip", "Unpack it")),
     "JSON lines that are none": Case(b'{"<A>": "x", "<B>": 1}\n{"<A>": "y"\n', message=("line 2", "expected a JSON object")),

@@ -191,7 +191,7 @@ explain_options = options(
     click.option(
         "--permutations",
         type=click.IntRange(0),
-        help="Test every group against luck by repeating the search on so many shuffles of its failures; 0 for no test. The default "
+        help="Test every group against luck by repeating the search on this many shuffles of its failures; 0 for no test. The default "
         "is 199, or fewer where they would take more than about ten minutes of one core.",
     ),
     click.option(

@@ -184,7 +184,7 @@ def compare_command(first: Path, second: Path, limit: int, out: Path | None, as_
     modes = found.failure_modes
     printing.print_table(modes, printing.for_people("comparison", modes), limit=limit, as_json=as_json)
     if out is not None and not as_json:
-        click.echo(f"All of it is in {out}")
+        click.echo(f"The complete tables are in {out}")
 
 
 @click.command(

@@ -67,7 +67,7 @@ class PluggableGroup(BarlowGroup):
             return own
         for entry in entry_points(group=PLUGINS, name=name):
             command = entry.load()
-            assert isinstance(command, click.Command), f"{entry.value} is no command"
+            assert isinstance(command, click.Command), f"{entry.value} is not a command"
             return command
         return None
 

@@ -113,7 +113,7 @@ class Comparison:
         all_, other = int(self.overall["n_images_first"]), int(self.overall["n_images_second"])
         if self.same_images:
             return f"the same {all_:,}"
-        shared = f"; {self.common_images:,} are in both, which the intervals leave out of account" if self.common_images else ""
+        shared = f"; {self.common_images:,} are in both, which the intervals do not account for" if self.common_images else ""
         return f"{all_:,} and {other:,}, not the same{shared}"
 
     def _failure_words(self) -> str:

@@ -121,7 +121,7 @@ def fiftyone_dataset(
     try:
         if name is not None and fiftyone.dataset_exists(name):
             raise BarlowError(
-                f"FiftyOne has a dataset {name!r} already. Choose another name, or delete it: fiftyone.delete_dataset({name!r})"
+                f"FiftyOne already has a dataset {name!r}. Choose another name, or delete it: fiftyone.delete_dataset({name!r})"
             )
         dataset = fiftyone.Dataset(name, persistent=persistent)
     except importlib.import_module("fiftyone.core.config").FiftyOneConfigError as error:

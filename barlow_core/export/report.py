@@ -110,14 +110,14 @@ def measured_words(run: Run) -> list[str]:
         if checks.held_out == "cross-fit":
             words.append(
                 f"Held-out numbers come from cross-fitting: the search was repeated {checks.folds} times, each time without the "
-                "images that what it found was measured on."
+                "images on which its findings were measured."
             )
         else:
             words.append("Nothing was measured on held-out images.")
     if checks.held_out != "none":
         words.append(
             f"Held-out numbers have intervals of {checks.confidence * 100:g} %. Numbers on the images that were searched have none: it "
-            "would know nothing of the search."
+            "would not account for the search."
         )
     return words
 

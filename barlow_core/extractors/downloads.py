@@ -92,7 +92,7 @@ def fetch(url: str, path: Path, sha256: str, *, progress: bool = True) -> Path:
             if found != sha256:
                 part.unlink()
                 raise BarlowError(
-                    f"{url} gave another file than expected (SHA-256 {found}, expected {sha256}); it was removed. "
+                    f"{url} served a different file from the expected one (SHA-256 {found}, expected {sha256}); it was removed. "
                     "Try again, and if it happens again, do not use that source."
                 )
             os.replace(part, path)

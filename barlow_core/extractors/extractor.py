@@ -104,7 +104,7 @@ class Classifier:
         self._probe()
         if self.class_names is not None and len(self.class_names) != self.n_classes:
             raise BarlowError(
-                f"{name} has {self.n_classes} outputs but {len(self.class_names)} class names. Give one name an output, in their order."
+                f"{name} has {self.n_classes} outputs but {len(self.class_names)} class names. Give one name per output, in order."
             )
 
     @classmethod

@@ -47,7 +47,7 @@ def parse(benchmark: Benchmark, key: str) -> Group:
     raise BarlowError(
         f"{key!r} names no group. Expected GROUPING:CLASS with one of {', '.join(CLASS_GROUPINGS)}, for example "
         f"label:{benchmark.class_names[0]}; all:images; or COLUMN:VALUE with a column of the metadata "
-        f"({', '.join(column_names(benchmark)) or 'here there is none'})."
+        f"({', '.join(column_names(benchmark)) or 'this one has none'})."
     )
 
 

@@ -112,7 +112,7 @@ class _Checked:
     def many(self, failures: np.ndarray) -> np.ndarray:
         failures = np.asarray(failures)
         if failures.ndim != 2 or failures.shape[1] != self._n:
-            raise BarlowError(f"failures has shape {failures.shape}. Expected (P, {self._n}): one row of flags a failure.")
+            raise BarlowError(f"failures has shape {failures.shape}. Expected (P, {self._n}): one row of flags per failure.")
         return self._estimator.many(_flags(failures))
 
 

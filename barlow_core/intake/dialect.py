@@ -86,7 +86,7 @@ def undecodable(path: Path, dialect: Dialect) -> BarlowError:
     name = _NAMES.get(dialect.encoding, "UTF-8")
     if name != "UTF-8":
         return BarlowError(
-            f"{path} is written in {name} and breaks off, or is damaged. Save it as CSV UTF-8. Nothing was imported."
+            f"{path} is written in {name} and is cut short, or damaged. Save it as CSV UTF-8. Nothing was imported."
         )
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):

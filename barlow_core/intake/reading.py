@@ -152,7 +152,7 @@ def _header(rows: _Rows, expected: str, *, one_column: bool = False) -> list[str
         )
     if len(found) == 1 and not one_column:
         raise BarlowError(
-            f"{rows.path} has one column only, {found[0].strip()!r}. Expected {expected}: commas, semicolons or tabs between columns."
+            f"{rows.path} has only one column, {found[0].strip()!r}. Expected {expected}: commas, semicolons or tabs between columns."
         )
     return [cell.strip() for cell in found]
 

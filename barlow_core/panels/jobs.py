@@ -201,7 +201,7 @@ class PanelJobs:
             if known is not None and not known.done and not known._unwanted.is_set():
                 return known
             if self._closed:
-                raise BarlowError("This program is about to end and makes no more pictures. Start it again.")
+                raise BarlowError("This program is shutting down and makes no more pictures. Start it again.")
             job = Job(key, title, work)
             self._jobs.pop(key, None)
             self._jobs[key] = job
@@ -278,7 +278,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, BarlowError):
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return f"Memory ran out ({str(error).splitlines()[0] if str(error) else 'MemoryError'}). Close other programs, or make fewer images a panel."
+        return f"Memory ran out ({str(error).splitlines()[0] if str(error) else 'MemoryError'}). Close other programs, or make fewer images per panel."
     if isinstance(error, OSError):
         return f"It could not be written ({error}). Expected a run folder that can be written, with space on its disk."
     return f"Something unexpected went wrong: {type(error).__name__}: {error}. The terminal of the app says where."

@@ -26,7 +26,7 @@ SOURCES = ("group", "benchmark")
 def most_activating(activations: np.ndarray, k: int = 6) -> np.ndarray:
     """Positions of the `k` highest of `activations` (n,), highest first, equal ones by position; int64."""
     if k < 1:
-        raise BarlowError(f"k is {k}. Expected at least one image a panel.")
+        raise BarlowError(f"k is {k}. Expected at least one image per panel.")
     return np.argsort(-np.asarray(activations), kind="stable")[:k].astype(np.int64)
 
 

@@ -50,7 +50,7 @@ def for_browser(path: str | Path, *, side: int = 512, cache: Path | None = None)
                 width, height = _upright_size(image)
                 return BrowserImage(path, MIME_TYPES[str(image.format)], width, height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be shown: {error or type(error).__name__}. Bring the file back.") from error
+        raise ImageError(f"{path} cannot be shown: {error or type(error).__name__}. Restore the file.") from error
     if cache is None:
         content, mime_type, width, height = _copy(path, side)
         return BrowserImage(content, mime_type, width, height)

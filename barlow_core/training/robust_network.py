@@ -162,7 +162,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     if out.is_dir():
         raise BarlowError(f"{out} is a folder. Expected the name of a file to write, such as {out / 'robust.pt'}.")
     if out.exists() and not overwrite:
-        raise BarlowError(f"{out} is there already. Name another file, or replace it with overwrite=True (--overwrite).")
+        raise BarlowError(f"{out} already exists. Name another file, or replace it with overwrite=True (--overwrite).")
 
 
 def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step_size: float | None) -> None:

@@ -136,7 +136,7 @@ def write_names(run: str | Path, names: pd.DataFrame) -> Path:
     """
     folder = Path(run)
     if not (folder / "run.json").is_file():
-        raise BarlowError(f"{folder} is no run folder (it has no run.json). Name the run that the study's items come from.")
+        raise BarlowError(f"{folder} is not a run folder (it has no run.json). Name the run that the study's items come from.")
     with atomic_write(folder / FILE) as temporary:
         names[list(COLUMNS)].to_csv(temporary, index=False, lineterminator="\n")
     return folder / FILE

@@ -165,7 +165,7 @@ def image_page(run: Run, table: pd.DataFrame, *, page: int = 1, size: int = 24) 
         BarlowError: fewer than one image a page.
     """
     if size < 1:
-        raise BarlowError(f"size is {size}. Expected at least 1 image a page.")
+        raise BarlowError(f"size is {size}. Expected at least 1 image per page.")
     n_images = len(table)
     n_pages = max(1, -(-n_images // size))
     page = min(max(1, page), n_pages)

@@ -231,7 +231,7 @@ class Judgements:
             done, undone = _stacks(lines, author)
             stack = done if event == "undo" else undone
             if number is not None and number not in stack:
-                raise BarlowError(f"Judgement {number} is none of {author}'s that stand. Only one's own can be taken back.")
+                raise BarlowError(f"Judgement {number} is not one of {author}'s current ones. You can only undo your own.")
             if not stack:
                 return None
             chosen = stack[-1] if number is None else number

@@ -59,8 +59,8 @@ def held_out_words(run: Run, mode: pd.Series) -> HeldOutWords | None:
         agreement = mode["held_out_agreement"]
         how = (
             f"Cross-fitted in {checks.folds} parts: for each part the search was repeated without it, and what it found was "
-            f"measured on it. The rules found so hold {percent(agreement)} of the same images as this one"
-            + (", so these numbers speak of other rules than this." if agreement < SAME_RULE else ".")
+            f"measured on it. The rules found this way hold {percent(agreement)} of the same images as this one"
+            + (", so these numbers are about other rules than this one." if agreement < SAME_RULE else ".")
         )
     how = " ".join([how, *filter(None, [together_words(checks, mode), seen_words(mode)])])
     if not n_images:

@@ -149,10 +149,10 @@ def worker_view(worker: str, table: pd.DataFrame, answers: pd.DataFrame, *, has_
         for key, name in _MEASURES.items()
         if pd.notna(row[key])
     }
-    kept = f"{len(answers):,} of {count(int(row['n']), 'answer')} are in what is looked at"
+    kept = f"{len(answers):,} of {count(int(row['n']), 'answer')} are in the current view"
     verdict = "The rule excludes this worker" if row["excluded"] else "The rule keeps this worker"
     if not has_rule:
-        verdict = "No rule of exclusion is set"
+        verdict = "No exclusion rule is set"
     lead = f"{verdict}{': ' + row['signals'] if row['signals'] else ''}; {kept}."
     return WorkerView(worker, lead, attributes, answers[columns], bool(row["excluded"]), str(row["signals"]))
 

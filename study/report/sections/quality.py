@@ -33,7 +33,7 @@ def make(analysis: Analysis) -> Section:
     lost = int(answers["worker"].isin(analysis.excluded_workers).sum())
     does = "leaves" if analysis.options.exclude else "would leave"
     if analysis.rule is None:
-        lead = "No rule of exclusion is set, so none leaves anybody out."
+        lead = "No exclusion rule is set, so none leaves anybody out."
     elif not workers:
         lead = sentence(nothing(analysis))
     else:

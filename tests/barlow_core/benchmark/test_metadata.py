@@ -76,7 +76,7 @@ def test_missing_file_and_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     with pytest.raises(BarlowError, match=r"is not UTF-8: line 3 has the byte 0xE9, 'é' as Windows"):
         read_metadata(path)
     path.write_bytes("Filenames,Labels\na.png,cat\n".encode("utf-16")[:-1])
-    with pytest.raises(BarlowError, match="UTF-16 and breaks off"):
+    with pytest.raises(BarlowError, match="UTF-16 and is cut short"):
         read_metadata(path)
 
 

@@ -96,7 +96,7 @@ def test_servers_that_ignore_ranges_and_parts_that_are_whole(server: Server, tmp
 
 
 def test_another_content_is_removed(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match="gave another file than expected"):
+    with pytest.raises(BarlowError, match="served a different file from the expected one"):
         fetch(f"{server.url}/weights.pt", tmp_path / "weights.pt", "0" * 64, progress=False)
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
 

@@ -203,7 +203,7 @@ def test_one_at_a_time_in_the_order_of_the_wishes(run: Run, extractor: Extractor
     assert second.state == "cancelled"
     assert (first.state, third.state) == ("done", "done")
     queue.close()
-    with pytest.raises(BarlowError, match="about to end"):
+    with pytest.raises(BarlowError, match="shutting down"):
         queue.overlay(run, 3, 1)
 
 

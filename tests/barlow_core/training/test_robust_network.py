@@ -165,5 +165,5 @@ def test_command(folder: Path, tmp_path: Path) -> None:
     assert "of 32 held-out images" in done.output
     again = CliRunner().invoke(cli, arguments + recipe)
     assert again.exit_code == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert CliRunner().invoke(cli, [*arguments, *recipe, "--overwrite"]).exit_code == 0

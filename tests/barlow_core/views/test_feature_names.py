@@ -82,7 +82,7 @@ def test_names_go_into_a_run_and_come_back(run_folder: Path) -> None:
 
 
 def test_names_want_a_run(tmp_path: Path) -> None:
-    with pytest.raises(BarlowError, match="no run folder"):
+    with pytest.raises(BarlowError, match="not a run folder"):
         write_names(tmp_path, TABLE)
     assert not list(tmp_path.iterdir())
 

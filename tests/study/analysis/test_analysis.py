@@ -81,7 +81,7 @@ def test_one_worker(data: StudyData, analysis: Analysis) -> None:
     assert view.lead.startswith("The rule excludes this worker: checks passed")
     assert view.answers["item"].tolist() == data.answers.loc[data.answers["worker"] == worker, "item"].tolist()
     none = Analysis(data, options=AnalysisOptions(rule=None)).worker(worker)
-    assert none.lead.startswith("No rule of exclusion is set; ")
+    assert none.lead.startswith("No exclusion rule is set; ")
     with pytest.raises(BarlowError, match="Nobody called 'x'"):
         analysis.worker("x")
 

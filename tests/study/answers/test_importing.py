@@ -186,7 +186,7 @@ def test_many_problems_are_cut_short(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "is empty. Expected a CSV of answers"),
-        ("one column\n1\n", "one column only"),
+        ("one column\n1\n", "only one column"),
         ("a,b\n1,2\n", "which item an answer is about.*a, b"),
         ("item,b\n1,2\n", "which worker an answer is from"),
         ("item,worker,item,ease\na,w,b,3\n", "has 2 columns called 'item' \\(1, 3\\)"),
@@ -203,7 +203,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(BarlowError, match=r"not UTF-8: line 4 has the byte 0xE9, 'é' as Windows .* Save it as UTF-8"):
         import_answers(tmp_path / "x.csv")
     (tmp_path / "y.csv").write_bytes("item\tworker\tease\na\tw\t3\n".encode("utf-16")[:-1])
-    with pytest.raises(BarlowError, match="UTF-16 and breaks off"):
+    with pytest.raises(BarlowError, match="UTF-16 and is cut short"):
         import_answers(tmp_path / "y.csv")
     with pytest.raises(BarlowError, match="no such file"):
         import_answers(tmp_path / "missing.csv")

@@ -148,7 +148,7 @@ def test_another_rule_and_people_only(folder: Path) -> None:
         (["STUDY", "--rule", "0.8"], "The rule '0.8' has 1 parts; expected 7"),
         (["STUDY", "--rule", "0.8,-,-,-,5,x,2", "--app"], "signals is 'x'; expected a whole number"),
         (["STUDY", "--out", "STUDY"], "neither an empty folder nor an earlier report"),
-        (["STUDY", "--names-to", "missing"], "is no run folder"),
+        (["STUDY", "--names-to", "missing"], "is not a run folder"),
         (["missing", "--app"], "No study found"),
         (["STUDY", "--app", "--seed", "7"], "The page computes with 2,000 resamples and seed 0"),
         (["STUDY", "--app", "--replicates", "10000"], "The page computes with 2,000 resamples and seed 0"),
