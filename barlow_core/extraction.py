@@ -144,7 +144,9 @@ def describe(network: Classifier) -> dict[str, Any]:
         "image_size": network.image_size,
         "device": str(network.device),
     }
-    return described | ({"n_features": network.n_features} if isinstance(network, Extractor) else {})
+    if not isinstance(network, Extractor):
+        return described
+    return described | {"n_features": network.n_features, "layer": network.layer, "without_maps": network.without_maps}
 
 
 def described_execution(network: Classifier) -> dict[str, Any]:

@@ -21,8 +21,10 @@ def panel_html(panel: Panel) -> str:
     ]
     cells = []
     for letter, title, note in sections:
+        if letter == "B" and panel.without_maps is not None:
+            note = f"There are no heatmaps: {panel.without_maps}."
         cells.append(f'<div class="bw-section"><h5><b>{letter}</b> {title}</h5><p>{escape(note)}</p></div>')
-        for image in panel.images:
+        for image in panel.images if letter != "B" or panel.without_maps is None else ():
             subject = f"{image.label} image {image.name}"
             file, alt, value = {
                 "A": (

@@ -89,6 +89,12 @@ network_options = options(
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
 )
 
+layer_option = click.option(
+    "--layer",
+    help="The module of the extractor whose output are the features, such as layer4; the default is its penultimate layer, which is found "
+    "and named.",
+)
+
 batch_options = options(
     click.option("--batch-size", type=click.IntRange(1), help="Images at a time; the default is what is fast on the device."),
     click.option(

@@ -15,6 +15,7 @@ from barlow_core.cli.options import (
     explain_options,
     import_options,
     input_options,
+    layer_option,
     network_options,
     panel_options,
 )
@@ -74,6 +75,7 @@ def predict_command(
     help="The network that describes the images: a name, a file, or module:function.",
 )
 @network_options
+@layer_option
 @batch_options
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Data type of features.npy."
@@ -93,6 +95,9 @@ def extract_command(
     loaded = _load_extractor(extractor, **network)
     features = extract(run, loaded, batch_size=batch_size, exact=exact, dtype=dtype, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
+    click.echo(f"The features of {loaded.name} are those of {loaded.layer}.")
+    if loaded.without_maps is not None:
+        click.echo(f"Panels will have no section B (heatmaps): {loaded.without_maps}.")
 
 
 @click.command(
@@ -152,6 +157,7 @@ def visualize_command(run_path: Path, figures: Path | None, quiet: bool, **argum
 @click.option("--model", help="The classifier under inspection, for images that come without predictions.")
 @click.option("--extractor", default="robust_resnet50", show_default=True)
 @network_options
+@layer_option
 @input_options("model-")
 @batch_options
 @explain_options
@@ -168,7 +174,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     created = _import(take(import_command), overwrite=overwrite, progress=progress)
     model, extractor = arguments.pop("model"), arguments.pop("extractor")
     how = {"batch_size": arguments.pop("batch_size"), "exact": arguments.pop("exact")}
-    network = {name: arguments.pop(name) for name in ("checkpoint", "download", "device", *INPUT)}
+    network = {name: arguments.pop(name) for name in ("checkpoint", "download", "device", "layer", *INPUT)}
     model_input = {name: arguments.pop(f"model_{name}") for name in INPUT}
     if created.benchmark.predictions is None:
         if model is None:

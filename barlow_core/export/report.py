@@ -283,6 +283,9 @@ def _feature(
             ("B", "Heatmaps: yellow where the feature responds most", "overlay"),
             ("C", f"Feature attack: changed in {panel.attack['steps']} steps to raise the feature", "attack"),
         ):
+            if letter == "B" and panel.without_maps is not None:
+                rows.append({"letter": letter, "what": f"No heatmaps: {panel.without_maps}", "images": []})
+                continue
             rows.append(
                 {
                     "letter": letter,

@@ -1,22 +1,16 @@
 """Feature extractors: a network with its preprocessing, from pictures to features, feature maps and logits (paper, section 4).
 
-The features of an image are the output of the network's last global average pooling, the feature maps are what went into it:
-feature j is the mean of map j. Where that pooling happens is seen by running the network, not read off its modules, so that
-functional pooling (`F.adaptive_avg_pool2d`, `x.mean((2, 3))`) is found as well as `nn.AdaptiveAvgPool2d`.
+The features of an image are usually the output of the network's last global average pooling, the feature maps what went into it:
+feature j is the mean of map j. `layers` says which they are in other networks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
-import importlib
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -27,10 +21,10 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import networks, zoo
+from barlow_core.extractors import networks
 from barlow_core.extractors.acceleration import PRECISIONS, Execution, accelerate, as_input
+from barlow_core.extractors.layers import FeatureLayer, Taken, named_layer, penultimate_layer
 from barlow_core.extractors.networks import Network
-from barlow_core.extractors.pooling import LastPooling, Reached
 
 _T = TypeVar("_T")
 
@@ -118,6 +112,7 @@ class Classifier:
         resize: int | None = None,
         interpolation: str = "bilinear",
         class_names: Sequence[str] | None = None,
+        layer: str | None = None,
         name: str = "model",
         device: str | torch.device = "cpu",
     ) -> Self:
@@ -129,9 +124,10 @@ class Classifier:
             mean, std: three numbers each; the network gets (pixel - mean) / std, with pixels in [0, 1].
             resize: length of the shorter side before the central square is cut out; image_size when None.
             class_names: one name a logit.
+            layer: name of the module whose output are the features (for an extractor); None for the penultimate layer.
 
         Raises:
-            BarlowError: a network without global average pooling (for an extractor), or one that does not take such images.
+            BarlowError: a network that does not take such images, or features that cannot be told (for an extractor).
         """
         network = Network(
             copy.deepcopy(model),
@@ -142,6 +138,7 @@ class Classifier:
             resize or image_size,
             interpolation,
             list(class_names) if class_names is not None else None,
+            layer,
         )
         return cls(network, name=name, device=device)
 
@@ -153,7 +150,8 @@ class Classifier:
         """32 hex digits that stand for weights, architecture and preprocessing."""
         network = self._network
         state = hashlib.blake2b(digest_size=16)
-        state.update(repr((network.architecture, network.mean, network.std, self._preprocessing)).encode())
+        layer = () if network.layer is None else (network.layer,)
+        state.update(repr((network.architecture, network.mean, network.std, self._preprocessing, *layer)).encode())
         for key, value in self._model.state_dict().items():
             if isinstance(value, Tensor):
                 value = value.detach().cpu().contiguous()
@@ -204,12 +202,14 @@ class Classifier:
             ) from error
         return fast
 
+    def _noise(self) -> Tensor:
+        size = self.image_size
+        return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(self.device)
+
     def _compare(self, other: Classifier) -> None:
         """Raise ValueError where this does not compute what `other` computes, as when a network looks into its own modules."""
-        size = self.image_size
-        noise = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(self.device)
         with torch.inference_mode():
-            expected, found = (_logits(network._call(noise), self.name).float() for network in (other, self))
+            expected, found = (_logits(network._call(self._noise()), self.name).float() for network in (other, self))
         if not torch.isfinite(expected).all():
             return  # whoever runs it will say so, with the name of the image
         tolerance = 1e-3 if self.execution.precision == "float32" else 0.1
@@ -217,14 +217,14 @@ class Classifier:
             raise ValueError("its logits change")
 
     def _probe(self) -> None:
-        """Run one black image through, to refuse at once what would fail later."""
+        """Run some noise through, to refuse at once what would fail later."""
         self.n_classes = self._probing(self.logits).shape[1]
 
     def _probing(self, call: Callable[[Tensor], _T], *, gradient: bool = False) -> _T:
-        black = torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, requires_grad=gradient)
+        noise = self._noise().requires_grad_(gradient)
         try:
             with torch.set_grad_enabled(gradient):
-                return call(black)
+                return call(noise)
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise BarlowError(
                 f"{self.name} cannot compute an RGB image of {self.image_size} x {self.image_size} pixels "
@@ -233,74 +233,67 @@ class Classifier:
 
 
 class Extractor(Classifier):
-    """A classifier whose last spatial operation is a global average pooling: it also gives features and feature maps.
+    """A classifier that also gives features and, where they belong to places in the image, feature maps.
 
     Attributes:
         n_features: D.
-        feature_map_size: (h, w) of the feature maps of an image of the extractor's own size.
+        layer: where in the network they are, for people.
+        feature_map_size: (h, w) of the feature maps of an image of the extractor's own size; (0, 0) where there are none.
+        without_maps: why there are no feature maps; None where there are.
     """
 
     n_features: int
     feature_map_size: tuple[int, int]
-    _copy_maps = False
-    _n_poolings: int | None = None
+    _layer: FeatureLayer
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, {self.n_features} features)"
 
+    @property
+    def layer(self) -> str:
+        return self._layer.words
+
+    @property
+    def without_maps(self) -> str | None:
+        return self._layer.without_maps
+
     def features(self, images: Tensor) -> Tensor:
         """(N, D) features of `images` (N, 3, H, W) in [0, 1]; differentiable."""
-        return self._until_features(images)[0]
+        return self._take(images, stop=True)[0].features
 
     def feature_maps(self, images: Tensor) -> Tensor:
-        """(N, D, h, w) feature maps of `images` (N, 3, H, W) in [0, 1]: their mean over h and w is the features; differentiable."""
-        return self._until_features(images)[1]
+        """(N, D, h, w) feature maps of `images` (N, 3, H, W) in [0, 1], differentiable; h and w are 0 where there are none.
+
+        The features are their means over h and w, but for networks with a class token (`layer` says so).
+        """
+        return self._take(images, stop=True)[0].maps
 
     def forward(self, images: Tensor) -> Activations:
         """Features, feature maps and logits of `images` (N, 3, H, W) in [0, 1], out of one pass; differentiable."""
-        with LastPooling(copy=self._copy_maps) as pooling:
-            output = self._call(images)
-        return Activations(*self._pooled(pooling), _logits(output, self.name).float())
+        taken, output = self._take(images, stop=False)
+        return Activations(taken.features, taken.maps, _logits(output, self.name).float())
 
-    def _until_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and feature maps, with nothing computed behind them."""
-        # Images of another size may be pooled at another place for the first time.
-        usual = images.shape[-2:] == (self.image_size, self.image_size)
-        pooling = LastPooling(copy=self._copy_maps and not usual, stop=self._n_poolings if usual else None)
-        with contextlib.suppress(Reached), pooling:
-            self._call(images)
-        return self._pooled(pooling)
+    def accelerated(self, precision: str = "float32") -> Self:
+        fast = super().accelerated(precision)
+        fast._layer = self._layer.attached(fast._model)
+        return fast
 
-    def _pooled(self, pooling: LastPooling) -> tuple[Tensor, Tensor]:
-        if pooling.maps is None or pooling.pooled is None:
-            raise self._no_pooling()
-        if pooling.maps.dtype == torch.float32:
-            return pooling.pooled.flatten(1), pooling.maps
-        return pooling.maps.mean((2, 3), dtype=torch.float32), pooling.maps.float()
-
-    def _no_pooling(self) -> BarlowError:
-        return BarlowError(
-            f"{self.name} does not end in a global average pooling, so it has no feature maps whose means are its features. "
-            "Use a network that does, such as a ResNet, DenseNet, EfficientNet or ConvNeXt (a plain PyTorch module, not TorchScript)."
-        )
+    def _take(self, images: Tensor, *, stop: bool) -> tuple[Taken, Any]:
+        usual_size = images.shape[-2:] == (self.image_size, self.image_size)
+        return self._layer.take(lambda: self._call(images), usual_size=usual_size, stop=stop)
 
     def _probe(self) -> None:
-        with LastPooling() as pooling:
-            self._probing(super()._call)
-        if pooling.count == 0 or self._has_way_around(pooling.count):
-            raise self._no_pooling()
-        # A network that changes the maps in place after pooling them would change what we report: keep copies of those.
-        self._copy_maps = pooling.overwritten()
-        self._n_poolings = pooling.count
+        super()._probe()
+
+        def run(gradient: bool) -> Tensor:
+            return self._probing(self.logits, gradient=gradient)
+
+        name = self._network.layer
+        layer = named_layer(self._model, name, partial(run, False)) if name else penultimate_layer(run, self._model, self.name)
+        self._layer = layer.attached(self._model)
         found = self._probing(self.forward)
-        self.n_classes = found.logits.shape[1]
         self.n_features = found.features.shape[1]
         self.feature_map_size = (found.feature_maps.shape[2], found.feature_maps.shape[3])
-
-    def _has_way_around(self, last: int) -> bool:
-        """Whether the logits depend on the image otherwise than through the last pooling, as after a squeeze-and-excitation block."""
-        with LastPooling(cut=last):
-            return self._probing(self.logits, gradient=True).requires_grad
 
 
 def _logits(output: Any, name: str) -> Tensor:
@@ -325,78 +318,3 @@ def _device(device: str | torch.device) -> torch.device:
         raise BarlowError(
             f"The device {str(device)!r} is not available here. Use cpu, cuda (with an NVIDIA GPU) or mps (on a Mac)."
         ) from error
-
-
-# --- names and files
-
-_Loaded = TypeVar("_Loaded", bound=Classifier)
-
-
-def load(name_or_path: str | Path, *, device: str = "cpu", **options: Any) -> Extractor:
-    """Load a feature extractor.
-
-    Args:
-        name_or_path: a name of `names()`; the path of a checkpoint; or `package.module:function`, your own
-            code, which is imported and called with `options` and returns an Extractor, or a network (then
-            image_size, mean, std and the like are taken from `options` and the rest goes to the function).
-        options: for checkpoints `arch`, `mean`, `std`, `image_size`, `resize`, `class_names`; for robust_resnet50
-            and robust_resnet18 also `checkpoint` (a path) or `download=True`; for torchvision's networks also
-            `checkpoint` or `weights` (a name, "DEFAULT" when left out, downloaded by torchvision).
-
-    Raises:
-        BarlowError: an unknown name, a file that cannot be used, a network without global average pooling.
-
-    Example:
-        >>> load("robust_resnet_cifar10").n_features
-        256
-    """
-    return _load(Extractor, str(name_or_path), device, options)
-
-
-def load_classifier(name_or_path: str | Path, *, device: str = "cpu", **options: Any) -> Classifier:
-    """Load a network for its predictions only: as `load`, but it needs no global average pooling (vit_b_16)."""
-    return _load(Classifier, str(name_or_path), device, options)
-
-
-def names() -> list[str]:
-    """Every name that `load` understands, the project's own first."""
-    return zoo.names()
-
-
-def default_device() -> str:
-    """The fastest device there is: "cuda", "mps" or "cpu"."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _load(kind: type[_Loaded], source: str, device: str, options: dict[str, Any]) -> _Loaded:
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source) and not Path(source).exists():
-        return _from_code(kind, source, options, device)
-    network, name, source, options = zoo.build(source, options)
-    return kind(network, name=name, source=source, options=options, device=device)
-
-
-def _from_code(kind: type[_Loaded], source: str, options: dict[str, Any], device: str) -> _Loaded:
-    module_name, function = source.split(":")
-    if str(Path.cwd()) not in sys.path:  # where `python script.py` would find it, `barlow` shall find it too
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        build = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError) as error:
-        raise BarlowError(
-            f"{source} cannot be imported ({error}). Expected package.module:function on the Python path."
-        ) from error
-    ours = {key: options[key] for key in ("image_size", "mean", "std", "resize", "class_names") if key in options}
-    made = build(**{key: value for key, value in options.items() if key not in ours})
-    if isinstance(made, nn.Module):
-        if missing := {"image_size", "mean", "std"} - set(ours):
-            raise BarlowError(
-                f"{source} returned a network; give {', '.join(sorted(missing))} as options "
-                f"({', '.join('--' + name.replace('_', '-') for name in sorted(missing))}), or return an {Extractor.__name__}."
-            )
-        made = kind.from_model(made, **ours, name=source, device=device)
-    if not isinstance(made, kind):
-        raise BarlowError(f"{source} returned a {type(made).__name__}. Expected a torch.nn.Module or a {kind.__name__}.")
-    made.source, made.options = source, dict(options)
-    return made

@@ -44,6 +44,7 @@ class Network:
         resize: length of the shorter side before the central square is cut out, in pixels.
         interpolation: "bilinear" or "bicubic".
         class_names: one name a logit, or None when nobody wrote them down.
+        layer: the module whose output are the features; None for the penultimate layer.
     """
 
     model: nn.Module
@@ -54,6 +55,7 @@ class Network:
     resize: int
     interpolation: str = "bilinear"
     class_names: list[str] | None = None
+    layer: str | None = None
 
 
 def torchvision_network(
@@ -114,7 +116,7 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
         default_size, default_resize, interpolation = _usual_input(arch)
         size = int(facts.get("image_size", default_size))
         resize = int(facts.get("resize", default_resize if size == default_size else math.ceil(size * 256 / 224)))
-    _load_weights(model, weights, where=where, architecture=arch or "the project's small ResNet")
+    load_weights(model, weights, where=where, architecture=arch or "the project's small ResNet")
     interpolation = str(facts.get("interpolation", interpolation))
     mean, std = facts.get("mean", IMAGENET_MEAN), facts.get("std", IMAGENET_STD)
     names = facts.get("class_names") or facts.get("classes")
@@ -212,6 +214,11 @@ def _without_wrappers(weights: dict[str, Tensor], facts: dict[str, Any]) -> tupl
     return facts, weights
 
 
+def plain_weights(content: Any, *, where: str) -> dict[str, Tensor]:
+    """The weights in what `checkpoints.read` returned, by the names that the network has for them."""
+    return _facts_and_weights(content, where)[1]
+
+
 def _recognised(weights: Mapping[str, Tensor], where: str) -> str:
     shapes = {key: value.shape for key, value in weights.items() if not key.startswith("fc.") and "num_batches" not in key}
     for arch in RECOGNISED:
@@ -233,7 +240,7 @@ def _number_of_classes(arch: str, weights: Mapping[str, Tensor], where: str) -> 
     return len(weights[head])
 
 
-def _load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, where: str, architecture: str) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, where: str, architecture: str) -> None:
     """Copy `weights` into `model`, converting half precision; say what does not fit in a few words, not in hundreds of lines."""
     expected = model.state_dict()
     # Checkpoints older than torch 0.4.1 do not count batches; nothing that is computed here depends on the count.

@@ -11,7 +11,7 @@ from urllib.error import URLError
 from torchvision import models
 
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import checkpoints, downloads, networks
+from barlow_core.extractors import checkpoints, downloads, networks, timm_networks
 from barlow_core.extractors.networks import Network
 from barlow_core.storage.shipped import data_dir
 
@@ -49,6 +49,9 @@ def build(source: str, options: Options) -> tuple[Network, str, str, Options]:
         _check_options(source, options, ("weights", "checkpoint", *_INPUT, *_VARIANT))
         network, chosen = _torchvision(source, **options)
         return network, source, source, options | chosen
+    if source.startswith(timm_networks.PREFIX):
+        _check_options(source, options, ("checkpoint", *_INPUT))
+        return timm_networks.build(source, **options), source, source, options
     path = Path(source)
     if not path.is_file():
         raise _unknown(source)

@@ -82,17 +82,13 @@ def _name(panel: Panel) -> str:
 def _rows(panel: Panel, failures: Sequence[Cell]) -> list[_Row]:
     images, noun = panel.images, panel.direction.noun
     shown = [(_read(panel.path / image.image), f"{image.activation:.3f}") for image in images]
-    heat = [(_read(panel.path / image.overlay), "") for image in images]
     attacked = [(_read(panel.path / image.attack), f"{image.attacked:.3f}") for image in images]
-    rows = [
-        _Row("A", f"most activating\nof the {panel.source},\nwith activations", shown),
-        _Row(
-            "B",
-            f"heatmaps:\nwhere the {'feature' if noun == 'feature' else 'sum'}\nis {'active' if noun == 'feature' else 'high'}",
-            heat,
-        ),
-        _Row("C", "feature attacks:\nchanged to raise\nthe activation", attacked),
-    ]
+    rows = [_Row("A", f"most activating\nof the {panel.source},\nwith activations", shown)]
+    if panel.without_maps is None:
+        heat = [(_read(panel.path / image.overlay), "") for image in images]
+        what = "feature\nis active" if noun == "feature" else "sum\nis high"
+        rows.append(_Row("B", f"heatmaps:\nwhere the {what}", heat))
+    rows.append(_Row("C", "feature attacks:\nchanged to raise\nthe activation", attacked))
     return [*rows, _Row("", "failures", list(failures)[: panel.k])] if failures else rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from barlow_core.errors import BarlowError
 from barlow_core.panels.settings import AttackSettings
 
 FORMAT = 1
-# The attributes of `PanelImage` that name files.
-PICTURES = ("image", "heatmap", "overlay", "attack")
+# The attributes of `PanelImage` that name files, and those of them that a network without feature maps leaves empty.
+PICTURES, OF_MAPS = ("image", "heatmap", "overlay", "attack"), ("heatmap", "overlay")
+
+
+def picture_kinds(display: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pictures that a panel with this `display` has."""
+    return tuple(kind for kind in PICTURES if not (display.get("without_maps") and kind in OF_MAPS))
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class PanelImage:
         label, prediction: class names; prediction is None where there are none.
         activation: of the feature in the image, as in features.npy.
         attacked: of the feature in the attacked image.
-        image, heatmap, overlay, attack: names of the files in the panel's folder.
+        image, heatmap, overlay, attack: names of the files in the panel's folder; heatmap and overlay are "" in a panel without B.
     """
 
     index: int
@@ -53,7 +59,8 @@ class Panel:
         range: lowest and highest activation of the feature in the source.
         attack: {"steps", "step_size", "epsilon"}.
         image_size: side of what the extractor sees, in pixels.
-        display: {"size", "resampling", "colormap", "heat"}: how the files were made from that.
+        display: {"size", "resampling", "colormap", "heat"}: how the files were made from that; and "without_maps" where there is no
+            section B.
         images: one entry a column, most activating first.
         path: the folder.
     """
@@ -100,6 +107,12 @@ class Panel:
     def direction(self) -> Direction:
         """What is shown as a direction."""
         return Direction.of(self.feature)
+
+    @property
+    def without_maps(self) -> str | None:
+        """Why there is no section B; None where there is one."""
+        reason: str | None = self.display.get("without_maps")
+        return reason
 
     def __repr__(self) -> str:
         return f"Panel({self.direction.words} in {self.group}, {len(self.images)} images, {self.attack})"

@@ -63,6 +63,10 @@ def overlays(run: Run, extractor: Extractor, position: int, features: Iterable[i
     from barlow_core.panels.render import check_extractor
 
     check_extractor(run, extractor)
+    if extractor.without_maps is not None:
+        raise BarlowError(
+            f"{extractor.name} has no heatmaps: {extractor.without_maps}. Features of another layer may have some: barlow extract --layer."
+        )
     wanted = list(features)
     for feature in wanted:
         check_place(run, position, feature)

@@ -16,7 +16,7 @@ from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group, parse
 from barlow_core.panels import pictures
-from barlow_core.panels.files import FORMAT, PICTURES, Panel
+from barlow_core.panels.files import FORMAT, OF_MAPS, Panel, picture_kinds
 from barlow_core.panels.settings import AttackSettings
 from barlow_core.run import Run, digest
 
@@ -133,6 +133,8 @@ def plan_panel(
     indices = group.indices if source == "group" else np.arange(len(features))
     activations = Direction.of(feature).values(features, indices)
     side = pictures.looking_size(image_size)
+    # Runs of earlier versions say nothing of it: their networks all had maps.
+    without_maps = run.require("extract")["extractor"].get("without_maps")
     plan = {
         "group": group.key,
         "feature": asdict(feature) if isinstance(feature, Direction) else feature,
@@ -146,9 +148,11 @@ def plan_panel(
             "resampling": "bicubic" if side != image_size else None,
             "colormap": pictures.COLORMAP,
             "heat": pictures.HEAT,
-        },
+        }
+        | ({"without_maps": without_maps} if without_maps else {}),
         "images": [
             _column(run, int(indices[place]), float(activations[place]), column, pictures.suffix(image_size))
+            | (dict.fromkeys(OF_MAPS, "") if without_maps else {})
             for column, place in enumerate(most_activating(activations, k))
         ],
     }
@@ -177,5 +181,5 @@ def is_made(folder: Path, plan: dict[str, Any]) -> bool:
         key = json.loads((folder / "panel.json").read_text(encoding="utf-8")).get("key")
     except (OSError, ValueError):
         return False
-    files = (image[kind] for image in plan["images"] for kind in PICTURES)
+    files = (image[kind] for image in plan["images"] for kind in picture_kinds(plan["display"]))
     return key == plan["key"] and all((folder / file).is_file() for file in files)

@@ -201,17 +201,17 @@ def _write(
     columns, side = plan["images"], plan["display"]["size"]
     paths = [run.benchmark.paths[column["index"]] for column in columns]
     images = torch.stack([extractor.preprocess(open_image(path)) for path in paths])
-    with torch.no_grad():
-        heat = heatmaps(weighted_maps(extractor.feature_maps(images), Direction.of(feature)), side)
     attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress, on_step=on_step)
 
     shown = pictures.enlarge(pictures.to_pixels(images), side)
     rows = {
         "image": shown,
-        "heatmap": np.rint(heat * 255).astype(np.uint8),
-        "overlay": overlay(shown, heat),
         "attack": pictures.enlarge(pictures.to_pixels(attacked), side),
     }
+    if extractor.without_maps is None:
+        with torch.no_grad():
+            heat = heatmaps(weighted_maps(extractor.feature_maps(images), Direction.of(feature)), side)
+        rows |= {"heatmap": np.rint(heat * 255).astype(np.uint8), "overlay": overlay(shown, heat)}
     for kind, row in rows.items():
         for column, pixels in zip(columns, row, strict=True):
             pictures.write_picture(folder / column[kind], pixels)

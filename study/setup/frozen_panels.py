@@ -69,6 +69,10 @@ def freeze(panel: Panel, root: Path, name: str) -> dict[str, Any]:
     Returns:
         What goes into the data of the item: `panel`, `sha256`, `activation` (mean over the images), `salience` (see `salience`).
     """
+    if panel.without_maps is not None:
+        raise BarlowError(
+            f"{panel!r} has no section B, which workers are asked about: {panel.without_maps}. Extract features of another layer or network."
+        )
     folder = root / name
     if not _is_copy(folder, panel):
         # With a process id in it: two that freeze the same do not step on each other.

@@ -13,11 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor
-from torchvision.ops import SqueezeExcitation
 
 from barlow_core import extractors
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Classifier, Extractor, Preprocessing
+from barlow_core.extractors import Extractor, Preprocessing
 from barlow_core.storage.shipped import data_dir
 
 INPUT = {"image_size": 64, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
@@ -67,20 +66,6 @@ def test_agrees_with_torchvisions_feature_extractor() -> None:
     torch.testing.assert_close(found.logits, oracle["logits"])
     torch.testing.assert_close(extractor.logits(images), oracle["logits"])
     assert (extractor.n_features, extractor.feature_map_size, extractor.n_classes) == (512, (2, 2), 1000)
-
-
-@pytest.mark.parametrize(
-    ("name", "n_features"),
-    [("densenet121", 1024), ("mobilenet_v3_small", 576), ("efficientnet_b0", 1280), ("convnext_tiny", 768)],
-)
-def test_finds_the_last_pooling_of_any_network(name: str, n_features: int) -> None:
-    extractor = Extractor.from_model(seeded(lambda: models.get_model(name, weights=None)), **INPUT)
-    images = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        found = extractor.forward(images)
-    assert found.features.shape == (2, n_features)
-    assert found.feature_maps.shape == (2, n_features, 2, 2)
-    torch.testing.assert_close(found.feature_maps.mean((2, 3)), found.features)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +120,6 @@ def test_works_without_gradients(under: type) -> None:
     extractor = Extractor.from_model(tiny(nn.AdaptiveAvgPool2d(1)), image_size=8, mean=[0] * 3, std=[1] * 3)
     with under():
         assert extractor.features(torch.rand(1, 3, 8, 8)).shape == (1, 8)
-
-
-@pytest.mark.parametrize(
-    "network",
-    [
-        lambda: models.vit_b_16(image_size=64),
-        lambda: models.vgg11(),
-        # pools globally inside, in a squeeze-and-excitation block, but not at the end
-        lambda: nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), SqueezeExcitation(8, 4), nn.Flatten(), nn.Linear(8 * 64 * 64, 5)),
-    ],
-)
-def test_refuses_networks_without_final_pooling_but_uses_them_as_classifiers(network: object) -> None:
-    network = seeded(network)
-    with pytest.raises(BarlowError, match="does not end in a global average pooling"):
-        Extractor.from_model(network, **INPUT)
-    with torch.no_grad():
-        assert Classifier.from_model(network, **INPUT).logits(torch.rand(2, 3, 64, 64)).shape[0] == 2
 
 
 def test_refuses_what_is_no_image_batch_or_no_image_network() -> None:
