@@ -35,7 +35,10 @@ from barlow_core.panels import (
     render,
     visualize,
 )
+from barlow_core.panels.figure import panel_figure
+from barlow_core.panels.overlays import overlay
 from barlow_core.run import Run
+from study.setup.frozen_panels import freeze
 
 FILES = sorted([f"{row}_{i}.png" for row in "abch" for i in range(3)] + ["panel.json"])
 
@@ -363,3 +366,31 @@ def test_killed_and_resumed_gives_the_same_bytes(run: Run, prepared: Path, extra
     visualize(run, extractor, k=3, steps=150)
     assert tree(run) == tree(whole)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "finished panels are not made again"
+
+
+# --- networks without feature maps
+
+
+def test_without_feature_maps_a_panel_has_a_and_c_and_says_why(planted_benchmark: Benchmark, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    flat = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(196, 8), nn.ReLU(), nn.Linear(8, 3))
+    network = Extractor.from_model(flat, image_size=32, mean=[0.5] * 3, std=[0.25] * 3, name="flat")
+    run = Run.create(tmp_path / "run", planted_benchmark)
+    extract(run, network)
+    reason = "its features, the input of 5, are not of places in the image"
+    assert run.require("extract")["extractor"]["without_maps"] == reason
+    panel = make_panel(run, network, "label:dog", 2, k=2, steps=2)
+    assert panel.without_maps == reason
+    assert names_in(panel.path) == ["a_0.png", "a_1.png", "c_0.png", "c_1.png", "panel.json"]
+    assert load_panel(run, "label:dog", 2) == Panel.load(panel.path) == panel
+    assert panel_figure(panel).height < panel_figure(make_with_maps(run, tmp_path)).height
+    with pytest.raises(BarlowError, match=f"flat has no heatmaps: {reason}.*--layer"):
+        overlay(run, network, 0, 2)
+    with pytest.raises(BarlowError, match="has no section B, which workers are asked about"):
+        freeze(panel, tmp_path / "study", "item")
+
+
+def make_with_maps(run: Run, folder: Path) -> Panel:
+    other = Run.create(folder / "with maps", run.benchmark)
+    extract(other, small_extractor())
+    return make_panel(other, small_extractor(), "label:dog", 2, k=2, steps=2)
