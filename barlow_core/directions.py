@@ -14,6 +14,8 @@ import numpy as np
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 
+ROWS_AT_ONCE = 16_384
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -42,9 +44,13 @@ class Direction:
 
     def values(self, features: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """(n,) float64, the weighted sum for features (n, D), or for n rows of them: nothing else of a file is read."""
-        columns = np.asarray(self.features)
-        chosen = features[:, columns] if rows is None else features[np.ix_(rows, columns)]
-        return np.asarray(chosen, dtype=np.float64) @ np.asarray(self.weights)
+        columns, weights = np.asarray(self.features), np.asarray(self.weights)
+        rows = np.arange(len(features)) if rows is None else rows
+        found = np.empty(len(rows))
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            found[part] = features[np.ix_(rows[part], columns)].astype(np.float64) @ weights
+        return found
 
     @property
     def noun(self) -> str:

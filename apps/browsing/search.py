@@ -17,7 +17,7 @@ from barlow_core.analyses.verdicts import CONFIRMED, verdict_counts
 from barlow_core.run import Run
 from barlow_core.wording import count, percent, percent_interval, points, points_interval
 from browsing.columns import in_percent, percent_column, points_column
-from browsing.data import of_run
+from browsing.data import of_group, of_run
 from browsing.images import SIZE, image_words
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions
@@ -101,9 +101,9 @@ def _list(table: pd.DataFrame, title: str, *, key: str, opinions: Opinions) -> N
         st.html(f'<h3 class="bw-h3">{title} <span class="bw-lead">Select a row to see the rule.</span></h3>')
     words = [_words(FoundRule(row), opinions) for row in table.to_dict("records")]
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    shown = ["group", "words", "held_out_error_rate", "held_out_increase", "n_images", "verdict_reason"]
     st.dataframe(
-        in_percent(table.assign(words=words), ("held_out_increase", "held_out_error_rate")),
-        column_order=["group", "words", "held_out_error_rate", "held_out_increase", "n_images", "verdict_reason"],
+        in_percent(table.assign(words=words)[shown], ("held_out_increase", "held_out_error_rate")),
         column_config={
             "group": text("Group", pinned=True),
             "words": text("Images with", width="large"),
@@ -142,12 +142,13 @@ def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
         if n
         else "no held-out image is among them"
     )
+    in_short = " (the rule in short)" if rule.short != rule.direction else ""
     notes = [said for said in (views.short_words(rule), views.seen_words(pd.Series(row))) if said]
     st.html(
         f'<h2 class="bw-h2">{escape(title)} <span class="bw-lead">rule {rule.number + 1}</span></h2>'
         f'<div class="bw-chips"><span class="bw-chip bw-{kind}">{escape(str(row["verdict"]))}</span> '
         f'<span class="bw-lead">{escape(str(row["verdict_reason"]))}</span></div>'
-        f"<p>Of {escape(title[0].lower() + title[1:])} with <strong>{escape(_words(rule, opinions))}</strong>, {held_out}. "
+        f"<p>Of {escape(title[0].lower() + title[1:])} with <strong>{escape(_words(rule, opinions))}</strong>{in_short}, {held_out}. "
         f'<span class="bw-quiet">All in all {int(row["n_images"]):,} images follow the rule, of which {int(row["n_failures"]):,} fail '
         f"({percent(row['error_rate'])}); most of them were searched, which flatters this rate. They hold "
         f"{percent(row['error_coverage'])} of the group's failures ({term('EC')}).</span></p>"
@@ -160,25 +161,26 @@ def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
 
 
 def _features(run: Run, rule: FoundRule, opinions: Opinions) -> None:
-    """The features that take part, each with its strongest images where its panel is made."""
+    """The features that say the rule in short, each with the images of the group where it is strongest."""
     shown = rule.short
     names = opinions.names(rule.group, set(shown.features))
     cells = []
     for feature, weight in list(zip(shown.features, shown.weights, strict=True))[:FEATURES]:
-        panel = found_panel(run, rule.group, feature)
-        pictures = (
-            ""
-            if panel is None
-            else "".join(
-                figure(panel.path / image.image, alt=f"{image.label} image {image.name}, feature {feature} is strong")
-                for image in panel.images[:OF_FEATURE]
-            )
+        _, strongest = of_group(run, views.extremes, rule.group, feature, n=OF_FEATURE)
+        pictures = "".join(
+            figure(row["path"], alt=f"{row['label']} image {row['name']}, feature {feature} is strong")
+            for row in views.with_paths(run, strongest).to_dict("records")
         )
         said = f" “{names[feature]}”" if feature in names else ""
         amount = "much" if weight > 0 else "little"
-        strip = f'<div class="bw-strip">{pictures}</div>' if pictures else ""
-        cells.append(f"<div><h5>{amount} of feature {feature}{escape(said)} ({weight:+.2f})</h5>{strip}</div>")
-    st.html(f'<h3 class="bw-h3">Features that take part</h3><div class="bw-strips bw-parts">{"".join(cells)}</div>')
+        cells.append(
+            f"<div><h5><b>{amount}</b> of feature {feature}{escape(said)} ({weight:+.2f})</h5>"
+            f'<div class="bw-strip">{pictures}</div></div>'
+        )
+    st.html(
+        '<h3 class="bw-h3">Features that take part <span class="bw-lead">where each is strongest</span></h3>'
+        f'<div class="bw-strips bw-parts">{"".join(cells)}</div>'
+    )
 
 
 def _panel(run: Run, rule: FoundRule, read_only: bool) -> None:

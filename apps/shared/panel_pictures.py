@@ -12,11 +12,16 @@ def panel_html(panel: Panel) -> str:
     """The three sections, six images each, with their activations."""
     low, high = panel.range
     shown = panel.direction
-    noun, verb = shown.noun, "responds" if shown.noun == "feature" else "comes from"
+    noun = shown.noun
+    heat = (
+        ("Where the feature responds", "Yellow where the feature responds most, violet where least.")
+        if noun == "feature"
+        else ("Where the weighted sum comes from", "Yellow where it is highest, violet where lowest.")
+    )
     where = "this group" if panel.source == "group" else "the whole benchmark"
     sections = [
         ("A", "Most activating images", f"of {where}. There the {noun} ranges from {low:.3f} to {high:.3f}."),
-        ("B", f"Where the {noun} {verb}", f"Yellow where the {noun} {verb} most, violet where least."),
+        ("B", *heat),
         ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to increase the {noun}."),
     ]
     cells = []

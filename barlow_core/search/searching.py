@@ -167,14 +167,21 @@ class _Space:
     def of(cls, features: np.ndarray) -> _Space:
         mean = features.mean(axis=0, dtype=np.float64)
         centred = features - mean
-        variance, axes = np.linalg.eigh(centred.T @ centred / max(len(features), 1))
+        # Of fewer images than features, the products of images have the same eigenvalues, and fewer of them.
+        few = len(features) < features.shape[1]
+        products = centred @ centred.T if few else centred.T @ centred
+        variance, axes = np.linalg.eigh(products / max(len(features), 1))
         variance, axes = np.maximum(variance[::-1], 0), axes[:, ::-1].T
         total = variance.sum()
         if total == 0:
             return cls(mean, np.zeros((0, features.shape[1])))
         kept = int(np.searchsorted(np.cumsum(variance), VARIANCE_KEPT * total)) + 1
         kept = min(kept, MOST_COMPONENTS, int((variance > 1e-10 * variance[0]).sum()))
-        return cls(mean, axes[:kept] / np.sqrt(variance[0]))
+        axes = axes[:kept]
+        if few:
+            axes = axes @ centred
+            axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        return cls(mean, axes / np.sqrt(variance[0]))
 
     def coordinates(self, features: np.ndarray) -> np.ndarray:
         return (features - self.mean) @ self.axes.T

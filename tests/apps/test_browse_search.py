@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browse_pages import Opener, address, commands, html
 
-from barlow_core.analyses import found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rules, searched_groups
 from barlow_core.run import Run
 
 
@@ -28,10 +28,18 @@ def test_verdict_sentence_and_numbers_of_the_first_rule(searched_run: Run, open_
     assert f"<dd>{len(searched_groups(searched_run)[lambda t: t['reason'].isna()])} of 4</dd>" in text
     assert "could not be searched" in text
     assert "much of feature " in text
-    assert "taken together</strong>" in text
+    assert "taken together</strong> (the rule in short), <strong>" in text
+    assert "The rule weighs 6 features; 3 features say it in short." in text
     assert f"({first['held_out_n_failures']:.0f} of {first['held_out_n_images']:.0f})" in text
     assert f"All in all {first['n_images']} images follow the rule, of which {first['n_failures']} fail" in text
     assert text.count('class="bw-cell bw-failure"') == min(first["n_failures"], 24)
+
+
+def test_each_feature_shows_its_images(searched_run: Run, open_page: Opener) -> None:
+    text = html(open_page(searched_run, page="search"))
+    features = FoundRule(found_rules(searched_run).iloc[0].to_dict()).short.features
+    for feature in features:
+        assert text.count(f", feature {feature} is strong") == 3
 
 
 def test_images_are_those_of_the_rule(searched_run: Run, open_page: Opener) -> None:

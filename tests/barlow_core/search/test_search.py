@@ -8,6 +8,7 @@ from scipy.stats import fisher_exact
 
 from barlow_core.errors import BarlowError
 from barlow_core.search import search
+from barlow_core.search.searching import _Space
 
 
 def attributes(n: int, seed: int, n_features: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -128,6 +129,14 @@ def test_same_seed_same_rules() -> None:
     first, second = (search(features, failure, seed=3) for _ in range(2))
     assert [rule.to_dict() for rule in first.rules] == [rule.to_dict() for rule in second.rules]
     assert not np.array_equal(first.searched, search(features, failure, seed=4).searched)
+
+
+def test_space_is_the_same_from_fewer_images_than_features() -> None:
+    """Features that are there twice have the components of one copy, longer by the root of two."""
+    x = np.random.default_rng(0).normal(size=(60, 40)) * np.linspace(3, 0.1, 40)
+    wide, narrow = _Space.of(np.hstack([x, x])), _Space.of(x)
+    assert wide.axes.shape[0] == narrow.axes.shape[0]
+    assert np.abs(wide.coordinates(np.hstack([x, x]))) == pytest.approx(np.abs(narrow.coordinates(x)), abs=1e-6)
 
 
 def test_rules_are_distinct() -> None:
