@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from barlow_core.analyses import found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rules, searched_groups
 from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import found, strongest
@@ -16,12 +16,22 @@ from barlow_core.failure_tree import Condition, condition_from
 from barlow_core.run import Run
 from barlow_core.storage.files import atomic_write
 from barlow_core.views.feature_names import Names, name_of
-from barlow_core.views.images import activation, images_of
+from barlow_core.views.images import activation, images_at, images_of
 from barlow_core.views.judgements import Judgements
+from barlow_core.views.search import rule_positions
 from barlow_core.views.sentences import rule_words
 
 FORMATS = ("csv", "parquet", "json")
-NAMES = ("images", "groups", "failure_modes", "failure_mode_images", "search_groups", "search_rules", "judgements")
+NAMES = (
+    "images",
+    "groups",
+    "failure_modes",
+    "failure_mode_images",
+    "search_groups",
+    "search_rules",
+    "search_rule_images",
+    "judgements",
+)
 
 
 def export_tables(
@@ -80,7 +90,9 @@ def frames(
             are left out.
         failure_mode_images: one row an image of a failure mode: group, depth, leaf, rule, and the columns of `views.images_at`, with
             the activation of the deciding feature.
-        search_groups, search_rules: as in the files of the run, where `barlow search` was run and is not out of date.
+        search_groups, search_rules: as in the files of the run, where `barlow search` was run and is not out of date; and
+            search_rule_images: one row an image of a rule: group, number (of the rule in it), value (the weighted sum less the
+            threshold), and the columns of `views.images_at`.
         judgements: as `Judgements.history`, where there are any.
     """
     benchmark = run.benchmark
@@ -94,6 +106,7 @@ def frames(
     if run.is_current("search"):
         yield "search_groups", searched_groups(run)
         yield "search_rules", found_rules(run)
+        yield "search_rule_images", _rule_images(run)
     if judgements is not None:
         history = judgements.history()
         if len(history):
@@ -148,6 +161,20 @@ def _mode_images(run: Run, depth: int | None) -> pd.DataFrame:
             )
         )
     lead = ["group", "depth", "leaf", "rule"]
+    if not parts:
+        return pd.DataFrame(columns=[*lead, "position", "name", "label", "prediction", "failure"])
+    whole = pd.concat(parts, ignore_index=True)
+    return whole[lead + [column for column in whole if column not in lead]]
+
+
+def _rule_images(run: Run) -> pd.DataFrame:
+    parts = []
+    for row in found_rules(run).to_dict("records"):
+        rule = FoundRule(row)
+        positions = rule_positions(run, rule)
+        value = rule.direction.values(run.features(), positions) - rule.threshold
+        parts.append(images_at(run, positions).assign(group=rule.group, number=rule.number, value=value))
+    lead = ["group", "number", "value"]
     if not parts:
         return pd.DataFrame(columns=[*lead, "position", "name", "label", "prediction", "failure"])
     whole = pd.concat(parts, ignore_index=True)

@@ -32,6 +32,15 @@ def group(rng: np.random.Generator, pictures: np.ndarray | None) -> tuple[np.nda
     return features, rng.random(len(features)) < rng.uniform(0.08, 0.3)
 
 
+def in_blocks(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, failures and blocks of images that come in fours: much alike, and failing together nine times in ten."""
+    scenes = sparse(rng)[:150]
+    blocks = np.repeat(np.arange(len(scenes)), 4)
+    features = scenes[blocks] * rng.uniform(0.9, 1.1, size=(len(blocks), scenes.shape[1]))
+    failing = rng.random(len(scenes)) < rng.uniform(0.08, 0.3)
+    return features, failing[blocks] & (rng.random(len(blocks)) < 0.9), blocks
+
+
 def shares(results: list[SearchResult]) -> dict[str, str]:
     least = np.array([min((rule.q for rule in result.rules), default=1.0) for result in results])
     p = np.array([rule.p for result in results for rule in result.rules])
@@ -62,6 +71,13 @@ def main() -> None:
         for seed in range(options.groups):
             features, failure = group(np.random.default_rng([seed, 8]), pictures)
             results.append(search(features, failure, seed=seed))
+        lines.append({"features": name} | shares(results))
+        pd.DataFrame(lines).to_csv(options.out, index=False)
+    for name, told in (("sparse, images in fours, kept together", True), ("sparse, images in fours, not kept together", False)):
+        results = []
+        for seed in range(options.groups):
+            features, failure, blocks = in_blocks(np.random.default_rng([seed, 9]))
+            results.append(search(features, failure, seed=seed, blocks=blocks if told else None))
         lines.append({"features": name} | shares(results))
         pd.DataFrame(lines).to_csv(options.out, index=False)
 

@@ -194,3 +194,8 @@ def test_tables_are_exported(run: Run, tmp_path: Path) -> None:
     assert rules["rule"].tolist() == found_rules(run)["rule"].tolist()
     assert len(rules["weights"].iloc[0].split()) == len(rules["features"].iloc[0].split())
     assert len(pd.read_csv(tmp_path / "search_groups.csv")) == 3
+    images = pd.read_csv(tmp_path / "search_rule_images.csv")
+    per_rule = images.groupby(["group", "number"])["failure"].agg(["size", "sum"])
+    expected = rules.set_index(["group", "number"]).loc[per_rule.index, ["n_images", "n_failures"]]
+    assert per_rule.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert (images["value"] > 0).all()
