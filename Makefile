@@ -49,6 +49,9 @@ test-lowest: ## run the suite in .venv-lowest with the oldest versions that requ
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python $(SUITE)
 
+histories: $(STAMP) ## 1,000 random histories of answers and payments (minutes, with TMPDIR in memory)
+	OMP_NUM_THREADS=1 BARLOW_HISTORIES=1000 $(BIN)/python -m pytest --timeout=0 tests/study/store/test_money_machine.py
+
 benchmarks: $(STAMP) ## time the hot paths beside what one would use instead
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 

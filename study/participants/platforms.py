@@ -19,7 +19,7 @@ from study.errors import UnknownVisitorError
 from study.store.pay import PAYING
 from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
-OUTCOMES = ("complete", "partial", "returned", "screened_out", "declined", "refused", "full", "reserved", "paused")
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "settled", "declined", "refused", "full", "reserved", "paused")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
@@ -200,6 +200,7 @@ def _name(platform: str) -> str:
 _WORDS = {
     "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
     "partial": ("Thank you!", "Everything that you sent is saved and will be paid."),
+    "settled": ("Thank you!", "Everything that you sent is saved and will be paid. Part of it was paid as a bonus already."),
     "returned": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
     "screened_out": (
         "Thank you, that is all",
@@ -224,7 +225,7 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
 
     Args:
         outcome: "complete" (everything that there is for them), "partial" (some of it), "returned" (nothing that is paid),
-            "screened_out" (failed too many checks), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
+            "screened_out" (failed too many checks), "settled" (paid by bonuses, as a part of it was already), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
             nothing for them at all), "reserved" (all places are taken for the moment), "paused" (nobody new is let in).
     """
     title, text = _WORDS[outcome]
@@ -260,7 +261,7 @@ def _to_prolific(settings: StudySettings, outcome: str, title: str, text: str) -
         return Completion(outcome, title, f"{text} Please go back to Prolific now.", code, url)
     if outcome == "complete":
         return Completion(outcome, title, f"{text} Please send the researchers a message on Prolific that you are done.")
-    if outcome in ("partial", "screened_out", "refused"):
+    if outcome in ("partial", "screened_out", "settled", "refused"):
         text += " It is paid as a bonus on Prolific, not as the reward of the study."
     return Completion(outcome, title, f"{text} Please return your submission on Prolific: choose Stop Without Completing there.")
 

@@ -34,6 +34,7 @@ class Account:
         earned: for these; bonus: for having passed all checks; amount: both together.
         base: what the platform pays by itself, for visits that ended with a code (or a HIT) that it pays for.
         filed, paid: what stands in payment files that are made, and in those that the platform has paid; void ones do not count.
+        kept: how much of `bonus` stands in payment files already, and stays whatever happens.
         due: what is left to be paid; over: what was paid beyond `amount`.
     """
 
@@ -43,6 +44,12 @@ class Account:
     base: Decimal
     filed: Decimal
     paid: Decimal
+    kept: Decimal
+
+    def can_be_paid(self, reward: Decimal) -> bool:
+        """Whether the platform can still pay `reward` by itself: nothing stands in payment files yet, or enough is left beside that."""
+        in_files = self.filed + self.paid
+        return not in_files or self.earned + self.kept - self.base - in_files >= reward
 
     @property
     def amount(self) -> Decimal:
@@ -117,7 +124,7 @@ def accounts(tx: sqlite3.Connection, settings: StudySettings) -> list[tuple[dict
 def account(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> Account:
     """The account of one worker, simulated or not; an empty one for somebody unknown."""
     found = _accounts(tx, settings, "worker.id = ?", (worker,))
-    return found[0][1] if found else Account(0, *(Decimal("0.00"),) * 5)
+    return found[0][1] if found else Account(0, *(Decimal("0.00"),) * 6)
 
 
 def _accounts(
@@ -140,6 +147,7 @@ def _account(row: Mapping[str, Any], base: Decimal, settings: StudySettings, has
         base=to_the_cent(base),
         filed=of_cents(row["filed"]),
         paid=of_cents(row["paid"]),
+        kept=of_cents(row["kept_bonus"]),
     )
 
 

@@ -210,12 +210,10 @@ def standing(db: Database, worker: str, visit: str | None, settings: StudySettin
 def _is_all_done(account: Account, platform: str | None, settings: StudySettings, *, reached: bool, more: bool) -> bool:
     """Whether a worker has done what the platform's reward, or the completion code, is for."""
     base = Decimal(settings.base_pay) if platform in pay.PAYING else Decimal(0)
-    # What was paid as a bonus already is not paid once more by a completion code.
-    if account.filed + account.paid and account.due < base:
-        return False
     if reached:
         return True
-    return account.amount - account.base >= base if base else not more
+    # A bonus does not count: it may still be lost by a check.
+    return account.earned - account.base >= base if base else not more
 
 
 def _outcome(

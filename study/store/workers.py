@@ -18,7 +18,7 @@ from study.store.clock import Moment
 from study.store.items import check_id, storable_json
 from study.store.settings import StudySettings
 
-OUTCOMES = ("complete", "partial", "returned", "screened_out", "refused", "full")  # of a visit
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "settled", "refused", "full")  # of a visit
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,11 @@ def finish(
     first = tx.execute(sql, (worker, reward or "")).fetchone()
     if first is not None:
         return str(json.loads(first["data"])["outcome"])
-    data = {"outcome": outcome, "visit": visit, "reward": reward, "exit": pay.way_out(outcome, known.platform, settings)}
+    way_out = pay.way_out(outcome, known.platform, settings)
+    if way_out is not None and not pay.account(tx, worker, settings).can_be_paid(settings.pays_for(way_out)):
+        # Somebody left before, was paid a bonus for what they had sent, and came back: the reward would pay it once more.
+        outcome, way_out = "settled", None
+    data = {"outcome": outcome, "visit": visit, "reward": reward, "exit": way_out}
     sql = "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.visit') IS ? ORDER BY id DESC LIMIT 1"
     last = tx.execute(sql, (worker, visit)).fetchone()
     if last is None or json.loads(last["data"]) != data:
