@@ -45,7 +45,7 @@ def main() -> None:
         for method in ("exact", *arguments.methods):
             run = Run.create(Path(folder) / method, benchmark)
             how = {"exact": True} if method == "exact" else {"precision": method}
-            features = np.array(extract(run, extractor, **how))  # type: ignore[arg-type]
+            features = np.array(extract(run, extractor, **how))
             found[method] = features, *explained(run)
             modes = found[method][1]
             print(f"{method}: {json.dumps(run.require('extract')['execution'])}, {run.require('extract')['seconds']:.0f} s")

@@ -89,6 +89,7 @@ class Classifier:
         self.class_names = network.class_names
         self.device = _device(device)
         self._network = network
+        self._faster: dict[str, Self] = {}
         self._preprocessing = Preprocessing(network.image_size, network.resize, network.interpolation)
         self._model = network.model.to(self.device).eval().requires_grad_(False)
         self._mean, self._std = (
@@ -191,8 +192,16 @@ class Classifier:
         """
         if precision not in PRECISIONS:
             raise BarlowError(f"precision is {precision!r}. Expected one of: {', '.join(PRECISIONS)}.")
+        if self.execution != Execution() and self.execution.precision == precision:
+            return self
+        if precision not in self._faster:
+            self._faster[precision] = self._made_faster(precision)
+        return self._faster[precision]
+
+    def _made_faster(self, precision: str) -> Self:
         assert self.fingerprint  # computed from the weights as they came, before there are others
         fast = copy.copy(self)
+        fast._faster = {}
         fast._model, fast.execution = accelerate(self._model, precision)
         try:
             fast._compare(self)
@@ -273,8 +282,8 @@ class Extractor(Classifier):
         taken, output = self._take(images, stop=False)
         return Activations(taken.features, taken.maps, _logits(output, self.name).float())
 
-    def accelerated(self, precision: str = "float32") -> Self:
-        fast = super().accelerated(precision)
+    def _made_faster(self, precision: str) -> Self:
+        fast = super()._made_faster(precision)
         fast._layer = self._layer.attached(fast._model)
         return fast
 

@@ -10,8 +10,8 @@ a feature attack makes of them. In a run folder it is `panels/<group>/<feature>/
     panel.json              what is in them (see `Panel`); images of 128 pixels and more are .jpg, except
     heatmaps
 
-The pictures lie on each other pixel by pixel. Each panel is attacked as a batch of its own, so that its bytes
-do not depend on which other panels are made with it, and its folder appears all at once, when it is complete.
+The pictures lie on each other pixel by pixel. On a CPU the bytes of a panel do not depend on which other panels
+are made with it (see `attack_steps`), and its folder appears all at once, when it is complete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from barlow_core.panels.plan import feature_requests, load_panel, most_activatin
 from barlow_core.panels.settings import AttackSettings, attack_settings, default_steps
 
 if TYPE_CHECKING:
-    from barlow_core.panels.attack import AttackFrame, feature_attack, feature_attack_frames
+    from barlow_core.panels.attack import feature_attack, feature_attack_frames
+    from barlow_core.panels.attack_steps import AttackFrame
     from barlow_core.panels.render import make_panel, make_panels, visualize
 
 __all__ = [
@@ -49,7 +50,8 @@ __all__ = [
 __getattr__ = attach(
     __name__,
     {
-        "attack": ["AttackFrame", "feature_attack_frames", "feature_attack"],
+        "attack": ["feature_attack_frames", "feature_attack"],
+        "attack_steps": ["AttackFrame"],
         "render": ["make_panel", "make_panels", "visualize"],
     },
 )

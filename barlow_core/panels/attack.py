@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
+from barlow_core.panels.attack_steps import Attack, AttackFrame, Raised
 from barlow_core.panels.settings import attack_settings
 from barlow_core.progress import progress_bar
 
 if TYPE_CHECKING:
     from barlow_core.extractors import Extractor
 
-# Rounding to float32 moves a pixel of [0, 1] by at most 2**-25, and a norm by less than a millionth of it.
-_PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
-
-
 Indices = int | Sequence[int] | np.ndarray | torch.Tensor
 Raisable = Indices | Direction
 """What an attack raises: one feature or direction for all images, or (N,) features, one an image."""
-
-
-class AttackFrame(NamedTuple):
-    """Where an attack is after some of its steps.
-
-    Attributes:
-        step: how many were taken.
-        images: (N, 3, H, W) float32 in [0, 1].
-        activations: (N,) float32, of the attacked features (or of the direction) in them.
-        distances: (N,) float32, l2 from the originals.
-    """
-
-    step: int
-    images: torch.Tensor
-    activations: torch.Tensor
-    distances: torch.Tensor
 
 
 def feature_attack(
@@ -50,6 +31,9 @@ def feature_attack(
     steps: int = 500,
     step_size: float | None = None,
     epsilon: float | None = None,
+    early_stop: float | None = None,
+    lower: bool = False,
+    exact: bool = False,
     progress: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,6 +51,10 @@ def feature_attack(
         steps: how many steps; 0 gives the images back.
         step_size: l2 length of one step; None scales the paper's 1.0 (see `attack_settings`).
         epsilon: l2 radius; None scales the paper's 500.0 with the size of the image.
+        early_stop: leave an image as it is once 20 steps have raised its activation by no more than this share of it, such as 0.01;
+            None takes all steps.
+        lower: lower the feature instead.
+        exact: run the network as it is, instead of the faster way that differs by rounding (`Classifier.accelerated`).
         on_step: called after every step with how many are taken and how many there are; what it raises ends the attack.
 
     Returns:
@@ -75,10 +63,49 @@ def feature_attack(
         extractor.
 
     Raises:
-        BarlowError: images, features or settings out of their range.
+        BarlowError: images, features or settings out of their range; too little memory for one image.
     """
-    *_, last = _frames(extractor, images, features, [steps], step_size, epsilon, progress, on_step)
-    return last.images, last.activations
+    settings = {"steps": steps, "step_size": step_size, "epsilon": epsilon, "early_stop": early_stop}
+    how = {"lower": lower, "exact": exact, "progress": progress, "on_step": on_step}
+    return attack_together(extractor, [(images, features)], **settings, **how)[0]  # type: ignore[arg-type]
+
+
+def attack_together(
+    extractor: Extractor,
+    requests: Sequence[tuple[torch.Tensor | np.ndarray, Raisable]],
+    *,
+    steps: int = 500,
+    step_size: float | None = None,
+    epsilon: float | None = None,
+    early_stop: float | None = None,
+    lower: bool = False,
+    exact: bool = False,
+    progress: bool = False,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """`feature_attack` for several (images, features) of the same size at once: all cores are used, and a GPU is filled.
+
+    On a CPU every result has the bits that it has alone; on a GPU it differs by rounding (docs/speed.md says how much).
+    """
+    taken = [_checked(extractor, images, features) for images, features in requests]
+    if not taken:
+        return []
+    shape = taken[0][0].shape[-2:]
+    settings = attack_settings(*shape, steps=steps, step_size=step_size, epsilon=epsilon, early_stop=early_stop)
+    width = max(raised.features.shape[1] for _, raised in taken)
+    original = torch.cat([images for images, _ in taken])
+    raised = Raised(*(torch.cat(parts) for parts in zip(*(raised.widened(width) for _, raised in taken), strict=True)))
+    sizes = [len(images) for images, _ in taken]
+    network = extractor if exact else _accelerated(extractor)
+    with progress_bar(total=settings["steps"], desc="attack", unit="step", nested=True, shown=progress) as bar:
+
+        def step_taken(done: int, total: int) -> None:
+            bar.update()
+            if on_step is not None:
+                on_step(done, total)
+
+        (last,) = Attack(network, settings, [settings["steps"]], lower).frames(original, raised, sizes, step_taken)
+    return list(zip(last.images.split(sizes), last.activations.split(sizes), strict=True))
 
 
 def feature_attack_frames(
@@ -90,6 +117,9 @@ def feature_attack_frames(
     steps: int = 500,
     step_size: float | None = None,
     epsilon: float | None = None,
+    early_stop: float | None = None,
+    lower: bool = False,
+    exact: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> list[AttackFrame]:
     """A feature attack on its way: the images at its beginning, at its end, and in between at steps that lie evenly.
@@ -105,107 +135,29 @@ def feature_attack_frames(
     """
     if frames < 2:
         raise BarlowError(f"frames is {frames}. Expected at least 2, the beginning and the end of the attack.")
+    original, raised = _checked(extractor, images, features)
     at = sorted({round(steps * frame / (frames - 1)) for frame in range(frames)})
-    return list(_frames(extractor, images, features, at, step_size, epsilon, False, on_step))
+    settings = attack_settings(*original.shape[-2:], steps=steps, step_size=step_size, epsilon=epsilon, early_stop=early_stop)
+    network = extractor if exact else _accelerated(extractor)
+    return Attack(network, settings, at, lower).frames(original, raised, [len(original)], on_step)
 
 
-def _frames(
-    extractor: Extractor,
-    images: torch.Tensor | np.ndarray,
-    features: Raisable,
-    at: Sequence[int],
-    step_size: float | None,
-    epsilon: float | None,
-    progress: bool,
-    on_step: Callable[[int, int], None] | None,
-) -> Iterator[AttackFrame]:
-    """The attack after each number of steps of `at`, increasing; it ends with the last of them."""
+def _accelerated(extractor: Extractor) -> Extractor:
+    """The extractor run faster, in float32; as it is where that is not possible."""
+    with suppress(BarlowError, AttributeError):  # whatever has features can be attacked, a function of the pixels too
+        return extractor.accelerated()
+    return extractor
+
+
+def _checked(extractor: Extractor, images: torch.Tensor | np.ndarray, features: Raisable) -> tuple[torch.Tensor, Raised]:
     original = _checked_images(images).to(extractor.device)
-    raised = _Raised.of(features, len(original), extractor.n_features, original.device)
-    settings = attack_settings(*original.shape[-2:], steps=at[-1], step_size=step_size, epsilon=epsilon)
-    attacked = original.clone()
-    # cuDNN may otherwise pick algorithms that add in another order each time.
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for step in progress_bar(range(settings["steps"] + 1), desc="attack", unit="step", nested=True, shown=progress):
-            if step:
-                direction = _unit(_gradient(extractor, attacked, raised))
-                attacked = _project(attacked + settings["step_size"] * direction, original, settings["epsilon"])
-                if on_step is not None:
-                    on_step(step, settings["steps"])
-            if step in at:
-                with torch.no_grad():
-                    activations = _activations(extractor, attacked, raised)
-                _check_finite(activations, raised)
-                yield AttackFrame(step, attacked, activations, _norms(attacked - original)[:, 0, 0, 0])
-
-
-class _Raised(NamedTuple):
-    """What is raised in each image: (N, m) int64 features and (N, m) float32 weights; m is 1 for single features."""
-
-    features: torch.Tensor
-    weights: torch.Tensor
-
-    @classmethod
-    def of(cls, features: Raisable, n: int, n_features: int, device: torch.device) -> _Raised:
-        if isinstance(features, Direction):
-            _check_range(torch.tensor(features.features), n_features)
-            indices = torch.tensor(features.features, device=device).expand(n, -1)
-            return cls(indices, torch.tensor(features.weights, dtype=torch.float32, device=device).expand(n, -1))
-        indices = _checked_features(features, n, n_features).to(device)[:, None]
-        return cls(indices, torch.ones_like(indices, dtype=torch.float32))
-
-    def words(self, place: int) -> str:
-        features = tuple(self.features[place].tolist())
-        return Direction(features, tuple(self.weights[place].tolist())).words
-
-
-def _check_finite(activations: torch.Tensor, raised: _Raised) -> None:
-    if not torch.isfinite(activations).all():
-        place = int((~torch.isfinite(activations)).nonzero()[0, 0])
-        raise BarlowError(
-            f"The attack of {raised.words(place)} on image {place} of the batch gave an activation of "
-            f"{float(activations[place])}. Expected a finite number: check the weights and the "
-            "normalisation of the network."
-        )
-
-
-def _activations(extractor: Extractor, images: torch.Tensor, raised: _Raised) -> torch.Tensor:
-    return (extractor.features(images).gather(1, raised.features) * raised.weights).sum(dim=1)
-
-
-def _gradient(extractor: Extractor, images: torch.Tensor, raised: _Raised) -> torch.Tensor:
-    """The gradient of each image's activation by its own pixels.
-
-    The sum separates into one term an image, so one backward pass gives all gradients; `autograd.grad` with
-    respect to the images alone leaves the `.grad` of the weights untouched.
-    """
-    with torch.enable_grad():
-        pixels = images.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(_activations(extractor, pixels, raised).sum(), pixels)
-    return gradient
-
-
-def _norms(vectors: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(vectors, dim=(1, 2, 3), keepdim=True)
-
-
-def _unit(gradient: torch.Tensor) -> torch.Tensor:
-    """Each image's gradient at length 1; a gradient of zero stays zero instead of becoming NaN."""
-    norms = _norms(gradient)
-    return torch.where(norms > 0, gradient / norms.clamp_min(torch.finfo(gradient.dtype).tiny), 0.0)
-
-
-def _project(images: torch.Tensor, original: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Bring images into the ball of radius `epsilon` around `original`, then into [0, 1].
-
-    Clamping last keeps both: the original lies in the box, so clamping brings every single pixel nearer to
-    the original's (or leaves it), and no distance grows. Aiming inside the sphere by what rounding may add keeps
-    the distance, computed exactly, within the budget.
-    """
-    change = images - original
-    radius = max(0.0, epsilon * (1 - _NORM_ROUNDING) - _PIXEL_ROUNDING * math.sqrt(original.shape[1:].numel()))
-    shrink = (radius / _norms(change).clamp_min(torch.finfo(change.dtype).tiny)).clamp_max(1.0)
-    return (original + change * shrink).clamp(0.0, 1.0)
+    n, device = len(original), original.device
+    if isinstance(features, Direction):
+        _check_range(torch.tensor(features.features), extractor.n_features)
+        indices = torch.tensor(features.features, device=device).expand(n, -1)
+        return original, Raised(indices, torch.tensor(features.weights, dtype=torch.float32, device=device).expand(n, -1))
+    indices = _checked_features(features, n, extractor.n_features).to(device)[:, None]
+    return original, Raised(indices, torch.ones_like(indices, dtype=torch.float32))
 
 
 def _checked_images(images: torch.Tensor | np.ndarray) -> torch.Tensor:

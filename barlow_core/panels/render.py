@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from barlow_core.benchmark.images import open_image
 from barlow_core.directions import Direction
+from barlow_core.engine import cores
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group
 from barlow_core.panels import pictures
-from barlow_core.panels.attack import feature_attack
+from barlow_core.panels.attack import attack_together
+from barlow_core.panels.attack_steps import BATCH
 from barlow_core.panels.files import Panel, PanelImage
 from barlow_core.panels.pictures import heatmaps, overlay, weighted_maps
 from barlow_core.panels.plan import feature_requests, find_group, is_made, panel_folder, plan_panel
@@ -44,6 +46,7 @@ def make_panels(
     steps: int | None = None,
     step_size: float | None = None,
     epsilon: float | None = None,
+    early_stop: float | None = None,
     source: str = "group",
     overwrite: bool = False,
     progress: bool = False,
@@ -57,6 +60,7 @@ def make_panels(
         k: images a panel.
         steps: of the attack; None for 500 at 224 pixels, fewer for smaller images (`default_steps`).
         step_size, epsilon: of the attack; None scales the paper's (`attack_settings`).
+        early_stop: see `feature_attack`.
         source: "group" searches the most activating images in the group, "benchmark" in all images.
         overwrite: make them again all the same.
         on_step: called after every step of an attack, see `feature_attack`.
@@ -65,12 +69,13 @@ def make_panels(
         BarlowError: another extractor, a feature or source that does not exist, an empty group, an image that
         is gone.
 
-    Cost: 2 * steps passes of k images through the network for each panel.
+    Cost: 2 * steps passes of k images through the network for each panel. Several panels are attacked at once where that keeps all
+    cores, or a GPU, at work.
     """
     check_extractor(run, extractor)
     side = extractor.image_size
     steps = default_steps(side) if steps is None else steps
-    attack = attack_settings(side, side, steps=steps, step_size=step_size, epsilon=epsilon)
+    attack = attack_settings(side, side, steps=steps, step_size=step_size, epsilon=epsilon, early_stop=early_stop)
     groups = [
         (find_group(run, group), feature if isinstance(feature, Direction) else int(feature)) for group, feature in requests
     ]
@@ -84,8 +89,11 @@ def make_panels(
     if todo:
         with run.lock():
             _sweep(run)
-            for folder, (feature, plan) in progress_bar(todo.items(), desc="visualize", unit="panel", shown=progress):
-                _make(run, extractor, folder, feature, plan, progress=progress, on_step=on_step)
+            together = _panels_at_once(extractor, k)
+            waiting = [_Unmade(folder, feature, plan) for folder, (feature, plan) in todo.items()]
+            with progress_bar(total=len(waiting), desc="visualize", unit="panel", shown=progress) as bar:
+                for start in range(0, len(waiting), together):
+                    _make(run, extractor, waiting[start : start + together], bar.update, progress=progress, on_step=on_step)
     return [Panel.load(folder) for folder in folders]
 
 
@@ -163,46 +171,63 @@ def _sweep(run: Run) -> None:
         shutil.rmtree(leftover)
 
 
+class _Unmade(NamedTuple):
+    """A panel that is to be made: where, of what, and all that decides how it looks."""
+
+    folder: Path
+    feature: int | Direction
+    plan: dict[str, Any]
+
+
+def _panels_at_once(extractor: Extractor, k: int) -> int:
+    """How many panels of `k` images to attack at a time: enough for all cores, or for one batch of a GPU."""
+    kind = extractor.device.type
+    images = BATCH["cpu"] * cores() if kind == "cpu" else BATCH.get(kind, k)
+    return max(1, images // k)
+
+
 def _make(
     run: Run,
     extractor: Extractor,
-    folder: Path,
-    feature: int | Direction,
-    plan: dict[str, Any],
+    panels: Sequence[_Unmade],
+    made: Callable[[], object],
     *,
     progress: bool,
     on_step: Callable[[int, int], None] | None,
 ) -> None:
-    """Make a panel beside its place and move it there when it is complete."""
-    unfinished = run.panels_path / f".{folder.parent.name}-{folder.name}"
-    unfinished.mkdir(parents=True)
+    """Make panels beside their places and move them there when they are complete."""
+    unfinished = [run.panels_path / f".{panel.folder.parent.name}-{panel.folder.name}" for panel in panels]
     try:
-        _write(run, extractor, unfinished, feature, plan, progress=progress, on_step=on_step)
-        folder.parent.mkdir(exist_ok=True)
-        # A folder cannot replace another in one step; in between there is no panel, which the next call would
-        # make.
-        if folder.exists():
-            shutil.rmtree(folder)
-        unfinished.rename(folder)
+        for place in unfinished:
+            place.mkdir(parents=True)
+        images = [_images(run, extractor, panel.plan) for panel in panels]
+        requests = [(shown, panel.feature) for shown, panel in zip(images, panels, strict=True)]
+        attack = panels[0].plan["attack"]
+        attacked = attack_together(extractor, requests, **attack, progress=progress, on_step=on_step)
+        for place, panel, shown, result in zip(unfinished, panels, images, attacked, strict=True):
+            _write(extractor, place, panel, shown, *result)
+            panel.folder.parent.mkdir(exist_ok=True)
+            # A folder cannot replace another in one step; in between there is no panel, which the next call would
+            # make.
+            if panel.folder.exists():
+                shutil.rmtree(panel.folder)
+            place.rename(panel.folder)
+            made()
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for place in unfinished:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _images(run: Run, extractor: Extractor, plan: dict[str, Any]) -> torch.Tensor:
+    paths = [run.benchmark.paths[column["index"]] for column in plan["images"]]
+    return torch.stack([extractor.preprocess(open_image(path)) for path in paths])
 
 
 def _write(
-    run: Run,
-    extractor: Extractor,
-    folder: Path,
-    feature: int | Direction,
-    plan: dict[str, Any],
-    *,
-    progress: bool,
-    on_step: Callable[[int, int], None] | None,
+    extractor: Extractor, folder: Path, panel: _Unmade, images: torch.Tensor, attacked: torch.Tensor, activations: torch.Tensor
 ) -> None:
+    plan = panel.plan
     columns, side = plan["images"], plan["display"]["size"]
-    paths = [run.benchmark.paths[column["index"]] for column in columns]
-    images = torch.stack([extractor.preprocess(open_image(path)) for path in paths])
-    attacked, activations = feature_attack(extractor, images, feature, **plan["attack"], progress=progress, on_step=on_step)
-
     shown = pictures.enlarge(pictures.to_pixels(images), side)
     rows = {
         "image": shown,
@@ -210,7 +235,7 @@ def _write(
     }
     if extractor.without_maps is None:
         with torch.no_grad():
-            heat = heatmaps(weighted_maps(extractor.feature_maps(images), Direction.of(feature)), side)
+            heat = heatmaps(weighted_maps(extractor.feature_maps(images), Direction.of(panel.feature)), side)
         rows |= {"heatmap": np.rint(heat * 255).astype(np.uint8), "overlay": overlay(shown, heat)}
     for kind, row in rows.items():
         for column, pixels in zip(columns, row, strict=True):

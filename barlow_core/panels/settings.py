@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from barlow_core.errors import BarlowError
 
@@ -13,11 +13,15 @@ FEWEST_STEPS = 50
 
 
 class AttackSettings(TypedDict):
-    """What decides how far an attack goes; lengths are l2, for pixels in [0, 1]."""
+    """What decides how far an attack goes; lengths are l2, for pixels in [0, 1].
+
+    `early_stop` is there only where the attack of an image may end before all steps are taken.
+    """
 
     steps: int
     step_size: float
     epsilon: float
+    early_stop: NotRequired[float]
 
 
 def default_steps(side: int) -> int:
@@ -29,7 +33,13 @@ def default_steps(side: int) -> int:
 
 
 def attack_settings(
-    height: int, width: int, *, steps: int = 500, step_size: float | None = None, epsilon: float | None = None
+    height: int,
+    width: int,
+    *,
+    steps: int = 500,
+    step_size: float | None = None,
+    epsilon: float | None = None,
+    early_stop: float | None = None,
 ) -> AttackSettings:
     """The settings of an attack with the missing ones filled in.
 
@@ -50,4 +60,11 @@ def attack_settings(
     for name, value in (("epsilon", epsilon), ("step_size", step_size)):
         if not (math.isfinite(value) and value > 0):
             raise BarlowError(f"{name} is {value!r}. Expected an l2 length greater than 0, for pixels in [0, 1].")
-    return {"steps": int(steps), "step_size": float(step_size), "epsilon": float(epsilon)}
+    settings: AttackSettings = {"steps": int(steps), "step_size": float(step_size), "epsilon": float(epsilon)}
+    if early_stop is not None:
+        if not 0 <= early_stop < 1:
+            raise BarlowError(
+                f"early_stop is {early_stop!r}. Expected a share of the activation, from 0 to below 1, such as 0.01."
+            )
+        settings["early_stop"] = float(early_stop)
+    return settings

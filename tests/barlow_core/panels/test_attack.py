@@ -11,9 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor
-from barlow_core.panels import attack_settings, default_steps, feature_attack, feature_attack_frames
+from barlow_core.panels import attack_settings, attack_steps, default_steps, feature_attack, feature_attack_frames
+from barlow_core.panels.attack import attack_together
 
 SIDE = 8
 
@@ -251,3 +253,107 @@ def test_every_step_is_reported_and_may_end_the_attack() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         feature_attack(small_extractor(), images, 0, steps=3, on_step=enough)
+
+
+# --- together, on threads, with little memory
+
+
+def test_the_company_and_the_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, in company of others, in another order, on one core or on many: the same picture."""
+    extractor, images = small_extractor(), some_images(14)
+    requests = [(images[:6], 1), (images[6:10], 4), (images[10:], Direction((0, 3), (1.0, -0.5)))]
+    settings: dict[str, Any] = {"steps": 12, "step_size": 0.1, "epsilon": 1.0}
+    alone = [feature_attack(extractor, *request, **settings) for request in requests]
+    for cores in (1, 5):
+        monkeypatch.setattr(attack_steps.joblib, "cpu_count", lambda cores=cores: cores)
+        for order in ((0, 1, 2), (2, 0, 1)):
+            found = attack_together(extractor, [requests[i] for i in order], **settings)
+            for i, (attacked, activations) in zip(order, found, strict=True):
+                assert torch.equal(attacked, alone[i][0])
+                assert torch.equal(activations, alone[i][1])
+    assert attack_together(extractor, []) == []
+
+
+def test_batches_that_differ_give_the_same_picture_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where all panels are one batch: the tolerance that docs/speed.md states."""
+    extractor, images = small_extractor(), some_images(6)
+    alone = torch.cat([feature_attack(extractor, image[None], 2, steps=30, step_size=0.1, epsilon=2.0)[0] for image in images])
+    monkeypatch.setitem(attack_steps.BATCH, "cpu", 6)
+    together, _ = feature_attack(extractor, images, 2, steps=30, step_size=0.1, epsilon=2.0)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-3)
+
+
+def test_one_forward_pass_a_step_and_one_for_the_result() -> None:
+    weights = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    calls: list[int] = []
+
+    def features(images: Tensor) -> Tensor:
+        calls.append(len(images))
+        return images.flatten(1) @ weights.flatten(1).T
+
+    counting: Any = SimpleNamespace(device="cpu", n_features=1, features=features)
+    frames = feature_attack_frames(counting, some_images(2), 0, frames=4, steps=9, step_size=0.05, epsilon=1.0)
+    assert len(frames) == 4
+    assert calls == [2] * 10
+
+
+def test_fast_and_exact_attacks_differ_by_rounding() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    extractor, images = small_extractor(model), some_images(4)
+    settings: dict[str, Any] = {"steps": 20, "step_size": 0.1, "epsilon": 2.0}
+    for found, expected in zip(
+        feature_attack(extractor, images, 2, **settings),
+        feature_attack(extractor, images, 2, exact=True, **settings),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
+
+
+def test_towards_lower_activation_is_the_attack_of_the_negated_feature() -> None:
+    extractor, images = small_extractor(), some_images(4)
+    settings: dict[str, Any] = {"steps": 10, "step_size": 0.1, "epsilon": 1.0}
+    lowered, activations = feature_attack(extractor, images, 3, lower=True, **settings)
+    negated, negative = feature_attack(extractor, images, Direction((3,), (-1.0,)), **settings)
+    torch.testing.assert_close(lowered, negated)
+    torch.testing.assert_close(activations, -negative)
+    assert (activations < extractor.features(images)[:, 3]).all()
+
+
+def test_an_early_stop_ends_each_image_where_it_no_longer_gains() -> None:
+    """The linear feature rises until the budget is spent: 0.1 a step, five steps, then never again."""
+    weights = torch.zeros(1, 3, SIDE, SIDE)
+    weights[0, 0, 0, 0] = 1.0
+    seen: list[int] = []
+    extractor = linear(weights)
+    real = extractor.features
+    extractor.features = lambda images: (seen.append(len(images)), real(images))[1]
+    start = torch.full((2, 3, SIDE, SIDE), 0.2)
+    start[1] = 0.45  # the first pixel of this one is white after 6 steps
+    attacked, activations = feature_attack(extractor, start, 0, steps=100, step_size=0.1, epsilon=0.5, early_stop=0.01)
+    expected, _ = feature_attack(linear(weights), start, 0, steps=100, step_size=0.1, epsilon=0.5)
+    torch.testing.assert_close(attacked, expected)
+    assert activations.tolist() == pytest.approx([0.7, 0.95], abs=1e-4)
+    assert 20 <= len(seen) <= 32, "the window, and the steps until the budget was spent"
+    with pytest.raises(BarlowError, match="early_stop is 2"):
+        feature_attack(extractor, start, 0, early_stop=2)
+
+
+def test_too_little_memory_halves_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    extractor, images = small_extractor(), some_images(3)
+    expected, _ = feature_attack(extractor, images, 2, steps=5)
+
+    def room(n: int) -> Any:
+        def features(pixels: Tensor) -> Tensor:
+            if len(pixels) > n:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return extractor.features(pixels)
+
+        return SimpleNamespace(device="cpu", n_features=extractor.n_features, features=features)
+
+    found, _ = feature_attack(room(1), images, 2, steps=5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "cpu: too little memory to attack 3 images at a time; going on with 2."
+    with pytest.raises(BarlowError, match=r"too little memory to attack a single image of \(8, 8\) pixels"):
+        feature_attack(room(0), images, 2, steps=5)

@@ -35,6 +35,7 @@ from barlow_core.panels import (
     render,
     visualize,
 )
+from barlow_core.panels.attack import attack_together
 from barlow_core.panels.figure import panel_figure
 from barlow_core.panels.overlays import overlay
 from barlow_core.run import Run
@@ -200,13 +201,13 @@ def test_a_damaged_panel_is_reported_and_made_again(run: Run, extractor: Extract
 
 def count_attacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
-    attack = feature_attack
+    attack = attack_together
 
-    def counted(extractor: Extractor, images: torch.Tensor, features: int, **settings: Any) -> Any:
-        calls.append(features)
-        return attack(extractor, images, features, **settings)
+    def counted(extractor: Extractor, requests: list[tuple[torch.Tensor, int]], **settings: Any) -> Any:
+        calls.extend(feature for _, feature in requests)
+        return attack(extractor, requests, **settings)
 
-    monkeypatch.setattr(render, "feature_attack", counted)
+    monkeypatch.setattr(render, "attack_together", counted)
     return calls
 
 
