@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from barlow_core import directions
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 
@@ -21,6 +22,18 @@ def test_sum_by_hand() -> None:
     direction = Direction((3, 0), (2.0, -0.5))
     assert direction.values(np.array([[4.0, 9, 9, 1.0], [0, 9, 9, 10]])).tolist() == [0.0, 20.0]
     assert str(direction) == "2.00 feature[3] - 0.50 feature[0]"
+
+
+def test_rows_are_those_asked_for_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directions, "ROWS_AT_ONCE", 3)
+    features = np.random.default_rng(0).normal(size=(11, 6)).astype(np.float32)
+    rows = np.array([10, 0, 4, 4, 7])
+    for columns in ((5, 1), (4, 0, 5, 2, 1)):
+        weights = np.linspace(-1, 2, len(columns))
+        direction = Direction(columns, tuple(weights.tolist()))
+        expected = sum(w * features[:, c].astype(float) for c, w in zip(columns, weights, strict=True))
+        assert direction.values(features) == pytest.approx(expected)
+        assert direction.values(features, rows) == pytest.approx(expected[rows])
 
 
 def test_names_tell_directions_apart() -> None:
