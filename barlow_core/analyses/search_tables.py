@@ -13,7 +13,7 @@ import pandas as pd
 from barlow_core.analyses.parquet import HELD_OUT_LEAF, held_out_columns
 from barlow_core.analyses.record import LeafMeasures
 from barlow_core.analyses.verdicts import CONFIRMED, NOT_CONFIRMED, TOO_FEW, ranked
-from barlow_core.search import Settings, holm
+from barlow_core.search import SearchSettings, holm
 from barlow_core.statistics.evidence import lowest_held_out_p
 from barlow_core.wording import count, points
 
@@ -69,7 +69,7 @@ def groups_table(results: Sequence[Mapping[str, Any]], rules: pd.DataFrame) -> p
     return pd.DataFrame(rows, columns=list(GROUP_COLUMNS)).astype(GROUP_COLUMNS)
 
 
-def rules_table(results: Sequence[Mapping[str, Any]], settings: Settings) -> pd.DataFrame:
+def rules_table(results: Sequence[Mapping[str, Any]], settings: SearchSettings) -> pd.DataFrame:
     """One row a rule, `RULE_COLUMNS`, the confirmed ones first.
 
     A rule is confirmed when held_out_q, Holm's over all rules of all groups, is at most alpha and held-out ER - BER is above delta.
@@ -106,7 +106,7 @@ def rules_table(results: Sequence[Mapping[str, Any]], settings: Settings) -> pd.
     return ranked(table.astype(RULE_COLUMNS))
 
 
-def _verdict(row: Mapping[Any, Any], lowest_q: float, settings: Settings) -> tuple[str, str]:
+def _verdict(row: Mapping[Any, Any], lowest_q: float, settings: SearchSettings) -> tuple[str, str]:
     """The verdict on one rule, and why. `lowest_q` is what q would be had all its held-out images failed."""
     if lowest_q > settings.alpha:
         n = count(int(row["held_out_n_images"]), "held-out image")

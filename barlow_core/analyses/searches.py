@@ -28,7 +28,7 @@ from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
-from barlow_core.search import Settings, search
+from barlow_core.search import SearchSettings, search
 from barlow_core.storage.files import write_json, write_parquet
 
 VERSION = 2  # how rules are found; another number has those of a run searched again
@@ -47,7 +47,7 @@ class SearchRecord:
     """
 
     key: str
-    settings: Settings
+    settings: SearchSettings
     checks: Checks
     groupings: tuple[str, ...]
     keys: tuple[str, ...]
@@ -61,8 +61,10 @@ class SearchRecord:
         """
         record = run.require("search")
         plain = record["settings"]
-        own = {name: plain[name] for name in asdict(Settings())}
-        return cls(record["key"], Settings(**own), Checks(**plain["checks"]), tuple(plain["groupings"]), tuple(plain["keys"]))
+        own = {name: plain[name] for name in asdict(SearchSettings())}
+        return cls(
+            record["key"], SearchSettings(**own), Checks(**plain["checks"]), tuple(plain["groupings"]), tuple(plain["keys"])
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All but the key, as plain values."""
@@ -135,7 +137,7 @@ def search_run(
     Args:
         groupings, keys: which groups, as for `explain_run`; with keys and no groupings, these groups alone.
         checks: what is kept together, whether near-duplicates are looked for, and which split is searched, see `Checks`; of a
-            benchmark without such a split, each group has a random share (`Settings.share`) searched.
+            benchmark without such a split, each group has a random share (`SearchSettings.share`) searched.
         engine, workers: as for `explain_run`.
         settings: of `barlow_core.search`; alpha holds for all groups together.
 
@@ -153,7 +155,7 @@ def search_run(
     groups += [parse(benchmark, key) for key in dict.fromkeys(keys) if key not in {group.key for group in groups}]
     if not groups:
         raise BarlowError("No group to search. Expected a grouping such as label, or the key of a group such as label:truck.")
-    chosen = Settings(**settings)
+    chosen = SearchSettings(**settings)
     checks = (checks or Checks()).resolved(benchmark)
     run.features()
     made_from = [run.require("extract")["key"], benchmark.outcome_digest, asdict(checks)]
@@ -242,7 +244,7 @@ def _search_groups(
     run: Run,
     groups: Sequence[Group],
     work: Path,
-    settings: Settings,
+    settings: SearchSettings,
     checks: Checks,
     *,
     engine: str,
@@ -278,7 +280,7 @@ def search_group(
     failure: np.ndarray,
     searched: np.ndarray | None,
     blocks: np.ndarray | None,
-    settings: Settings,
+    settings: SearchSettings,
     checks: Checks,
 ) -> tuple[str, dict[str, Any]]:
     """Search one group; the unit of work that an engine runs.

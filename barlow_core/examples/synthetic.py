@@ -28,7 +28,7 @@ BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
-class Settings:
+class SyntheticSettings:
     """What the benchmark is like.
 
     Attributes:
@@ -88,7 +88,7 @@ def make(
 
     Args:
         path: of a folder that is new or empty.
-        (others): see `Settings`.
+        (others): see `SyntheticSettings`.
 
     Returns:
         The run, with the stage "extract" recorded; and the planted truth, one row a mode and group: group (key), mode
@@ -100,7 +100,9 @@ def make(
 
     Cost: about 10 s for each GB of float32 features; memory: 64 MiB and 400 bytes an image.
     """
-    settings = Settings(classes, images_per_class, n_features, modes_per_class, share, error_rate, base_error_rate, seed, dtype)
+    settings = SyntheticSettings(
+        classes, images_per_class, n_features, modes_per_class, share, error_rate, base_error_rate, seed, dtype
+    )
     started = time.monotonic()
     world = _World(settings)
     run = Run.create(path, _benchmark(Path(path), settings), arguments={"synthetic": asdict(settings)})
@@ -136,7 +138,7 @@ def make(
     return run, counts.table(run.benchmark.class_names)
 
 
-def _benchmark(path: Path, settings: Settings) -> Benchmark:
+def _benchmark(path: Path, settings: SyntheticSettings) -> Benchmark:
     """Labels in order, and names of images that nobody can open: there are no files behind them."""
     n_images = settings.classes * settings.images_per_class
     class_names = [f"class_{c:04d}" for c in range(settings.classes)]
@@ -160,7 +162,7 @@ class _World:
         above: (modes_per_class, classes) bool, True where the rule is feature > threshold.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: SyntheticSettings):
         self.settings = settings
         rng = np.random.default_rng([settings.seed, 0])
         d, quarter = settings.n_features, settings.n_features // 4

@@ -6,7 +6,7 @@ images that were not searched. docs/blindspots.md measures both on blindspots th
 """
 
 from barlow_core.search.rules import Counts, Rule
-from barlow_core.search.searching import SearchResult, Settings, holm, search
+from barlow_core.search.searching import SearchResult, SearchSettings, holm, search
 from barlow_core.search.short import ShortRule
 
-__all__ = ["Counts", "Rule", "SearchResult", "Settings", "ShortRule", "holm", "search"]
+__all__ = ["Counts", "Rule", "SearchResult", "SearchSettings", "ShortRule", "holm", "search"]

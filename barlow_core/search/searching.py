@@ -24,7 +24,7 @@ SAME = 0.5  # Jaccard index of two rules that say the same thing
 
 
 @dataclass(frozen=True)
-class Settings:
+class SearchSettings:
     """How to search.
 
     Attributes:
@@ -78,7 +78,7 @@ class SearchResult:
     confirming: np.ndarray
     n_images: int
     n_failures: int
-    settings: Settings
+    settings: SearchSettings
     reason: str | None = None
 
     @property
@@ -96,14 +96,14 @@ def search(
     features: np.ndarray,
     failure: np.ndarray,
     *,
-    share: float = Settings.share,
-    penalty: float = Settings.penalty,
-    most: int = Settings.most,
-    starts: int = Settings.starts,
-    alpha: float = Settings.alpha,
-    delta: float = Settings.delta,
-    short: int = Settings.short,
-    seed: int = Settings.seed,
+    share: float = SearchSettings.share,
+    penalty: float = SearchSettings.penalty,
+    most: int = SearchSettings.most,
+    starts: int = SearchSettings.starts,
+    alpha: float = SearchSettings.alpha,
+    delta: float = SearchSettings.delta,
+    short: int = SearchSettings.short,
+    seed: int = SearchSettings.seed,
     searched: np.ndarray | None = None,
     blocks: np.ndarray | None = None,
     duplicates: np.ndarray | None = None,
@@ -116,7 +116,7 @@ def search(
 
     Args:
         features: (n, D) finite real numbers. failure: (n,) bool, True where the classifier is wrong.
-        share, penalty, most, starts, alpha, delta, short, seed: see `Settings`.
+        share, penalty, most, starts, alpha, delta, short, seed: see `SearchSettings`.
         searched: (n,) bool, the images to search, instead of a random share of them.
         blocks: (n,) int, the same number for images that belong together (frames of one video): they stand on one side, and count
             for what they are worth (`statistics.blocks`). `share` is then one of blocks.
@@ -128,7 +128,7 @@ def search(
     Raises:
         BarlowError: settings out of range, or inputs that do not fit.
     """
-    settings = Settings(share, penalty, most, starts, alpha, delta, short, seed)
+    settings = SearchSettings(share, penalty, most, starts, alpha, delta, short, seed)
     features, failure = check_inputs(features, failure)
     blocks = as_blocks(blocks, len(failure))
     searched = _parts(failure, blocks, settings) if searched is None else _checked_parts(searched, failure)
@@ -242,7 +242,7 @@ class _Counter:
         )
 
 
-def _tested(found: list[_Found], features: np.ndarray, count: _Counter, settings: Settings) -> list[Rule]:
+def _tested(found: list[_Found], features: np.ndarray, count: _Counter, settings: SearchSettings) -> list[Rule]:
     deviation = features.std(axis=0, dtype=np.float64)
     held_out = [count.held_out(number, one.inside) for number, one in enumerate(found)]
     p = np.array([leaf.p() for leaf in held_out])
@@ -270,15 +270,13 @@ def _short(one: _Found, features: np.ndarray, count: _Counter, most: int) -> Sho
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction: each p times the number of those that are not smaller, never decreasing, at most 1."""
-    order = np.argsort(p, kind="stable")
-    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    q = np.empty(len(p))
-    q[order] = np.minimum(corrected, 1)
-    return q
+    """Holm's (1979) step-down correction of p-values (n,), by statsmodels."""
+    from statsmodels.stats.multitest import multipletests  # a second to import, which only a search should take
+
+    return multipletests(p, method="holm")[1] if len(p) else p
 
 
-def _parts(failure: np.ndarray, blocks: np.ndarray | None, settings: Settings) -> np.ndarray:
+def _parts(failure: np.ndarray, blocks: np.ndarray | None, settings: SearchSettings) -> np.ndarray:
     """(n,) bool: a random share of the images that fail and of the others; of blocks with a failure and of the others."""
     rng = np.random.default_rng([settings.seed, 0])
     if blocks is None:

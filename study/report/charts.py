@@ -18,7 +18,7 @@ from study.report.style import LEVEL_COLOURS, WIDTH, records
 # A figure with more points is drawn with every k-th of them; its CSV has them all.
 MOST_POINTS = 2400
 PERCENT = {"format": ".0%"}
-# Between the name of a panel and that of a row: no name has it.
+# Between the name of a facet and that of a row: no name has it.
 SEPARATOR = "\u2063"
 
 
@@ -78,7 +78,7 @@ def intervals(
     bars: bool = False,
     as_share: bool = False,
     reference: float | None = None,
-    panel: str | None = None,
+    facet: str | None = None,
     domain: tuple[float, float] | None = None,
     dodge: bool = True,
     step: int = 30,
@@ -89,10 +89,10 @@ def intervals(
         rows: `label` (or what `y` names), `value`, `low`, `high`, and `n` for the tooltip; the order of rows is that of the figure.
         x_title: in one line or several.
         reference: a line to compare with, such as 0.
-        panel: a column that makes panels below each other, each under its name.
+        facet: a column that makes facets below each other, each under its name.
         dodge: whether values of different colours on one line stand below each other.
     """
-    shown, line = _lines(rows, y, panel)
+    shown, line = _lines(rows, y, facet)
     axis = {**(PERCENT if as_share else {}), "tickCount": 6}
     scale: Spec = {"domain": list(domain)} if domain else {"zero": bars, "nice": True}
     title = x_title.split("\n")
@@ -127,21 +127,21 @@ def intervals(
     return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": step}, "layer": layers}
 
 
-def _lines(rows: pd.DataFrame, y: str, panel: str | None) -> tuple[pd.DataFrame, Spec]:
+def _lines(rows: pd.DataFrame, y: str, facet: str | None) -> tuple[pd.DataFrame, Spec]:
     """Rows below each other in their order: the rows to draw, and the encoding of their place.
 
-    With panels, the name of each stands on a line of its own, on the scale of its rows: panels of Vega-Lite have a fixed width, a scale is as wide as its page.
+    With facets, the name of each stands on a line of its own, on the scale of its rows: those of Vega-Lite have a fixed width, a scale is as wide as its page.
     """
     axis: Spec = {"labelPadding": 8, "labelLimit": 420}
-    if panel is None:
+    if facet is None:
         return rows, {
             "y": {"field": y, "type": "nominal", "scale": {"domain": list(dict.fromkeys(rows[y]))}, "title": None, "axis": axis}
         }
     places: list[str] = []
-    for number, (name, part) in enumerate(rows.groupby(panel, sort=False)):
+    for number, (name, part) in enumerate(rows.groupby(facet, sort=False)):
         places += [f"{SEPARATOR * 2}{number}"] if number else []  # an empty line
         places += [f"{name}{SEPARATOR}", *(f"{name}{SEPARATOR}{text}" for text in dict.fromkeys(part[y]))]
-    shown = rows.assign(place=[f"{name}{SEPARATOR}{text}" for name, text in zip(rows[panel], rows[y], strict=True)])
+    shown = rows.assign(place=[f"{name}{SEPARATOR}{text}" for name, text in zip(rows[facet], rows[y], strict=True)])
     parts = f"split(datum.value, '{SEPARATOR}')"
     axis |= {
         "labelExpr": f"{parts}[1] || {parts}[0]",
@@ -201,7 +201,7 @@ def levels(rows: pd.DataFrame) -> Spec:
     """Diverging stacked bars of a scale from 1 to 5, the middle of level 3 at 0.
 
     Args:
-        rows: `question` (a panel each), `label` (a bar each), `level`, `left`, `right`, `share`, `count`, `n`.
+        rows: `question` (a facet each), `label` (a bar each), `level`, `left`, `right`, `share`, `count`, `n`.
     """
     names = {1: "1 (low)", 2: "2", 3: "3", 4: "4", 5: "5 (high)"}
     shown = rows.assign(level=rows["level"].map(names))

@@ -182,7 +182,7 @@ def _figure(analysis: Analysis) -> Figure:
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,
-            panel="comparison",
+            facet="comparison",
             step=20,
         )
     return figure(

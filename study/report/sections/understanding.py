@@ -229,7 +229,7 @@ def _forest(analysis: Analysis) -> Figure:
             colours=scale({CLEAR: BLUE, UNCLEAR: GREY}),
             reference=0.0,
             dodge=False,
-            panel="cause",
+            facet="cause",
             step=20,
         )
     return figure(

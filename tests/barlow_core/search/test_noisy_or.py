@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
-from statsmodels.stats.multitest import multipletests
 
 from barlow_core.search import holm, noisy_or
 
@@ -52,7 +51,6 @@ def test_two_reasons_are_told_apart() -> None:
     assert main == {(0, True), (1, False)}
 
 
-def test_holm_is_statsmodels() -> None:
-    p = np.random.default_rng(3).random(12) ** 3
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+def test_holm_by_hand() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03, 0.5])) == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert holm(np.array([])).shape == (0,)
