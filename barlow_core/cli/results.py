@@ -75,7 +75,7 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print failure modes, what a search found, groups, a tree, or the status.
+    """Print failure modes, searches, groups, trees, status.
 
     WHAT is modes (the default; only confirmed ones), search (what `barlow search` found, likewise), groups, status, or a group such as
     label:truck for its tree.
