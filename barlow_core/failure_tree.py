@@ -256,7 +256,8 @@ class FailureTree:
 def smallest_leaf(n_images: int) -> int:
     """Fewest images in a leaf that a group of `n_images` should have: 5, or 2 % of its images where that is more.
 
-    A rule of thumb, not tuned by measurement. Five, because the held-out test of a leaf needs about as many: where a fifth of the images
+    A rule of thumb: between 1 and 5 or 2 %, made-up runs show no difference in what is false, and an eighth less of what is worth confirming
+    (docs/calibration.md). Five, because the held-out test of a leaf needs about as many: where a fifth of the images
     fail, four that all fail have p = 0.2^4 = 0.0016, which a correction for some thirty leaves uses up. 2 %, because where
     BER is 10 % or more, a smaller leaf cannot pass tau = 0.2 even if all of it fails.
     """

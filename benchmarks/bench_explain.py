@@ -2,9 +2,11 @@
 
     python benchmarks/bench_explain.py                                                  the growth table, under 3 minutes
     python benchmarks/bench_explain.py --classes 100 --images 1300 --features 2048      the same, with 100 classes really run
+    python benchmarks/bench_explain.py --classes 48 --images 300 --growth               only growing numbers of classes, up to 48
 
 Synthetic benchmarks (barlow_core.examples.synthetic) are written to a temporary folder and explained: label and prediction groups, trees of
-depth 1 to 3, each in a fresh process. Seconds are those of the clock; CPU seconds are those of that process and its workers, and
+depth 1 to 3, with the defaults of `barlow explain` (smallest leaf, cross-fitting, and as many shuffles as the predicted size
+affords), each in a fresh process. Seconds are those of the clock; CPU seconds are those of that process and its workers, and
 say what is due to other programs. Peak memory is the sum over these processes of the most that each ever had resident (VmHWM):
 never less than what they had together, and libraries that they share are counted in each. With a dozen classes the largest group
 still grows with each class, which the fit takes for growth with the file: believe the prediction of memory from 100 classes.
@@ -36,6 +38,7 @@ from sklearn.feature_selection import mutual_info_classif
 from sklearn.tree import DecisionTreeClassifier
 
 from barlow_core.analyses import Checks, ExplainRecord, explain_run, load_results
+from barlow_core.analyses.checks import affordable_permutations
 from barlow_core.analyses.rows import gathered
 from barlow_core.engine import cores
 from barlow_core.examples import synthetic
@@ -89,29 +92,39 @@ def main() -> None:
     parser.add_argument(
         "--held-out", default="auto", help="how rules are checked; auto is explain's default, none the bare search"
     )
+    parser.add_argument("--growth", action="store_true", help="an eighth, a quarter, half and all of --classes, and nothing else")
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--plain-groups", type=int, default=2, help="groups that the plain way is timed on; 0 leaves it out")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)  # a run folder: what the fresh process does
+    parser.add_argument("--permutations", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments)))
         return
 
+    predicted = (IMAGENET[0], arguments.images, arguments.features)
+    arguments.permutations = affordable_permutations(len(GROUPINGS) * int(np.prod(predicted)))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         bare = point(folder, (2, 20, 8), arguments, arguments.held_out)
         print(
-            f"{arguments.workers} workers on {cores()} cores, {arguments.dtype}, held-out check: {arguments.held_out}\n\n{HEADER}"
+            f"{arguments.workers} workers on {cores()} cores, {arguments.dtype}, held-out check: {arguments.held_out}, "
+            f"{arguments.permutations} shuffles\n\n{HEADER}"
         )
         print(row(bare, bare))
         points = [bare]
-        for size in GRID:
+        grid = [(arguments.classes // part, *predicted[1:]) for part in (8, 4, 2)] if arguments.growth else GRID
+        for size in grid:
             points.append(point(folder, size, arguments, arguments.held_out))
             print(row(points[-1], bare), flush=True)
         largest = (arguments.classes, arguments.images, arguments.features)
         before = fit_seconds(points)(time_terms(*largest))
         points.append(point(folder, largest, arguments, arguments.held_out))
+        if arguments.growth:
+            print(f"{row(points[-1], bare)}\nThe rows above the last predict {before:.1f} s; it took {points[-1].seconds:.1f} s.")
+            report_prediction(points, predicted, arguments.workers)
+            return
         search = point(folder, largest, arguments, "none", keep=True)
         print(f"{row(points[-1], bare)}\n{row(search, bare)}  without a held-out check")
         print(f"The rows above the last two predict {before:.1f} s with the check; it took {points[-1].seconds:.1f} s.\n")
@@ -121,7 +134,8 @@ def main() -> None:
         if arguments.plain_groups:
             compare_with_plain(run, search, arguments)
         copy_rate = compare_reading(run, folder)
-    report_imagenet(points, search, copy_rate, arguments.workers)
+    report_prediction(points, predicted, arguments.workers)
+    report_parts(points, search, copy_rate, predicted)
 
 
 # --- measuring
@@ -134,6 +148,7 @@ def point(folder: Path, size: tuple[int, int, int], arguments: argparse.Namespac
     _, truth = synthetic.make(path, classes=classes, images_per_class=images, n_features=features, dtype=arguments.dtype)
     truth.to_parquet(folder / "truth.parquet")
     command = [sys.executable, __file__, "--measure", str(path), "--workers", str(arguments.workers), "--held-out", held_out]
+    command += ["--permutations", str(arguments.permutations)]
     command += ["--estimator", arguments.estimator] if arguments.estimator else []
     found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     if not keep:
@@ -142,8 +157,8 @@ def point(folder: Path, size: tuple[int, int, int], arguments: argparse.Namespac
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    run, checks = Run(arguments.measure), Checks(held_out=arguments.held_out)
-    settings = {"estimator": arguments.estimator} if arguments.estimator else {}
+    run, checks = Run(arguments.measure), Checks(held_out=arguments.held_out, permutations=arguments.permutations)
+    settings: dict[str, Any] = {"min_leaf": None} | ({"estimator": arguments.estimator} if arguments.estimator else {})
     with Usage() as usage:
         started = time.perf_counter()
         explain_run(run, groupings=GROUPINGS, checks=checks, workers=arguments.workers, depth=3, **settings)
@@ -363,22 +378,29 @@ def row(each: Point, bare: Point) -> str:
     )
 
 
-def report_imagenet(points: list[Point], search: Point, copy_rate: float, workers: int) -> None:
-    classes, images, features = IMAGENET
-    target = Point(*IMAGENET, points[0].itemsize, len(GROUPINGS) * classes, 0, 0, 0)
+def report_prediction(points: list[Point], size: tuple[int, int, int], workers: int) -> None:
+    classes, images, features = size
+    target = Point(*size, points[0].itemsize, len(GROUPINGS) * classes, 0, 0, 0)
     seconds, cpu = fit_seconds(points), fit_seconds(points, "cpu_seconds")
-    print(f"\nTime: {seconds.text('s')}")
-    copying = copy_rate * target.file_bytes
-    alone = search.seconds / points[-1].seconds
     print(
+        f"\nTime: {seconds.text('s')}\n"
         f"Predicted for {classes} classes x {images} images x {features} features ({target.file_bytes / 1e9:.1f} GB), {target.groups} "
-        f"groups, depth 1 to 3, {workers} workers:\n  {seconds(time_terms(*IMAGENET)) / 60:.1f} min by the clock "
-        f"({cpu(time_terms(*IMAGENET)) / 60 / workers:.1f} min of CPU time a worker), about {alone * seconds(time_terms(*IMAGENET)) / 60:.1f} "
-        f"min of it without the held-out check;\n  {copying / 60:.1f} min more for the pass over the features where they do not fit into memory"
+        f"groups, depth 1 to 3, {workers} workers:\n  {seconds(time_terms(*size)) / 60:.1f} min by the clock "
+        f"({cpu(time_terms(*size)) / 60 / workers:.1f} min of CPU time a worker)"
     )
     if points[0].peak:
         peak = fit_peak(points)
         print(f"  {peak(memory_terms(target)) / 2**30:.2f} GiB at the peak\nPeak: {peak.text('B', 0)}")
+
+
+def report_parts(points: list[Point], search: Point, copy_rate: float, size: tuple[int, int, int]) -> None:
+    """What of the predicted time is due to the checks, and what comes on top where the features do not fit into memory."""
+    alone = search.seconds / points[-1].seconds * fit_seconds(points)(time_terms(*size))
+    file_bytes = int(np.prod(size)) * points[0].itemsize
+    print(
+        f"  of it about {alone / 60:.1f} min without the held-out check; {copy_rate * file_bytes / 60:.1f} min more for the pass over "
+        "the features where they do not fit into memory"
+    )
 
 
 def mb(n_bytes: int) -> str:

@@ -49,7 +49,7 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
     Returns:
         The table with `VERDICT_COLUMNS`. evidence, by which failure modes are ranked, is the lower end of the interval of the
         held-out ER - BER times held-out EC; NaN where nothing was measured. It is IV with what is certain of the increase in the
-        place of ER: plausible, but not compared with other orders by measurement.
+        place of ER. In made-up runs none of five other orders puts clearly more of what is truly bad on top (docs/calibration.md).
     """
     measured = modes["held_out_n_images"].notna().to_numpy(dtype=bool)
     counts = modes.loc[measured, ["_held_out_images", "_held_out_failures"]].to_numpy(dtype=np.int64)

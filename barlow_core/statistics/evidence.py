@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control, hypergeom
 from barlow_core.errors import BarlowError
 
 # Rules that share fewer of their images (mean Jaccard index over the folds) are not the same rule for a reader: at one half, two
-# leaves of equal size have two thirds of their images in common. A convention, not tuned by measurement.
+# leaves of equal size have two thirds of their images in common. A convention: higher limits cost findings and make held-out numbers no truer (docs/calibration.md).
 SAME_RULE = 0.5
 
 
