@@ -37,6 +37,7 @@ from barlow_core.run import Run, digest
 from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
 TREES = 3  # how trees are made; another number has those of a run made again
+TABLES = 2  # how verdicts and tables are made of trees; likewise
 FILTERS = ("delta", "tau")  # settings that only choose among the leaves of finished trees
 
 
@@ -86,7 +87,9 @@ def explain_run(
     metadata_features = tuple(dict.fromkeys(candidate.column for candidate in metadata.candidates))
     kept = [(column, column_digest(benchmark, column)) for column in (*checks.columns, *metadata_features)]
     trees_key = digest(TREES, memory.parent.name, memory.name, _without_filters(chosen), asdict(checks), kept, metadata_features)
-    key = digest(trees_key, LEVEL, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups])
+    key = digest(
+        trees_key, TABLES, LEVEL, asdict(chosen), [group.key for group in groups], [group.stored_name for group in groups]
+    )
     if run.is_current("explain") and run.require("explain")["key"] == key and _complete(run):
         return run.failure_modes()
 

@@ -151,7 +151,8 @@ def failure_modes_table(
     hidden = ["_failures", "_images", "_held_out_failures", "_held_out_images"]
     found = pd.DataFrame(rows, columns=[*FAILURE_MODE_COLUMNS, *hidden]).astype(dict.fromkeys(HELD_OUT_LEAF, "float64"))
     unmeasured = {one.group: one.held_out.reason for one in results if one.held_out and one.held_out.reason}
-    table = with_verdicts(_with_intervals(found, checks.confidence), leaves_tested(results), unmeasured)
+    intervals = _with_intervals(found, checks.confidence)
+    table = with_verdicts(intervals, leaves_tested(results), unmeasured, shuffles=checks.permutations)
     in_order = table.iloc[ranked_positions(table)]
     table = with_same_images(in_order, {one.group: one for one in results}, images).sort_index()
     # A rule about metadata alone has no feature; where every rule has one, the column is of plain integers.

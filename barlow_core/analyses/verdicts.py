@@ -16,6 +16,7 @@ from barlow_core.wording import count, percent, points
 # is confirmed keeps the promise (docs/calibration.md).
 LEVEL = 0.05
 TREE_LEVEL = 0.1  # of q of the permutation test
+TOLERANCE = 1e-9
 CONFIRMED, NOT_CONFIRMED, TOO_FEW = "confirmed", "not confirmed", "too few images to tell"
 VERDICTS = (CONFIRMED, NOT_CONFIRMED, TOO_FEW)
 VERDICT_COLUMNS = {
@@ -26,7 +27,9 @@ VERDICT_COLUMNS = {
 }
 
 
-def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Mapping[str, str]) -> pd.DataFrame:
+def with_verdicts(
+    modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Mapping[str, str], *, shuffles: int | None = None
+) -> pd.DataFrame:
     """Add what held-out images say of each failure mode.
 
     Confirmed is a failure mode of which all of this holds on held-out images:
@@ -35,7 +38,8 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
           groups at this depth);
         - the search, repeated without the images that it was measured on, found mostly the same images: agreement of at least
           `SAME_RULE`, so that the numbers speak of this rule;
-    and, where the search was repeated on shuffled failures, q of the tree is below `TREE_LEVEL`.
+    and, where the search was repeated on shuffled failures, q of the tree is below `TREE_LEVEL`, or not one shuffle did as well:
+    then p is as low as so many shuffles allow, and among thousands of groups even that can leave q high.
     Of what is confirmed at a depth, at most a tenth is expected to be luck.
     There are too few images to tell where no outcome could have been confirmed: had every held-out image of the leaf failed, q
     would still not be below `LEVEL`. Everything else is not confirmed.
@@ -44,6 +48,7 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
         modes: of `parquet.failure_modes_table`, with held-out counts and p, _held_out_images and _held_out_failures (of the whole
             group), and q (of the tree).
         tested: depth -> how many leaves were tested.
+        shuffles: most of the permutation test of a group; None for no test.
         unmeasured: group -> why nothing of it was measured on held-out images, for groups where nothing could be.
 
     Returns:
@@ -63,7 +68,10 @@ def with_verdicts(modes: pd.DataFrame, tested: Mapping[int, int], unmeasured: Ma
         q[here] = held_out_q(p[here], n_tested)
         found = int((q[here] < LEVEL).sum())
         lowest_q[here] = np.minimum(lowest[here] * n_tested / np.where(q[here] < LEVEL, max(found, 1), found + 1), 1.0)
-    table = modes.assign(held_out_q=q, _lowest_q=lowest_q)
+    as_good = modes["q"].to_numpy(dtype=np.float64) >= TREE_LEVEL
+    if shuffles:
+        as_good &= modes["p"].to_numpy(dtype=np.float64) * (shuffles + 1) > 1 + TOLERANCE
+    table = modes.assign(held_out_q=q, _lowest_q=lowest_q, _shuffled_as_good=as_good)
     table["evidence"] = table["held_out_increase_low"] * table["held_out_error_coverage"].fillna(0.0)
     said = [
         _verdict(row, unmeasured)
@@ -128,6 +136,6 @@ def _verdict(row: Mapping[str, Any], unmeasured: Mapping[str, str]) -> tuple[str
             NOT_CONFIRMED,
             f"{held_out}, but of other rules: only {percent(row['held_out_agreement'])} of their images are the same",
         )
-    if row["q"] >= TREE_LEVEL:
+    if row["_shuffled_as_good"]:
         return NOT_CONFIRMED, f"{held_out}, but the search finds as much in shuffled failures (q {row['q']:.2g})"
     return CONFIRMED, f"{held_out}, at least {points(low)}; q {q:.2g}"

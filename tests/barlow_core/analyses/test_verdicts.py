@@ -71,6 +71,13 @@ def test_each_reason_by_hand() -> None:
     assert verdicts(clear | {"q": 0.09}) == [CONFIRMED]
 
 
+def test_a_tree_that_no_shuffle_reaches_is_not_held_back_by_the_number_of_groups() -> None:
+    """With 39 shuffles p is 0.025 at best; among 2,000 groups q can then stay above 0.1 whatever was found."""
+    for p, verdict in ((1 / 40, CONFIRMED), (2 / 40, NOT_CONFIRMED)):
+        rows = pd.DataFrame([mode(40, 25, q=0.5) | {"p": p}])
+        assert with_verdicts(rows, {1: 8}, {}, shuffles=39)["verdict"].tolist() == [verdict]
+
+
 def test_reasons_say_what_is_the_case() -> None:
     rows = [
         mode(40, 25),
