@@ -20,25 +20,21 @@ if TYPE_CHECKING:
     from barlow_core.benchmark import Benchmark
     from barlow_core.errors import BarlowError
     from barlow_core.extraction import extract
-    from barlow_core.extractors import Extractor, load, load_classifier
-    from barlow_core.failure_modes import FailureAnalysis, explain
-    from barlow_core.panels import feature_attack, make_panel, visualize
+    from barlow_core.extractors import load, load_classifier
+    from barlow_core.failure_modes import explain
+    from barlow_core.panels import visualize
     from barlow_core.prediction import predict
     from barlow_core.run import Run
 
 __all__ = [
     "BarlowError",
     "Benchmark",
-    "Extractor",
-    "FailureAnalysis",
     "Run",
     "explain",
     "explain_run",
     "extract",
-    "feature_attack",
     "load",
     "load_classifier",
-    "make_panel",
     "predict",
     "visualize",
 ]
@@ -50,9 +46,9 @@ __getattr__ = attach(
         "benchmark": ["Benchmark"],
         "errors": ["BarlowError"],
         "extraction": ["extract"],
-        "extractors": ["Extractor", "load", "load_classifier"],
-        "failure_modes": ["FailureAnalysis", "explain"],
-        "panels": ["feature_attack", "make_panel", "visualize"],
+        "extractors": ["load", "load_classifier"],
+        "failure_modes": ["explain"],
+        "panels": ["visualize"],
         "prediction": ["predict"],
         "run": ["Run"],
     },
