@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -40,6 +40,7 @@ def run_shards(
     *,
     engine: str = "local",
     workers: int | None = None,
+    gpus: bool = False,
     description: str = "",
     unit: str = "shard",
     progress: bool = False,
@@ -54,6 +55,7 @@ def run_shards(
             cluster that this process has initialised, that RAY_ADDRESS (HOST:PORT) names, or else that runs on this
             machine; every node needs Barlow, and sees the run folder under the same path.
         workers: processes; None for one a core (of the cluster), 1 for none but this one.
+        gpus: on a Ray cluster with GPUs, one worker per GPU instead of one per core; it sees no other GPU, and has its share of the cores.
         progress: show a bar with rate and time left.
 
     Raises:
@@ -65,7 +67,7 @@ def run_shards(
     if workers is not None and workers < 1:
         raise BarlowError(f"workers is {workers}. Expected at least 1 process, or none given for one per core.")
     run = {"local": _run_local, "ray": _run_ray}[engine]
-    return _with_bar(run(function, shards, workers), len(shards), description, unit, progress)
+    return _with_bar(run(function, shards, workers, gpus), len(shards), description, unit, progress)
 
 
 def _with_bar(
@@ -78,7 +80,7 @@ def _with_bar(
 
 
 def _run_local(
-    function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], workers: int | None
+    function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], workers: int | None, gpus: bool
 ) -> Generator[Any, None, None]:
     workers = min(workers or cores(), max(1, len(shards)))
     with _explained(workers):
@@ -100,20 +102,22 @@ def _run_local(
                 results.close()
 
 
-def _run_ray(function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], workers: int | None) -> Generator[Any, None, None]:
+def _run_ray(
+    function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], workers: int | None, gpus: bool
+) -> Generator[Any, None, None]:
     if not shards:
         return
     with _cluster() as ray:
-        available = int(ray.cluster_resources().get("CPU", 0))
+        booked, available = _booked(ray.cluster_resources(), gpus)
         if available < (workers or 1):
+            kind = "GPUs" if "num_gpus" in booked else "CPUs"
             raise BarlowError(
-                f"The Ray cluster has {available} CPUs. Expected at least {workers or 1}, one per worker. "
+                f"The Ray cluster has {available} {kind}. Expected at least {workers or 1}, one per worker. "
                 "Ask for fewer workers, or add nodes with: ray start --address=HOST:PORT"
             )
         workers = min(workers or available, len(shards))
         size = workers * SHARDS_A_SLICE
-        # A worker books a whole CPU: Ray then places no more workers on a node than it has cores, with one thread each.
-        with _explained(workers, ray), Parallel(workers, backend="ray", batch_size=1, ray_remote_args={"num_cpus": 1}) as pool:
+        with _explained(workers, ray), Parallel(workers, backend="ray", batch_size=1, ray_remote_args=booked) as pool:
             try:
                 for start in range(0, len(shards), size):
                     yield from pool(delayed(function)(*shard) for shard in shards[start : start + size])
@@ -122,6 +126,17 @@ def _run_ray(function: Callable[..., Any], shards: Sequence[tuple[Any, ...]], wo
                     f"A node of the Ray cluster could not load the work: {_last_line(error)}. Expected the same version of "
                     "Barlow on every node. Install it there with: pip install 'barlow[ray]'"
                 ) from error
+
+
+def _booked(resources: Mapping[str, float], gpus: bool) -> tuple[dict[str, int], int]:
+    """What a worker books of a cluster, and how many workers have room.
+
+    A whole CPU: Ray then places no more workers on a node than it has cores, with one thread each. Or a whole GPU with its share of the CPUs.
+    """
+    cpus, devices = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
+    if gpus and devices:
+        return {"num_cpus": max(1, cpus // devices), "num_gpus": 1}, devices
+    return {"num_cpus": 1}, cpus
 
 
 def _in_worker(parent: int, function: Callable[..., Any], shard: tuple[Any, ...]) -> Any:

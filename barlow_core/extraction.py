@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.batches import Span, load_batches, spans
+from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Classifier, Extractor
+from barlow_core.extractors import Classifier, Extractor, default_device, load
 from barlow_core.extractors.acceleration import PRECISIONS, Execution, best_precision, is_out_of_memory, one_thread_each
 from barlow_core.progress import progress_bar
 from barlow_core.run import Run, digest
@@ -50,6 +52,7 @@ def extract(
     workers: int | None = None,
     exact: bool = False,
     precision: str | None = None,
+    engine: str = "local",
     overwrite: bool = False,
     progress: bool = False,
 ) -> np.ndarray:
@@ -66,6 +69,9 @@ def extract(
             `Classifier.accelerated`. docs/speed.md measures what they change.
         precision: of the network, see `Classifier.accelerated`; None for the one that is fast on the device. Features that are
             there already count, whatever precision they have, unless it is named here.
+        engine: "local" for this process; "ray" for the Ray cluster of `engine.run_shards`, one GPU a task where it has any. Every node
+            loads the extractor by its source, and sees the run folder and the images under the same paths. A shard that a lost worker
+            was at is computed by the next call; what was finished is kept.
         overwrite: replace features that were made from other images, another network or another dtype.
 
     Returns:
@@ -96,23 +102,68 @@ def extract(
         ) as array:
             if array.finished and run.recorded("extract") is not None:
                 return run.features()
+            if engine != "local":
+                _fill_elsewhere(array, run, extractor, method, dtype, batch_size, engine=engine, progress=progress)
+            # What is left of it, which is all of it where this process does the work.
             network = run_as(extractor, method)
             size = fill(
                 array,
                 benchmark,
                 network,
                 network.features,
-                lambda features, paths: _finite(features, paths, extractor.name, dtype),
+                partial(_finite, name=extractor.name, dtype=dtype),
                 batch_size=batch_size or default_batch_size(network.device, method),
                 workers=workers,
                 description="features",
-                progress=progress,
+                progress=progress and not array.finished,
             )
             settings = {"dtype": dtype, "batch_size": size, "shard_size": array.shard_size}
         seconds = time.monotonic() - started
         execution = described_execution(network)
         run.record("extract", key=key, settings=settings, seconds=seconds, extractor=describe(extractor), execution=execution)
         return run.features()
+
+
+def _fill_elsewhere(
+    array: ShardedArray,
+    run: Run,
+    extractor: Extractor,
+    method: str,
+    dtype: str,
+    batch_size: int | None,
+    *,
+    engine: str,
+    progress: bool,
+) -> None:
+    """Have the workers of an engine compute all pending shards."""
+    if extractor.source is None:
+        raise BarlowError(f"{extractor.name} was handed over in Python, and other processes cannot load it. Use engine='local'.")
+    network = (extractor.source, extractor.options, extractor.fingerprint)
+    shards = [(str(run.path.resolve()), network, method, dtype, batch_size, bounds) for bounds in array.pending()]
+    for start, rows in run_shards(shard_features, shards, engine=engine, gpus=True, description="features", progress=progress):
+        array.write(start, rows)
+
+
+def shard_features(
+    run_path: str, network: tuple[str, dict[str, Any], str], method: str, dtype: str, batch_size: int | None, bounds: Span
+) -> tuple[int, np.ndarray]:
+    """The features of the images from `bounds[0]` to before `bounds[1]`, computed by whatever process this is called in."""
+    source, options, fingerprint = network
+    running = _loaded(source, json.dumps(options), method)
+    if running.fingerprint != fingerprint:
+        raise BarlowError(f"{source} is another network on {socket.gethostname()}. Expected the same file on every node.")
+    benchmark = Run(run_path).benchmark
+    size = batch_size or default_batch_size(running.device, method)
+    fitting = _Fitting(running, running.features, size)
+    found = _results(benchmark, spans([bounds], size), running, fitting, None)
+    rows = [_finite(features, benchmark.paths[start:stop], name=running.name, dtype=dtype) for (start, stop), features in found]
+    return bounds[0], np.concatenate(rows)
+
+
+@lru_cache(maxsize=1)
+def _loaded(source: str, options: str, method: str) -> Extractor:
+    """The extractor of a worker, on the GPU that it sees; it serves all of the worker's shards."""
+    return run_as(load(source, device=default_device(), **json.loads(options)), method)
 
 
 def _key(made_from: tuple[str, ...], method: str) -> str:
@@ -271,7 +322,7 @@ class _Fitting:
             log.warning("%s: too little memory for %d images at a time; going on with %d.", self._network.device, most, self.most)
 
 
-def _finite(features: np.ndarray, paths: list[Path], name: str, dtype: str) -> np.ndarray:
+def _finite(features: np.ndarray, paths: list[Path], *, name: str, dtype: str) -> np.ndarray:
     """`features` as they are stored; BarlowError where one of them cannot be."""
     with np.errstate(over="ignore"):
         stored: np.ndarray = features.astype(dtype)

@@ -20,6 +20,7 @@ from barlow_core.cli.options import (
     panel_options,
 )
 from barlow_core.cli.shared import example, open_run, overwrite_option, quiet_option, run_argument
+from barlow_core.engine import ENGINES
 from barlow_core.errors import BarlowError
 
 if TYPE_CHECKING:
@@ -80,10 +81,25 @@ def predict_command(
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Data type of features.npy."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where the work runs: this machine, or the Ray cluster at RAY_ADDRESS, with one GPU per task if it has any.",
+)
 @overwrite_option
 @quiet_option
 def extract_command(
-    run_path: Path, extractor: str, batch_size: int | None, exact: bool, dtype: str, overwrite: bool, quiet: bool, **network: Any
+    run_path: Path,
+    extractor: str,
+    overwrite: bool,
+    quiet: bool,
+    batch_size: int | None,
+    exact: bool,
+    dtype: str,
+    engine: str,
+    **network: Any,
 ) -> None:
     """Compute the features of every image.
 
@@ -93,7 +109,8 @@ def extract_command(
 
     run = open_run(run_path)
     loaded = _load_extractor(extractor, **network)
-    features = extract(run, loaded, batch_size=batch_size, exact=exact, dtype=dtype, overwrite=overwrite, progress=not quiet)
+    how: dict[str, Any] = {"batch_size": batch_size, "exact": exact, "dtype": dtype, "engine": engine}
+    features = extract(run, loaded, **how, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
     click.echo(f"The features of {loaded.name} are those of {loaded.layer}.")
     if loaded.without_maps is not None:

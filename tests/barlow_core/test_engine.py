@@ -286,3 +286,19 @@ def test_no_ray_cluster_is_said_within_seconds(address: str, message: str, monke
     with pytest.raises(BarlowError, match=message):
         list(run_shards(numbers, shards(2), engine="ray"))
     assert time.monotonic() - started < 60, "Ray itself would wait for minutes"
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "booked", "workers"),
+    [
+        ({"CPU": 16.0}, False, {"num_cpus": 1}, 16),
+        ({"CPU": 16.0}, True, {"num_cpus": 1}, 16),
+        ({"CPU": 64.0, "GPU": 8.0}, False, {"num_cpus": 1}, 64),
+        ({"CPU": 64.0, "GPU": 8.0}, True, {"num_cpus": 8, "num_gpus": 1}, 8),
+        ({"CPU": 1.0, "GPU": 2.0}, True, {"num_cpus": 1, "num_gpus": 1}, 2),
+    ],
+)
+def test_a_task_books_one_gpu_where_there_are_any(
+    resources: dict[str, float], gpus: bool, booked: dict[str, int], workers: int
+) -> None:
+    assert engine._booked(resources, gpus) == (booked, workers)

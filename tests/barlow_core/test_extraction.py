@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from barlow_core import extractors
+from barlow_core import extraction, extractors
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.extraction import extract
@@ -72,7 +75,7 @@ def test_other_weights_are_refused(cifar: Benchmark, robust: extractors.Extracto
 
 SCRIPT = """
 import sys, time
-from barlow_core import extractors
+from barlow_core import extraction, extractors
 from barlow_core.extraction import extract
 from barlow_core.run import Run
 real = extractors.Extractor.features
@@ -228,6 +231,37 @@ def test_too_little_memory_for_one_image_says_what_to_do(planted_benchmark: Benc
 def test_an_error_that_is_not_of_memory_comes_through(planted_benchmark: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="something else"):
         extract(Run.create(tmp_path / "run", planted_benchmark), small_device(0, RuntimeError("something else")))
+
+
+# --- elsewhere
+
+
+def test_shards_computed_elsewhere_have_the_same_bytes(cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path) -> None:
+    """What a worker of the cluster returns, put together; and the first shard is there already."""
+    here, run = (Run.create(tmp_path / name, cifar) for name in ("here", "run"))
+    expected = extract(here, robust, precision="float32", shard_size=100)
+    told: list[tuple[int, int]] = []
+
+    def elsewhere(function: object, shards: list[tuple[Any, ...]], **settings: Any) -> Iterator[Any]:
+        assert settings["engine"] == "ray"
+        assert settings["gpus"]
+        for shard in reversed(shards):
+            told.append(shard[-1])
+            yield function(*json.loads(json.dumps(shard)))  # type: ignore[operator]
+            if len(told) == 2:
+                raise BarlowError("A worker process was ended from outside")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction, "run_shards", elsewhere)
+        with pytest.raises(BarlowError, match="ended from outside"):
+            extract(run, robust, precision="float32", shard_size=100, engine="ray")
+        assert told == [(200, 300), (100, 200)]
+        told.append((0, 0))
+        found = extract(run, robust, precision="float32", shard_size=100, engine="ray")
+    assert told[-1] == (0, 100), "only the shard of the lost worker is computed again"
+    assert np.array_equal(found, expected)
+    with pytest.raises(BarlowError, match="was handed over in Python"):
+        extract(Run.create(tmp_path / "other", cifar), means(), engine="ray")
 
 
 # --- fast and exact
