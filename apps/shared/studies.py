@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import tempfile
 from pathlib import Path
@@ -26,6 +27,7 @@ def open_store(path: Path) -> StudyStore:
 @st.cache_resource(show_spinner=False)
 def _open(path: str) -> StudyStore:
     store = StudyStore(path, patience=PATIENCE)
+    atexit.register(store.close)  # asked to end, the server copies the log back: the file alone is then the whole study
     # Streamlit collects garbage after every run of a page. All that is loaded by now stays; looking through it each time would
     # cost more than the whole page does.
     gc.collect()

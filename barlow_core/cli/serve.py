@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.storage.shipped import apps_dir
 
 FIRST_PORT = 8501
+PR_SET_PDEATHSIG = 1  # of sys/prctl.h
 PATIENCE = 60.0  # seconds until a starting app must answer
 
 
@@ -59,7 +61,7 @@ def serve_app(
     url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}{base_path and '/'}{base_path}"
     # Asked to end, as a service manager asks, we must take the app with us.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    app = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    app = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent)
     try:
         _wait_until_healthy(app, url)
         page = f"{url}/?{query}" if query else url
@@ -73,6 +75,12 @@ def serve_app(
         app.terminate()
         app.wait()
         signal.signal(signal.SIGTERM, previous)
+
+
+def end_with_parent() -> None:
+    """In a new process: have Linux end it when the process that started it ends, however abruptly; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _port(address: str, wanted: int | None) -> int:

@@ -9,7 +9,7 @@ import click
 from barlow_core.cli.shared import example, json_option
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.cli.shared import open_store, print_json, say_advice, study_argument, study_path
+from study.cli.shared import open_store, print_json, say_advice, study_argument, study_path, yes_option
 
 
 @click.command(epilog=example("barlow study backup runs/mine", "barlow study backup runs/mine --to disk/study.sqlite --pictures"))
@@ -32,10 +32,12 @@ def backup(study: Path, target: Path | None, pictures: bool) -> None:
 @click.command(epilog=example("barlow study restore runs/mine", "barlow study restore runs/mine study-20250301T120000Z.sqlite"))
 @study_argument
 @click.argument("backup_path", metavar="[BACKUP]", required=False, type=click.Path(path_type=Path))
-def restore(study: Path, backup_path: Path | None) -> None:
+@yes_option
+def restore(study: Path, backup_path: Path | None, yes: bool) -> None:
     """Bring a study back to a backup, even while it is open.
 
-    Without BACKUP, the backups are listed. The state before is kept as another backup. Whoever has withdrawn since stays withdrawn.
+    Without BACKUP, the backups are listed. What would be lost is said first. The state before is kept as another backup; whoever has
+    withdrawn since stays withdrawn, and what was paid stays in the ledger.
     """
     from study.setup.frozen_panels import copy_panels, panels_folder
     from study.store import StudyStore
@@ -44,19 +46,53 @@ def restore(study: Path, backup_path: Path | None) -> None:
     path = study_path(study)
     folder = backup_folder(path)
     if backup_path is None:
-        found = sorted(one.name for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
-        if not found:
-            raise BarlowError(f"No backups in {folder}. Name one: barlow study restore {study} BACKUP")
-        click.echo("\n".join(found))
+        _list_backups(path, study)
         return
     if not backup_path.exists() and (folder / backup_path).exists():
         backup_path = folder / backup_path
+    if not yes and path.exists():
+        _ask_about_loss(path, backup_path)
     with StudyStore.restore(backup_path, path) as store:
         click.echo(f"{store.path} is as it was in {backup_path}: {count(store.progress().answers, 'answer')}.")
     if not panels_folder(path).exists():
         beside = backup_path.parent.with_name(backup_path.parent.name.removesuffix(".backups"))
         if any(copy_panels(source, path) for source in (backup_path, beside) if panels_folder(source).is_dir()):
             click.echo(f"Pictures copied to {panels_folder(path)}")
+
+
+def _list_backups(path: Path, study: Path) -> None:
+    """The names of the backups in the study's own folder, and the places of all others that are still there."""
+    from study.store.backup import backup_folder
+
+    folder = backup_folder(path.absolute())
+    try:
+        with open_store(path) as store:
+            found = store.backups()
+    except BarlowError:  # perhaps the very reason for going back
+        found = sorted(one for one in folder.glob("*") if one.is_file()) if folder.is_dir() else []
+    if not found:
+        raise BarlowError(f"No backups in {folder}. Name one: barlow study restore {study} BACKUP")
+    for one in sorted(found, key=lambda one: (one.parent != folder, one)):
+        click.echo(one.name if one.parent == folder else one)
+
+
+def _ask_about_loss(path: Path, backup_path: Path) -> None:
+    """Say which confirmed answers a restore would lose, and ask; nothing is asked where there are none."""
+    from study.errors import DamagedError
+
+    try:
+        with open_store(path) as store:
+            lost = store.would_lose(backup_path)
+    except DamagedError:
+        return
+    if not lost.answers:
+        return
+    paid = f", {lost.paid:,} of them in payment files" if lost.paid else ""
+    click.echo(
+        f"{backup_path} is of {lost.made_at or 'before anything happened'}. {count(lost.answers, 'confirmed answer')} of "
+        f"{count(lost.workers, 'worker')} that came since would be gone{paid}; a copy of the present state stays among the backups."
+    )
+    click.confirm("Go back all the same?", abort=True)
 
 
 @click.command(
@@ -105,15 +141,27 @@ def check(ctx: click.Context, study: Path, as_json: bool) -> None:
     with open_store(study) as store:
         found = store.check()
         pictures = {str(item["id"]): item for item in store.item_list() if frozen_panels.has_pictures(item)}
-        found += frozen_panels.problems(store.path, pictures)
+        folder = frozen_panels.panels_folder(store.path)
+        has_folder = folder.is_dir()
+        if has_folder:
+            found += frozen_panels.problems(store.path, pictures)
         n_answers = len(store.answers())
+    note = (
+        f"The pictures are not beside this file, so they were not checked: {folder} is missing."
+        if pictures and not has_folder
+        else None
+    )
     if as_json:
-        print_json({"problems": found, "sqlite": library_advice()})
+        print_json({"problems": found, "note": note, "sqlite": library_advice()})
     else:
         for problem in found:
             click.echo(problem)
         if not found:
-            click.echo(f"All is well: {count(n_answers, 'answer')}, pictures of {count(len(pictures), 'item')}.")
+            click.echo(
+                f"All is well: {count(n_answers, 'answer')}, {'no pictures' if note else 'pictures of ' + count(len(pictures), 'item')}."
+            )
+        if note:
+            click.echo(f"{note} A copy with pictures: barlow study backup --pictures")
         say_advice()
     if found:
         ctx.exit(1)

@@ -169,7 +169,10 @@ def _public(url: str | None) -> SplitResult | None:
 @contextmanager
 def _admin_page(path: Path, port: int) -> Iterator[None]:
     """The admin page in a process of its own: workers' frames can never reach it."""
-    page = subprocess.Popen([sys.executable, "-m", "barlow_core", "study", "admin", str(path), f"--port={port}", "--no-open"])
+    from barlow_core.cli.serve import end_with_parent
+
+    command = [sys.executable, "-m", "barlow_core", "study", "admin", str(path), f"--port={port}", "--no-open"]
+    page = subprocess.Popen(command, preexec_fn=end_with_parent)
     click.echo(f"Admin page, on this computer only: http://localhost:{port}")
     try:
         yield

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from study.errors import NotSavedError
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 SAFE_SQLITE = (3, 51, 3)  # several writing connections
 POLL_SECONDS = 0.002
+CLOSING_MILLISECONDS = 1000
 IDLE_READERS = 4
 _OUT_OF_SPACE = ("SQLITE_FULL",)
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
@@ -107,6 +108,15 @@ def connect(path: Path, mode: str, *, timeout: float) -> sqlite3.Connection:
     return connection
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path; None where none does."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class _Turn:
     """A lock that is given out in the order in which it was asked for: under a crowd nobody waits much longer than the others."""
 
@@ -154,6 +164,7 @@ class Writer:
         self._threads = _Turn()
         self._processes = FileLock(lock_path(path), thread_local=False)
         self._connection: sqlite3.Connection | None = None
+        self._files: tuple[tuple[int, int] | None, ...] | None = None  # which files the connection has open: study, log
 
     @contextmanager
     def alone(self) -> Iterator[sqlite3.Connection]:
@@ -175,6 +186,7 @@ class Writer:
                     self._connection = connect(self.path, "rw", timeout=self.patience)
                 left = max(0.0, deadline - time.monotonic())
                 self._connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+                self.require_files()
                 yield self._connection
         except (sqlite3.DatabaseError, OSError) as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
@@ -183,11 +195,29 @@ class Writer:
         finally:
             self._threads.release()
 
+    def require_files(self) -> None:
+        """Raise a NotSavedError when the study or its log is no longer the file that the connection writes to.
+
+        Whatever is written to a file that somebody has deleted or replaced is gone with this process, and SQLite does not notice.
+        """
+        found = tuple(_identity(Path(f"{self.path}{suffix}")) for suffix in ("", "-wal"))
+        if self._files is None or self._files[1] is None:
+            self._files = found  # the log appears with the first transaction
+        if found == self._files:
+            return
+        lost = self.path if found[0] != self._files[0] else Path(f"{self.path}-wal")
+        raise NotSavedError(
+            f"Not saved: {lost} was deleted or replaced while the study was in use, so nothing more is confirmed. Stop all processes that serve "
+            "the study, which saves what they still hold, and start them again; then: barlow study check.",
+            reason="damaged",
+        )
+
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, durable: bool = True, committed: Callable[[], None] | None = None) -> Iterator[sqlite3.Connection]:
         """Write all of it or nothing.
 
         Args:
+            committed: is called when it is written, before anybody else can write.
             durable: come back only when it is on the disk and would survive a power cut. Without, it survives the end of the
                 process, however violent; a power cut may take the last moments.
 
@@ -200,6 +230,9 @@ class Writer:
             try:
                 yield connection
                 connection.execute("COMMIT")
+                self.require_files()
+                if committed is not None:
+                    committed()
             except BaseException:
                 self._undo(connection)
                 raise
@@ -215,14 +248,18 @@ class Writer:
                 connection.close()
 
     def close(self) -> None:
-        """Close the connection; the last one of all processes copies the log back into the file."""
+        """Copy the log back into the file, as far as no other process needs it, and close the connection."""
         self._threads.acquire()
         try:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._files = self._connection, None, None
             if connection is None:
                 return
             try:
                 with self._processes.acquire(timeout=self.patience, poll_interval=POLL_SECONDS):
+                    with suppress(sqlite3.Error):
+                        connection.execute(f"PRAGMA busy_timeout = {CLOSING_MILLISECONDS}")
+                        connection.execute("PRAGMA synchronous = FULL")
+                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     connection.close()
             except (Timeout, OSError):
                 connection.close()

@@ -11,6 +11,7 @@ from barlow_core.storage.files import atomic_write, write_parquet
 if TYPE_CHECKING:
     import pandas as pd
 
+PRIVATE = 0o600
 FORMATS = ("csv", "jsonl", "parquet")
 # What spreadsheets take for the beginning of a formula, full-width forms included; the apostrophe itself, so that taking one
 # apostrophe away always gives the text back.
@@ -46,8 +47,11 @@ def write_table(path: Path, table: pd.DataFrame, kind: str) -> None:
             table.to_json(temporary, orient="records", lines=True, force_ascii=False, date_format="iso", date_unit="ms")
 
 
-def write_answers(path: Path, kind: str, table: pd.DataFrame, codebook: pd.DataFrame) -> list[Path]:
+def write_answers(path: Path, kind: str, table: pd.DataFrame, codebook: pd.DataFrame, *, private: bool = False) -> list[Path]:
     """Write answers and, beside them, their codebook; the files that were written.
+
+    Args:
+        private: only the owner may read the answers, as they hold the ids of people.
 
     Raises:
         BarlowError: one of them cannot be written.
@@ -55,6 +59,8 @@ def write_answers(path: Path, kind: str, table: pd.DataFrame, codebook: pd.DataF
     book = codebook_path(path)
     try:
         write_table(path, table, kind)
+        if private:
+            path.chmod(PRIVATE)
         write_table(book, codebook, "csv")
     except OSError as error:
         raise BarlowError(f"{path} could not be written ({error}). Choose another place, or make room.") from error

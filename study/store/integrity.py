@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from study.errors import InvalidAnswersError
 from study.store.assignment import ANSWERED
+from study.store.high_water import HighWater
 from study.store.schema import TAKES_A_PLACE, quoted
 from study.store.settings import StudySettings
 
@@ -58,13 +59,31 @@ _RULES = {
 SHOWN = 20
 
 
-def problems(db: Database, settings: StudySettings) -> list[str]:
-    """Everything that is wrong with a study, one sentence each; an empty list when it is whole."""
+def _older_than(db: Database, reached: HighWater | None) -> list[str]:
+    """Whether this is an earlier state of the study than the one that was written down outside the file."""
+    study = json.loads(next(iter(db.query("SELECT value FROM study WHERE key = 'study_id'")))["value"])
+    last = next(iter(db.query("SELECT max(id) AS event, max(at) AS at FROM event")))
+    if reached is None or reached.study_id != study or (last["event"] or 0) >= reached.event:
+        return []
+    return [
+        f"The file is older than the study was: its audit trail ends at event {last['event'] or 0} ({last['at'] or 'none'}), and had come to event "
+        f"{reached.event} ({reached.at}). Answers that were confirmed in between are missing. Either it was copied without its log "
+        "(the file that ends in -wal; stop the study before copying, or use barlow study backup), or an earlier copy was put in its place."
+    ]
+
+
+def problems(db: Database, settings: StudySettings, reached: HighWater | None = None) -> list[str]:
+    """Everything that is wrong with a study, one sentence each; an empty list when it is whole.
+
+    Args:
+        reached: how far the study had come, as it is written down outside the file; None where that is not known.
+    """
     found = [
         f"SQLite: {row['integrity_check']}" for row in db.query("PRAGMA integrity_check(20)") if row["integrity_check"] != "ok"
     ]
     for row in db.query("PRAGMA foreign_key_check"):
         found.append(f"Row {row['rowid']} of table {row['table']} refers to a row of table {row['parent']} that does not exist.")
+    found += _older_than(db, reached)
     for sentence, sql in _RULES.items():
         parameters = {"idle_seconds": settings.idle_seconds} if ":idle_seconds" in sql else {}
         rows = list(db.query(sql, parameters))

@@ -16,7 +16,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.storage.files import atomic_write
 from study.errors import DamagedError
 from study.questionnaire import dumps
-from study.store import assignment, backup, signing, workers
+from study.store import assignment, backup, high_water, signing, workers
 from study.store.clock import Clock
 from study.store.connections import connect, lock_path, not_saved
 from study.store.study_file import StudyFile
@@ -71,6 +71,60 @@ def _set_unfinished(tx: sqlite3.Connection, pseudonym: str, unfinished: bool) ->
     tx.execute("UPDATE study SET value = ? WHERE key = 'unfinished_withdrawals'", (value,))
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What a study has and a backup of it has not.
+
+    Attributes:
+        answers: confirmed ones that would be gone; workers: of how many people; paid: how many of them stand in payment files.
+        made_at: of the backup's last event, UTC; None where it has none.
+    """
+
+    answers: int
+    workers: int
+    paid: int
+    made_at: str | None
+
+
+def loss(file: StudyFile, source: Path) -> Loss:
+    """What going back to `source` would lose; see `StudyStore.would_lose`."""
+    with closing(backup.load(source)) as memory, file.reading() as db:
+        kept = {(row[0], row[1]) for row in memory.execute("SELECT worker, item FROM answer")}
+        made_at = memory.execute("SELECT max(at) FROM event").fetchone()[0]
+        gone = [key for key in map(tuple, db.conn.execute("SELECT worker, item FROM answer").fetchall()) if key not in kept]
+        paid = {
+            (row["worker"], item)
+            for row in db.conn.execute(
+                "SELECT worker, items FROM payment JOIN payment_file ON payment_file.id = file WHERE state <> 'void'"
+            )
+            for item in json.loads(row["items"])
+        }
+    return Loss(len(gone), len({worker for worker, _ in gone}), sum(key in paid for key in gone), made_at)
+
+
+def _keep_money(connection: sqlite3.Connection, memory: sqlite3.Connection) -> None:
+    """Bring what was paid, and who was paid it, over to the content that a backup has: money does not come back with it."""
+    paid_for = "SELECT worker FROM payment UNION SELECT worker FROM event WHERE kind = 'finished' AND json_extract(data, '$.exit') IS NOT NULL"
+    known = {row[0] for row in memory.execute("SELECT id FROM worker")}
+    for row in connection.execute(f"SELECT * FROM worker WHERE id IN ({paid_for})").fetchall():
+        if row["id"] not in known:
+            _insert(memory, "worker", dict(row))
+    memory.execute("DELETE FROM payment")
+    memory.execute("DELETE FROM payment_file")
+    for table in ("payment_file", "payment"):
+        for row in connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall():
+            _insert(memory, table, dict(row))
+    ended = "FROM event WHERE kind = 'finished' AND json_extract(data, '$.exit') IS NOT NULL"
+    memory.execute(f"DELETE {ended}")
+    for row in connection.execute(f"SELECT at, kind, worker, item, seconds, data {ended} ORDER BY id").fetchall():
+        _insert(memory, "event", dict(row))
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
+    columns = ", ".join(row)
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+
+
 def restore(source: Path, path: Path, *, patience: float, clock: Clock) -> None:
     """Bring the study at `path` to the state of the backup `source`; see `StudyStore.restore`."""
     if path.exists() and source.exists() and path.samefile(source):
@@ -121,6 +175,7 @@ def _take_over(file: StudyFile, memory: sqlite3.Connection, source: Path) -> Non
             memory.execute("BEGIN")
             for row in gone:
                 workers.erase(memory, row["pseudonym"], bool(row["forgotten"]), now)
+            _keep_money(connection, memory)
             backup.remember(memory, [*copies, source.absolute()])
             memory.execute(  # links that were given out stay good
                 "INSERT INTO study (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -131,6 +186,8 @@ def _take_over(file: StudyFile, memory: sqlite3.Connection, source: Path) -> Non
             memory.execute("COMMIT")
             connection.execute("PRAGMA synchronous = FULL")
             memory.backup(connection, pages=-1)
+            event = connection.execute("SELECT max(id) FROM event").fetchone()[0]
+            high_water.write(file.path, file.study_id, event, now)
         file.scrub()
 
 

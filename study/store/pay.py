@@ -57,11 +57,11 @@ class Account:
 
     @property
     def due(self) -> Decimal:
-        return max(self.amount - self.base - self.filed - self.paid, Decimal(0))
+        return max(self.amount - self.base - self.filed - self.paid, Decimal("0.00"))
 
     @property
     def over(self) -> Decimal:
-        return max(self.base + self.filed + self.paid - self.amount, Decimal(0))
+        return max(self.base + self.filed + self.paid - self.amount, Decimal("0.00"))
 
     def columns(self) -> dict[str, Decimal]:
         return {name: getattr(self, name) for name in MONEY}

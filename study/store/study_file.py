@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from barlow_core.errors import BarlowError
 from study.errors import DamagedError, NotSavedError
 from study.questionnaire import dumps
-from study.store import assignment, backup, migrations, signing
+from study.store import assignment, backup, high_water, migrations, signing
 from study.store.clock import Clock, Moment
 from study.store.connections import Readers, Watch, Writer, connect, library_advice, not_saved
 from study.store.settings import SECRET, StudySettings
@@ -151,13 +151,20 @@ class StudyFile:
     def writing(self, *, durable: bool = True) -> Iterator[tuple[sqlite3.Connection, Moment]]:
         """A transaction, and what time it is in it."""
         self._require_writable()
-        with self.writer.transaction(durable=durable) as tx:
+        reached: list[tuple[int, Moment]] = []
+
+        def note() -> None:
+            for event, at in reached:
+                high_water.write(self.path, self.study_id, event, at)
+
+        with self.writer.transaction(durable=durable, committed=note if durable else None) as tx:
             state = dict(tx.execute("SELECT key, value FROM study WHERE key IN ('boot', 'revision')").fetchall())
             if state["revision"] != self.revision:
                 self.load(tx)  # another process has changed the settings
             now = self.clock.now()
             assignment.follow_clock(tx, json.loads(state["boot"]), now, self._settings)
             yield tx, now
+            reached.append((tx.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0], now))
 
     @contextmanager
     def maintained(self) -> Iterator[None]:

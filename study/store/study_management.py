@@ -8,10 +8,10 @@ from typing import Any
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import shown
-from study.store import admin_secret, assignment, ledger, maintenance, workers
+from study.store import admin_secret, assignment, backup, ledger, maintenance, workers
 from study.store.items import check_note
 from study.store.ledger import PaymentFile
-from study.store.maintenance import Withdrawal
+from study.store.maintenance import Loss, Withdrawal
 from study.store.settings import PLATFORMS
 from study.store.study_tables import StudyTables
 
@@ -128,6 +128,19 @@ class StudyManagement(StudyTables):
         self._file.configure(settings)
 
     # --- copies, and taking everything back
+
+    def would_lose(self, backup_path: str | Path) -> Loss:
+        """What going back to a backup would lose.
+
+        Raises:
+            BarlowError: the backup cannot be used.
+        """
+        return maintenance.loss(self._file, Path(backup_path))
+
+    def backups(self) -> list[Path]:
+        """The backups that there are: those beside the study, and those that were made elsewhere and are still there."""
+        with self._file.reading() as db:
+            return [path for path in backup.known_backups(db.conn, self.path) if path.is_file()]
 
     def backup(self, path: str | Path | None = None) -> Path:
         """Copy the study while people answer; where the copy is.

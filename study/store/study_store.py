@@ -346,7 +346,7 @@ class StudyStore(StudyManagement):
         """Bring a study back to the state of a backup, and open it. Others may have it open meanwhile.
 
         The state before goes into a backup of its own first (a damaged file is moved there as it is). Workers who have withdrawn
-        since the backup stay withdrawn; everything else, also who was blocked, is as it was then.
+        since the backup stay withdrawn, and what was paid stays in the ledger; everything else, also who was blocked, is as it was then.
 
         Raises:
             BarlowError: the backup cannot be used, or belongs to another study.

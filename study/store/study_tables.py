@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.store import export, frames, integrity, ledger, pay, progress, workers
+from study.store import export, frames, high_water, integrity, ledger, pay, progress, workers
 from study.store.ledger import PaymentFile
 from study.store.progress import Progress
 from study.store.settings import StudySettings
@@ -140,7 +140,7 @@ class StudyTables:
     def check(self) -> list[str]:
         """Everything that is wrong with the file, one sentence each; an empty list when all is well."""
         with self._file.reading() as db:
-            return integrity.problems(db, self.settings)
+            return integrity.problems(db, self.settings, high_water.read(self.path))
 
     def export(
         self,
@@ -157,7 +157,8 @@ class StudyTables:
             path: of the answers; the codebook is `<name>_codebook.csv`.
             format: "csv", "jsonl" or "parquet"; by default what the name ends in. In CSV, texts that a spreadsheet would take for
                 a formula begin with an apostrophe; JSON lines and Parquet hold them as typed.
-            pseudonymous: workers appear under random names, the same in every export of this study.
+            pseudonymous: workers appear under random names, the same in every export of this study; without, only the owner
+                of the file can read it.
 
         Raises:
             BarlowError: an unknown format, or the file cannot be written.
@@ -165,7 +166,7 @@ class StudyTables:
         path = Path(path)
         kind = export.format_of(path, format)
         table = self.answers(kinds=kinds, states=states, pseudonymous=pseudonymous)
-        return export.write_answers(path, kind, table, frames.codebook(table, self.settings))
+        return export.write_answers(path, kind, table, frames.codebook(table, self.settings), private=not pseudonymous)
 
     def snapshot(self, questions: Collection[str]) -> Snapshot:
         """Everything that analyses need, of one moment; see `study.store.snapshot.Snapshot`.

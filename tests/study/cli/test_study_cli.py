@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -245,9 +246,22 @@ def test_withdraw_asks_first_and_cleans_the_backups(study: Path, answers: dict) 
 def test_backup_restore_and_check_with_pictures(study: Path, answers: dict, tmp_path: Path) -> None:
     fine("backup", study, "--to", tmp_path / "disk" / "copy.sqlite", "--pictures")
     fine("backup", study)
-    (name,) = fine("restore", study).split()
+    name = fine("restore", study).splitlines()[0]
     answer(study, PID, answers)
-    assert "0 answers" in fine("restore", study, name)
+    # What would be lost is said first, and asked.
+    asked = barlow("restore", study, name, stdin="n\n")
+    assert asked.exit_code == 1
+    assert "confirmed answers of 1 worker that came since would be gone" in asked.stdout
+    with StudyStore(study / "study.sqlite") as store:
+        assert store.progress().answers > 0
+    assert "0 answers" in fine("restore", study, name, stdin="y\n")
+    listed = fine("restore", study).splitlines()
+    assert name in listed
+    assert str(tmp_path / "disk" / "copy.sqlite") in listed, "also one that was made with --to"
+    # A backup without pictures is not a study with 8 broken ones.
+    text = fine("check", study / "study.sqlite.backups" / name)
+    assert "All is well: 0 answers, no pictures." in text
+    assert text.count("pictures are not beside this file") == 1
     moved = tmp_path / "elsewhere" / "study.sqlite"
     text = fine("restore", moved, tmp_path / "disk" / "copy.sqlite")
     assert "Pictures copied" in text
@@ -352,7 +366,8 @@ def test_serve_refuses_what_workers_could_not_use(study: Path) -> None:
     assert "workers would see no pictures" in refused("serve", study)
 
 
-def test_serve_lets_workers_in_and_ends_with_the_command(study: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["asked", "killed"])
+def test_serve_lets_workers_in_and_ends_with_the_command(study: Path, how: signal.Signals) -> None:
     ports = []
     for _ in range(2):
         with socket.socket() as probe:
@@ -382,7 +397,7 @@ def test_serve_lets_workers_in_and_ends_with_the_command(study: Path) -> None:
         with urllib.request.urlopen(f"http://localhost:{ports[0]}/barlow/_stcore/health", timeout=10) as answer:
             assert answer.status == 200
     finally:
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(how)
         _, errors = server.communicate(timeout=30)
     assert (
         "https://study.example.org/barlow/?PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
@@ -391,5 +406,15 @@ def test_serve_lets_workers_in_and_ends_with_the_command(study: Path) -> None:
     assert text.count("https://study.example.org/barlow/?invite=") == 2
     assert f"Admin page, on this computer only: http://localhost:{ports[1]}" in text
     assert "Prolific needs a completion code" in errors
-    with socket.socket() as probe:
-        assert probe.connect_ex(("localhost", ports[0])) != 0, "the app ends with the command"
+    for port in ports:
+        assert _ends(port), "the app and the admin page end with the command"
+
+
+def _ends(port: int) -> bool:
+    """Whether nobody answers at this port any more, or soon will not."""
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)) != 0:
+                return True
+        time.sleep(0.1)
+    return False
