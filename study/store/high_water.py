@@ -1,6 +1,6 @@
 """How far a study's audit trail had come, written beside the file: whoever opens an older copy in its place can tell.
 
-`study.sqlite.mark` holds the id of the last event and when it was written, as one line of JSON of fixed length. It follows every
+The file that ends in .mark holds the id of the last event and when it was written, as one line of JSON of fixed length. It follows every
 commit that has to survive, while nobody else can write.
 """
 
