@@ -220,6 +220,12 @@ panel_options = options(
         "--steps", type=click.IntRange(0), help="Steps of the feature attack; the default is 500, fewer for small images."
     ),
     click.option(
+        "--early-stop",
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="SHARE",
+        help="End the attack of an image once 20 steps raised its activation by no more than this share, such as 0.01.",
+    ),
+    click.option(
         "--source",
         type=click.Choice(["group", "benchmark"]),
         default="group",

@@ -201,7 +201,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
         inspected = _load_model(model, device=network["device"], **model_input)
         predict(created, inspected, **how, progress=progress)
     extract(created, _load_extractor(extractor, **network), **how, overwrite=overwrite, progress=progress)
-    panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "source")}
+    panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "early_stop", "source")}
     _explain(created, progress=progress, **arguments)
     _visualize(created, progress=progress, device=network["device"], **panel)
     echo_found(created)
@@ -342,6 +342,7 @@ def _visualize(
     *,
     images_per_panel: int,
     steps: int | None,
+    early_stop: float | None,
     source: str,
     progress: bool,
     device: str | None = None,
@@ -368,6 +369,7 @@ def _visualize(
         depth=depth,
         k=images_per_panel,
         steps=steps,
+        early_stop=early_stop,
         source=source,
         progress=progress,
     )

@@ -229,7 +229,9 @@ def test_what_is_there_is_not_made_again(run: Run, extractor: Extractor, monkeyp
     assert tree(run) == before
 
 
-@pytest.mark.parametrize("change", [{"k": 2}, {"steps": 3}, {"epsilon": 1.0}, {"step_size": 0.2}, {"source": "benchmark"}])
+@pytest.mark.parametrize(
+    "change", [{"k": 2}, {"steps": 3}, {"epsilon": 1.0}, {"step_size": 0.2}, {"source": "benchmark"}, {"early_stop": 0.01}]
+)
 def test_other_settings_make_another_panel(
     run: Run, extractor: Extractor, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
