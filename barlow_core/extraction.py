@@ -91,7 +91,7 @@ def extract(
         record = run.recorded("extract")
         # What was made from images that the run no longer has is of no use to anybody: it gives way without being asked.
         stale = record is not None and not run.is_current("extract")
-        method = AS_IT_IS if exact else precision or _begun(run.features_path, made_from) or best_precision(extractor.device)
+        method = AS_IT_IS if exact else precision or _begun(run.features_path, made_from) or best_method(extractor)
         key = _key(made_from, method)
         if record is not None and (stale or (overwrite and record["key"] != key)):
             run.forget("extract")
@@ -178,6 +178,18 @@ def _begun(path: Path, made_from: tuple[str, ...]) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return next((method for method in (AS_IT_IS, *PRECISIONS) if _key(made_from, method) == key), None)
+
+
+def best_method(network: Classifier, precision: str | None = None) -> str:
+    """The fastest way to run `network` that is possible with it, in the precision that is best for the device or in a given one."""
+    for method in dict.fromkeys((precision or best_precision(network.device), "float32")):
+        try:
+            network.accelerated(method)
+        except BarlowError as error:
+            log.warning("%s", str(error).replace("Run it as it is: --exact (exact=True).", "Going on in a slower way."))
+        else:
+            return method
+    return AS_IT_IS
 
 
 def run_as(network: _C, method: str) -> _C:

@@ -12,7 +12,7 @@ import torch
 
 from barlow_core.benchmark.class_names import imagenet_classes
 from barlow_core.errors import BarlowError
-from barlow_core.extraction import AS_IT_IS, default_batch_size, describe, described_execution, fill, run_as
+from barlow_core.extraction import AS_IT_IS, best_method, default_batch_size, describe, described_execution, fill, run_as
 from barlow_core.extractors import Classifier
 from barlow_core.run import Run, digest
 from barlow_core.storage.shards import ShardedArray
@@ -50,7 +50,6 @@ def predict(
     benchmark = run.benchmark
     columns, matched = match_classes(network, benchmark.class_names)
     key = digest(benchmark.images_digest, network.fingerprint, columns)
-    method = AS_IT_IS if exact else "float32"
     folder = run.path / "predict.partial"
     with run.lock():
         record = run.recorded("predict")
@@ -68,6 +67,7 @@ def predict(
         with ShardedArray(
             folder / "predictions.npy", key=key, shape=(len(benchmark),), dtype=_ROW, shard_size=shard_size, overwrite=True
         ) as array:
+            method = AS_IT_IS if exact else best_method(network, "float32")
             running = run_as(network, method)
             size = fill(
                 array,

@@ -334,3 +334,25 @@ def test_the_run_loads_its_extractor_again(cifar: Benchmark, robust: extractors.
     extract(other, means())
     with pytest.raises(BarlowError, match="handed over in Python"):
         other.extractor()
+
+
+class OwnWeights(torch.nn.Module):
+    """A network that looks into its own weights, which folding changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)
+        torch.nn.init.constant_(self.norm.weight, 3.0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (self.norm(self.convolution(images)) * self.convolution.weight.abs().sum()).mean((2, 3))
+
+
+def test_a_network_that_cannot_be_run_faster_is_run_as_it_is(
+    planted_benchmark: Benchmark, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = extractors.Extractor.from_model(OwnWeights(), image_size=32, mean=[0] * 3, std=[1] * 3, name="own")
+    run, other = (Run.create(tmp_path / name, planted_benchmark) for name in ("run", "other"))
+    assert np.array_equal(extract(run, network), extract(other, network, exact=True))
+    assert "own cannot be run in float32 (its logits change). Going on in a slower way." in caplog.text
+    assert run.require("extract")["execution"]["folded"] == 0
