@@ -52,6 +52,7 @@ def extract(
     workers: int | None = None,
     exact: bool = False,
     precision: str | None = None,
+    compiled: bool = False,
     engine: str = "local",
     overwrite: bool = False,
     progress: bool = False,
@@ -69,6 +70,7 @@ def extract(
             `Classifier.accelerated`. docs/speed.md measures what they change.
         precision: of the network, see `Classifier.accelerated`; None for the one that is fast on the device. Features that are
             there already count, whatever precision they have, unless it is named here.
+        compiled: let torch.compile make kernels for the network; worth its minute or more for many images. Not with `exact`, nor on a cluster.
         engine: "local" for this process; "ray" for the Ray cluster of `engine.run_shards`, one GPU a task where it has any. Every node
             loads the extractor by its source, and sees the run folder and the images under the same paths. A shard that a lost worker
             was at is computed by the next call; what was finished is kept.
@@ -85,6 +87,10 @@ def extract(
         raise BarlowError(f"dtype is {dtype!r}. Expected float32 or float16.")
     if exact and precision not in (None, "float32"):
         raise BarlowError(f"exact features are float32, and precision is {precision!r}. Leave one of the two out.")
+    if compiled and (exact or engine != "local"):
+        raise BarlowError(
+            "Features are compiled neither with exact (--exact) nor on a cluster (--engine ray). Leave one of the two out."
+        )
     benchmark = run.benchmark
     made_from = (benchmark.images_digest, extractor.fingerprint, dtype)
     with run.lock():
@@ -105,7 +111,7 @@ def extract(
             if engine != "local":
                 _fill_elsewhere(array, run, extractor, method, dtype, batch_size, engine=engine, progress=progress)
             # What is left of it, which is all of it where this process does the work.
-            network = run_as(extractor, method)
+            network = run_as(extractor, method, compiled=compiled)
             size = fill(
                 array,
                 benchmark,
@@ -192,9 +198,9 @@ def best_method(network: Classifier, precision: str | None = None) -> str:
     return AS_IT_IS
 
 
-def run_as(network: _C, method: str) -> _C:
+def run_as(network: _C, method: str, *, compiled: bool = False) -> _C:
     """`network` as it is, or accelerated in the precision that `method` names."""
-    return network if method == AS_IT_IS else network.accelerated(method)
+    return network if method == AS_IT_IS else network.accelerated(method, compiled=compiled)
 
 
 def describe(network: Classifier) -> dict[str, Any]:

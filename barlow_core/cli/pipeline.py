@@ -82,6 +82,9 @@ def predict_command(
     "--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True, help="Data type of features.npy."
 )
 @click.option(
+    "--compile", "compiled", is_flag=True, help="Let torch.compile make kernels for the network first: for many images."
+)
+@click.option(
     "--engine",
     type=click.Choice(ENGINES),
     default="local",
@@ -98,6 +101,7 @@ def extract_command(
     batch_size: int | None,
     exact: bool,
     dtype: str,
+    compiled: bool,
     engine: str,
     **network: Any,
 ) -> None:
@@ -109,7 +113,7 @@ def extract_command(
 
     run = open_run(run_path)
     loaded = _load_extractor(extractor, **network)
-    how: dict[str, Any] = {"batch_size": batch_size, "exact": exact, "dtype": dtype, "engine": engine}
+    how: dict[str, Any] = {"batch_size": batch_size, "exact": exact, "dtype": dtype, "compiled": compiled, "engine": engine}
     features = extract(run, loaded, **how, overwrite=overwrite, progress=not quiet)
     click.echo(f"{features.shape[0]:,} images x {features.shape[1]:,} features in {run.features_path}")
     click.echo(f"The features of {loaded.name} are those of {loaded.layer}.")

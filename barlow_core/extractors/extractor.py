@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple, Self, TypeVar
@@ -89,7 +90,7 @@ class Classifier:
         self.class_names = network.class_names
         self.device = _device(device)
         self._network = network
-        self._faster: dict[str, Self] = {}
+        self._faster: dict[tuple[str, bool], Self] = {}
         self._preprocessing = Preprocessing(network.image_size, network.resize, network.interpolation)
         self._model = network.model.to(self.device).eval().requires_grad_(False)
         self._mean, self._std = (
@@ -178,13 +179,14 @@ class Classifier:
         normalised = (images.to(self.device, torch.float32) - self._mean) / self._std
         return self._model(normalised if self.execution == Execution() else as_input(normalised, self.execution.precision))
 
-    def accelerated(self, precision: str = "float32") -> Self:
+    def accelerated(self, precision: str = "float32", *, compiled: bool = False) -> Self:
         """The same network run faster: convolutions and batch normalisations made one, pixels laid out as the processor likes them.
 
         Weights are copied, and this one stays as it is. It has the same name, source and fingerprint: in float32 its results differ
         by the rounding of sums alone.
 
         Args:
+            compiled: let torch.compile make kernels, which takes a minute or more at the first images.
             precision: "float32", or "bfloat16" or "float16" for weights and intermediate results of half the length.
 
         Raises:
@@ -192,17 +194,17 @@ class Classifier:
         """
         if precision not in PRECISIONS:
             raise BarlowError(f"precision is {precision!r}. Expected one of: {', '.join(PRECISIONS)}.")
-        if self.execution != Execution() and self.execution.precision == precision:
+        if self.execution != Execution() and (self.execution.precision, self.execution.compiled) == (precision, compiled):
             return self
-        if precision not in self._faster:
-            self._faster[precision] = self._made_faster(precision)
-        return self._faster[precision]
+        if (precision, compiled) not in self._faster:
+            self._faster[precision, compiled] = self._made_faster(precision, compiled)
+        return self._faster[precision, compiled]
 
-    def _made_faster(self, precision: str) -> Self:
+    def _made_faster(self, precision: str, compiled: bool) -> Self:
         assert self.fingerprint  # computed from the weights as they came, before there are others
         fast = copy.copy(self)
         fast._faster = {}
-        fast._model, fast.execution = accelerate(self._model, precision)
+        fast._model, fast.execution = accelerate(self._model, precision, compiled=compiled)
         try:
             fast._compare(self)
         except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
@@ -282,10 +284,24 @@ class Extractor(Classifier):
         taken, output = self._take(images, stop=False)
         return Activations(taken.features, taken.maps, _logits(output, self.name).float())
 
-    def _made_faster(self, precision: str) -> Self:
-        fast = super()._made_faster(precision)
+    def _made_faster(self, precision: str, compiled: bool) -> Self:
+        fast = super()._made_faster(precision, compiled)
         fast._layer = self._layer.attached(fast._model)
+        if compiled:
+            fast._check_taken(self)
         return fast
+
+    def _check_taken(self, other: Extractor) -> None:
+        """Raise BarlowError where the features of this are not those of `other`: a compiled stage may hide where they are."""
+        with torch.inference_mode():
+            expected = other.features(self._noise())
+            with suppress(BarlowError):
+                difference = (self.features(self._noise()) - expected).abs().max()
+                if difference <= 0.1 * expected.abs().max() + 1e-6:
+                    return
+        raise BarlowError(
+            f"The features of {self.name} are inside of a stage that torch.compile takes as a whole. Leave out --compile."
+        )
 
     def _take(self, images: Tensor, *, stop: bool) -> tuple[Taken, Any]:
         usual_size = images.shape[-2:] == (self.image_size, self.image_size)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Extractor, acceleration
+from barlow_core.extractors import Extractor, acceleration, small_resnet
 from barlow_core.extractors.acceleration import Execution, accelerate, best_precision, fold_batch_norms, one_thread_each
 
 
@@ -156,3 +157,34 @@ def test_bfloat16_is_used_where_it_is_measured_to_be_faster(monkeypatch: pytest.
         assert best_precision(torch.device("cpu")) == chosen
     finally:
         acceleration._cpu_gains_by_bfloat16.cache_clear()
+
+
+def test_compiled_stages_give_the_same_features_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the compiler's front end alone: kernels would take a minute, and are not ours to test."""
+    monkeypatch.setattr(acceleration, "BACKEND", "eager")
+    extractor = Extractor.from_model(
+        settled(small_resnet.build((4, 4, 8, 8), (1, 1, 1, 1), 5)), image_size=16, mean=[0.5] * 3, std=[0.25] * 3
+    )
+    compiled = extractor.accelerated(compiled=True)
+    assert compiled.execution.compiled
+    assert not extractor.accelerated().execution.compiled
+    images = torch.rand(2, 3, 16, 16)
+    gradients = []
+    for one in (extractor, compiled):
+        pixels = images.clone().requires_grad_(True)
+        one.features(pixels)[:, 1].sum().backward()
+        gradients.append(pixels.grad)
+    torch.testing.assert_close(compiled.features(images), extractor.features(images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-5)
+
+
+def test_features_inside_of_a_compiled_stage_are_refused_or_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceleration, "BACKEND", "eager")
+    inside = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(4, 2))
+    extractor = Extractor.from_model(inside, image_size=8, mean=[0] * 3, std=[1] * 3, name="inside")
+    images = torch.rand(2, 3, 8, 8)
+    found = None
+    with suppress(BarlowError):
+        found = extractor.accelerated(compiled=True).features(images)
+    if found is not None:
+        torch.testing.assert_close(found, extractor.features(images), rtol=1e-4, atol=1e-5)
