@@ -11,7 +11,6 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -103,27 +102,46 @@ class Attack:
         reports: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         unwanted = threading.Event()
 
-        def work(batch: slice) -> list[AttackFrame]:
-            try:
-                return self._fitting(original[batch], raised.at(batch), batch.start, reports, unwanted)
-            finally:
-                reports.put(None)
+        parts: list[list[AttackFrame]] = [[] for _ in batches]
+        errors: list[BaseException] = []
+        coming: queue.SimpleQueue[tuple[int, slice]] = queue.SimpleQueue()
+        for batch in enumerate(batches):
+            coming.put(batch)
+
+        def work() -> None:
+            torch.get_num_threads()  # a new thread keeps to torch's number of threads only after it has asked for it once
+            while not coming.empty():
+                try:
+                    place, batch = coming.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    if not unwanted.is_set():
+                        parts[place] = self._fitting(original[batch], raised.at(batch), batch.start, reports, unwanted)
+                except BaseException as error:  # whatever it is, the thread that waits for it raises it
+                    errors.append(error)
+                    unwanted.set()
+                finally:
+                    reports.put(None)
 
         with ExitStack() as stack:
             # A single image may have all cores: there is nothing else to do with them.
             many = device == "cpu" and len(original) > 1
             if many:
                 stack.enter_context(one_thread_each())
-            workers = min(len(batches), int(joblib.cpu_count())) if many else 1
-            # A new thread keeps to torch's number of threads only after it has asked for it once.
-            pool = stack.enter_context(ThreadPoolExecutor(workers, "attack", initializer=torch.get_num_threads))
-            running = [pool.submit(work, batch) for batch in batches]
+            n_workers = min(len(batches), int(joblib.cpu_count())) if many else 1
+            # No pool: Python waits for a pool's threads before it lets anybody end an attack at the end of the program.
+            workers = [threading.Thread(target=work, name="attack", daemon=True) for _ in range(n_workers)]
             try:
+                for worker in workers:
+                    worker.start()
                 self._tell(reports, len(batches), on_step)
-                parts = [future.result() for future in running]
             finally:
                 unwanted.set()
-                pool.shutdown(cancel_futures=True)
+                for worker in workers:
+                    worker.join()
+        if errors:
+            raise errors[0]
         return _joined(parts)
 
     def _tell(self, reports: queue.SimpleQueue[int | None], n_batches: int, on_step: Callable[[int, int], None] | None) -> None:
