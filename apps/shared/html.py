@@ -32,7 +32,7 @@ TERMS = {
     "Both speak of the tree as a whole; what a failure mode is by itself, its verdict says.",
     "Verdict": "Confirmed: on images that had no part in finding the rule, these images fail more often than the group: the interval "
     "of the increase lies above 0, a test of this rule, corrected for all rules, has q below 0.05, and the search found mostly the same images again. Of what is confirmed, a tenth at "
-    "most is expected to be luck. Too few images to tell: had all of them failed, it could still be luck.",
+    "most is expected to be luck, if the search was also repeated on shuffled failures. Too few images to tell: had all of them failed, it could still be luck.",
     "Stability": "How often the feature, or one correlated with it, was chosen again in random halves of the group.",
     "Mostly the same images": "Other failure modes that share at least half of their images with this one (Jaccard index: images in "
     "both, divided by images in either). They say the same by other features, by another number of conditions, or of another group.",

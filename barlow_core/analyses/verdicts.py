@@ -12,8 +12,8 @@ from barlow_core.errors import BarlowError
 from barlow_core.statistics.evidence import SAME_RULE, held_out_q, lowest_held_out_p
 from barlow_core.wording import count, percent, points
 
-# Of q of a leaf. Cross-fitting makes low p a little more frequent than they should be; with half of the tenth that is promised, what
-# is confirmed keeps the promise (docs/calibration.md).
+# Of q of a leaf. Cross-fitting makes low p a little more frequent than they should be. With half of the tenth that is promised, and the
+# permutation test of the tree, what is confirmed keeps the promise; without that test not always (docs/calibration.md).
 LEVEL = 0.05
 TREE_LEVEL = 0.1  # of q of the permutation test
 TOLERANCE = 1e-9
@@ -40,7 +40,8 @@ def with_verdicts(
           `SAME_RULE`, so that the numbers speak of this rule;
     and, where the search was repeated on shuffled failures, q of the tree is below `TREE_LEVEL`, or not one shuffle did as well:
     then p is as low as so many shuffles allow, and among thousands of groups even that can leave q high.
-    Of what is confirmed at a depth, at most a tenth is expected to be luck.
+    Of what is confirmed at a depth, at most a tenth is expected to be luck; where groups are small and the search was not repeated on
+    shuffled failures, it may be a fifth.
     There are too few images to tell where no outcome could have been confirmed: had every held-out image of the leaf failed, q
     would still not be below `LEVEL`. Everything else is not confirmed.
 
