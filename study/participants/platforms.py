@@ -200,7 +200,7 @@ def _name(platform: str) -> str:
 _WORDS = {
     "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
     "partial": ("Thank you!", "Everything that you sent is saved and will be paid."),
-    "settled": ("Thank you!", "Everything that you sent is saved and will be paid. Part of it was paid as a bonus already."),
+    "settled": ("Thank you!", "Everything that you sent is saved. It is paid already, or will be paid as a bonus."),
     "returned": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
     "screened_out": (
         "Thank you, that is all",

@@ -47,9 +47,14 @@ class Account:
     kept: Decimal
 
     def can_be_paid(self, reward: Decimal) -> bool:
-        """Whether the platform can still pay `reward` by itself: nothing stands in payment files yet, or enough is left beside that."""
+        """Whether the platform can pay `reward` by itself without paying twice.
+
+        It cannot where payment files hold so much that the reward would come on top, nor where it has paid rewards already and
+        nothing was earned since (a second HIT that is opened and sent in empty).
+        """
         in_files = self.filed + self.paid
-        return not in_files or self.earned + self.kept - self.base - in_files >= reward
+        left = self.earned + self.kept - self.base - in_files
+        return left >= reward if in_files else left > 0 or not self.base
 
     @property
     def amount(self) -> Decimal:

@@ -262,7 +262,7 @@ def finish(
         return str(json.loads(first["data"])["outcome"])
     way_out = pay.way_out(outcome, known.platform, settings)
     if way_out is not None and not pay.account(tx, worker, settings).can_be_paid(settings.pays_for(way_out)):
-        # Somebody left before, was paid a bonus for what they had sent, and came back: the reward would pay it once more.
+        # Somebody was paid for what they had sent, and came back: the reward would pay it once more.
         outcome, way_out = "settled", None
     data = {"outcome": outcome, "visit": visit, "reward": reward, "exit": way_out}
     sql = "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.visit') IS ? ORDER BY id DESC LIMIT 1"

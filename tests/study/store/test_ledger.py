@@ -245,6 +245,25 @@ def test_whoever_was_paid_a_bonus_for_part_of_it_gets_no_code_for_the_whole(make
     assert row(store, PID) == {"amount": "2.00", "base": "0.00", "filed": "0.50", "paid": "0.00", "due": "1.50", "over": "0.00"}
 
 
+def test_a_second_hit_that_is_sent_in_empty_is_not_paid(make_store: Make, answers: dict) -> None:
+    store = make_store(items=ITEMS, base_pay="0.50", items_per_visit=1)
+    store.register(TURKER, platform="mturk")
+    work(store, TURKER, answers, 1, visit="v1")
+    assert store.finish(TURKER, "complete", visit="v1", reward="v1") == "complete"
+    assert store.finish(TURKER, store.standing(TURKER, visit="v2").if_stopped, visit="v2", reward="v2") == "settled"
+    assert row(store, TURKER)["base"] == "0.50"
+    work(store, TURKER, answers, 1, visit="v3")
+    assert store.finish(TURKER, "complete", visit="v3", reward="v3") == "complete"
+    assert row(store, TURKER) == {
+        "amount": "1.00",
+        "base": "1.00",
+        "filed": "0.00",
+        "paid": "0.00",
+        "due": "0.00",
+        "over": "0.00",
+    }
+
+
 def test_a_code_for_partial_work_pays_what_the_study_says(make_store: Make, answers: dict) -> None:
     store = make_store(items=ITEMS, base_pay="2.00", items_per_worker=4, partial_code="PART", partial_pay="0.75")
     store.register(PID, platform="prolific")
