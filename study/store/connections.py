@@ -248,11 +248,14 @@ class Writer:
                 connection.close()
 
     def close(self) -> None:
-        """Copy the log back into the file, as far as no other process needs it, and close the connection."""
+        """Close the connection; copy the log back into the file before, where this connection wrote, as far as no other process needs it."""
         self._threads.acquire()
         try:
             connection, self._connection, self._files = self._connection, None, None
             if connection is None:
+                return
+            if not connection.total_changes:  # who only reads leaves the file as it is
+                connection.close()
                 return
             try:
                 with self._processes.acquire(timeout=self.patience, poll_interval=POLL_SECONDS):

@@ -72,6 +72,7 @@ def result(key: str, leaves: Leaves, held: dict[str, Any] | None = None, reason:
         "held_out": held,
         "permutation_test": None,
         "stability": None,
+        "leaves": {},
     }
 
 

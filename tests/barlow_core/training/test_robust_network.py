@@ -134,7 +134,6 @@ def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_p
         ({"rho": -1.0}, r"rho is -1\.0"),
         ({"step_size": 0.0}, "of a length above 0"),
         ({"batch_size": 65}, r"64 training images do not fill one batch of 65.*--batch-size"),
-        ({"arch": "alexnet", "image_size": 64}, "global average pooling"),
         ({"arch": "resnet81"}, "no classification network 'resnet81'"),
         ({"start": "none.pt"}, r"none\.pt"),
     ],

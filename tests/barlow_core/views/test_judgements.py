@@ -115,7 +115,7 @@ def test_one_s_own_word_can_be_taken_back_by_its_number(judgements: Judgements) 
     assert judgements.undo(author="Ada", number=first.number) == first
     assert names(judgements) == ["two"]
     for author, number in (("Ada", first.number), ("Bob", 2), ("Ada", 99)):
-        with pytest.raises(BarlowError, match=f"Judgement {number} is none of {author}'s"):
+        with pytest.raises(BarlowError, match=f"Judgement {number} is not one of {author}'s"):
             judgements.undo(author=author, number=number)
 
 

@@ -187,9 +187,9 @@ def test_the_text_on_names_gives_the_best_supported(analysis: Analysis) -> None:
     assert f"“{best['name']}”" in " ".join(section(analysis, "names").text)
 
 
-def test_panels_are_lines_of_one_scale_each_under_its_name() -> None:
+def test_facets_are_lines_of_one_scale_each_under_its_name() -> None:
     rows = pd.DataFrame({"part": ["x", "x", "y"], "label": ["a", "b", "a"], "value": 0.5, "low": 0.4, "high": 0.6})
-    spec = charts.intervals(rows, x_title="Value", panel="part")
+    spec = charts.intervals(rows, x_title="Value", facet="part")
     axis = spec["layer"][0]["encoding"]["y"]
     shown = [place.split(charts.SEPARATOR) for place in axis["scale"]["domain"]]
     assert shown == [["x", ""], ["x", "a"], ["x", "b"], ["", "", "1"], ["y", ""], ["y", "a"]]
