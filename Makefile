@@ -37,8 +37,9 @@ format: $(STAMP) ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# One thread a worker: threads of several workers on the same cores wait for each other.
-SUITE := -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# A file stays with one worker: its tests share fixtures, and some go on where the one before ended. One thread a worker: threads of several
+# workers on the same cores wait for each other.
+SUITE := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test: check ## lint, type-check and run the whole suite
 	OMP_NUM_THREADS=1 $(BIN)/python $(SUITE)
