@@ -59,11 +59,11 @@ def _certain(run: Run, groups: pd.DataFrame, table: pd.DataFrame) -> None:
     values = [(name.capitalize(), f"{n:,}") for name, n in counts.items()]
     values.append(("Groups searched", f"{int(groups['reason'].isna().sum()):,} of {len(groups):,}"))
     together = searched.checks.keep_together
-    kept = f" Images of one {together} were kept together." if together else ""
+    kept = f" The split keeps {views.belonging_words(together)} together." if together else ""
     said = (
         f"{count(len(table), 'rule')}, found in one part of the images and counted in the other, which played no part in finding "
-        f"them. Confirmed is a rule whose failures there are no luck (q at most {searched.settings.alpha:g}, for all rules of all "
-        f"groups together) and that fails more than {points(searched.settings.delta)} above its group.{kept}"
+        f"them. A rule is confirmed when its failures there are not luck (q at most {searched.settings.alpha:g}, corrected for all rules of "
+        f"all groups) and its error rate is more than {points(searched.settings.delta)} above its group's.{kept}"
     )
     more = views.unsearched_words(groups)
     st.html(

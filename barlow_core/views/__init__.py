@@ -46,6 +46,7 @@ from barlow_core.views.search import direction_words, rule_positions, search_wor
 from barlow_core.views.sentences import (
     GroupWords,
     HeldOutWords,
+    belonging_words,
     column_words,
     condition_words,
     duplicates_words,
@@ -71,6 +72,7 @@ __all__ = [
     "Summary",
     "WhatIf",
     "activation",
+    "belonging_words",
     "choices",
     "classes",
     "column_values",

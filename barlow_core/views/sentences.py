@@ -84,13 +84,17 @@ def same_images_words(mode: pd.Series) -> list[str]:
     ]
 
 
+def belonging_words(keep_together: str) -> str:
+    """Which images belong together by `Checks.keep_together`: those with one value in a column, or near-duplicates."""
+    return "near-duplicates" if keep_together == DUPLICATES else f"images of one {keep_together}"
+
+
 def together_words(checks: Checks, mode: pd.Series) -> str | None:
     """That images which belong together were kept together, and from how many blocks the held-out ones come; None where none were."""
     n_blocks = mode.get("held_out_n_blocks")
     if checks.keep_together is None or pd.isna(n_blocks):
         return None
-    what = "near-duplicates" if checks.keep_together == DUPLICATES else f"images of one {checks.keep_together}"
-    return f"With {what} kept together, these are {count(int(n_blocks), 'block')}, and the intervals count them so."
+    return f"With {belonging_words(checks.keep_together)} kept together, these are {count(int(n_blocks), 'block')}, and the intervals count them so."
 
 
 def seen_words(mode: pd.Series) -> str | None:
