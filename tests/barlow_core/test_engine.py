@@ -285,7 +285,7 @@ def test_no_ray_cluster_is_said_within_seconds(address: str, message: str, monke
     started = time.monotonic()
     with pytest.raises(BarlowError, match=message):
         list(run_shards(numbers, shards(2), engine="ray"))
-    assert time.monotonic() - started < 60, "Ray itself would wait for minutes"
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize(
