@@ -95,13 +95,15 @@ layer_option = click.option(
     "and named.",
 )
 
+exact_option = click.option(
+    "--exact",
+    is_flag=True,
+    help="Run networks as they came: float32, nothing folded, every pixel of every JPEG decoded; slower (docs/speed.md).",
+)
+
 batch_options = options(
     click.option("--batch-size", type=click.IntRange(1), help="Images at a time; the default is what is fast on the device."),
-    click.option(
-        "--exact",
-        is_flag=True,
-        help="Run networks as they came: float32, nothing folded, every pixel of every JPEG decoded; slower (docs/speed.md).",
-    ),
+    exact_option,
 )
 
 engine_options = options(

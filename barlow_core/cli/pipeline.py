@@ -12,6 +12,7 @@ from barlow_core.cli.options import (
     CHECKS,
     INPUT,
     batch_options,
+    exact_option,
     explain_options,
     import_options,
     input_options,
@@ -151,6 +152,7 @@ def explain_command(run_path: Path, quiet: bool, **settings: Any) -> None:
     "--search", is_flag=True, help="The rules that `barlow search` found and confirmed, each a weighted sum of features, instead."
 )
 @panel_options
+@exact_option
 @click.option(
     "--figures", type=click.Path(path_type=Path), help="Also write every panel as one figure, as in the paper, into this folder."
 )
@@ -207,7 +209,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
     extract(created, _load_extractor(extractor, **network), **how, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "early_stop", "source")}
     _explain(created, progress=progress, **arguments)
-    _visualize(created, progress=progress, device=network["device"], **panel)
+    _visualize(created, progress=progress, device=network["device"], exact=how["exact"], **panel)
     echo_found(created)
     click.echo(f"Look at them with: barlow browse {created.path}")
 
@@ -348,6 +350,7 @@ def _visualize(
     steps: int | None,
     early_stop: float | None,
     source: str,
+    exact: bool,
     progress: bool,
     device: str | None = None,
     keys: Sequence[str] = (),
@@ -363,7 +366,8 @@ def _visualize(
             raise BarlowError("--search is about rules of a search, --feature and --depth about failure modes. Give one of them.")
         requests = rule_requests(run, keys=keys)
         extractor = run.extractor(device=device or extractors.default_device())
-        return make_panels(run, extractor, requests, k=images_per_panel, steps=steps, source=source, progress=progress)
+        how: dict[str, Any] = {"steps": steps, "early_stop": early_stop, "source": source, "exact": exact, "progress": progress}
+        return make_panels(run, extractor, requests, k=images_per_panel, **how)
     run.require("explain")  # the cheaper complaint first: loading a network takes seconds
     return visualize(
         run,
@@ -375,6 +379,7 @@ def _visualize(
         steps=steps,
         early_stop=early_stop,
         source=source,
+        exact=exact,
         progress=progress,
     )
 

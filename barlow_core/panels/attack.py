@@ -11,6 +11,7 @@ import torch
 
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
+from barlow_core.extractors.acceleration import best_precision
 from barlow_core.panels.attack_steps import Attack, AttackFrame, Raised
 from barlow_core.panels.settings import attack_settings
 from barlow_core.progress import progress_bar
@@ -54,7 +55,7 @@ def feature_attack(
         early_stop: leave an image as it is once 20 steps have raised its activation by no more than this share of it, such as 0.01;
             None takes all steps.
         lower: lower the feature instead.
-        exact: run the network as it is, instead of the faster way that differs by rounding (`Classifier.accelerated`).
+        exact: run the network as it is, instead of the faster way that differs by rounding (`attack_networks`).
         on_step: called after every step with how many are taken and how many there are; what it raises ends the attack.
 
     Returns:
@@ -96,7 +97,7 @@ def attack_together(
     original = torch.cat([images for images, _ in taken])
     raised = Raised(*(torch.cat(parts) for parts in zip(*(raised.widened(width) for _, raised in taken), strict=True)))
     sizes = [len(images) for images, _ in taken]
-    network = extractor if exact else _accelerated(extractor)
+    network, measure = attack_networks(extractor, exact=exact)
     with progress_bar(total=settings["steps"], desc="attack", unit="step", nested=True, shown=progress) as bar:
 
         def step_taken(done: int, total: int) -> None:
@@ -104,7 +105,7 @@ def attack_together(
             if on_step is not None:
                 on_step(done, total)
 
-        (last,) = Attack(network, settings, [settings["steps"]], lower).frames(original, raised, sizes, step_taken)
+        (last,) = Attack(network, measure, settings, [settings["steps"]], lower).frames(original, raised, sizes, step_taken)
     return list(zip(last.images.split(sizes), last.activations.split(sizes), strict=True))
 
 
@@ -138,15 +139,25 @@ def feature_attack_frames(
     original, raised = _checked(extractor, images, features)
     at = sorted({round(steps * frame / (frames - 1)) for frame in range(frames)})
     settings = attack_settings(*original.shape[-2:], steps=steps, step_size=step_size, epsilon=epsilon, early_stop=early_stop)
-    network = extractor if exact else _accelerated(extractor)
-    return Attack(network, settings, at, lower).frames(original, raised, [len(original)], on_step)
+    network, measure = attack_networks(extractor, exact=exact)
+    return Attack(network, measure, settings, at, lower).frames(original, raised, [len(original)], on_step)
 
 
-def _accelerated(extractor: Extractor) -> Extractor:
-    """The extractor run faster, in float32; as it is where that is not possible."""
+def attack_networks(extractor: Extractor, *, exact: bool = False) -> tuple[Extractor, Extractor]:
+    """What computes the gradients of an attack, and what the activations that it reports: the extractor, run faster unless `exact`.
+
+    Gradients have bfloat16's precision where the device gains by it, since a step follows their direction alone; activations always
+    float32's. float16 is for neither: small gradients would vanish in it.
+    """
+    if exact:
+        return extractor, extractor
     with suppress(BarlowError, AttributeError):  # whatever has features can be attacked, a function of the pixels too
-        return extractor.accelerated()
-    return extractor
+        measure = extractor.accelerated()
+        with suppress(BarlowError):
+            if best_precision(extractor.device) == "bfloat16":
+                return extractor.accelerated("bfloat16"), measure
+        return measure, measure
+    return extractor, extractor
 
 
 def _checked(extractor: Extractor, images: torch.Tensor | np.ndarray, features: Raisable) -> tuple[torch.Tensor, Raised]:

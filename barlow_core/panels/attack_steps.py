@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,12 +29,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Images a batch, measured by benchmarks/bench_attack.py: more share the reading of the weights, fewer stay in the caches.
+# Images a batch, measured by benchmarks/bench_attack.py: more share the reading of the weights and the time that Python takes for an
+# operation, fewer stay in the caches.
 BATCH = {"cpu": 3, "mps": 12, "cuda": 96}
+# On a CPU, of images of at most so many pixels, whose operations are short.
+SMALL, BATCH_OF_SMALL = 64 * 64, 6
 # An attack that is to stop early looks back over so many steps.
 WINDOW = 20
 # Rounding to float32 moves a pixel of [0, 1] by at most 2**-25, and a norm by less than a millionth of it.
 _PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
+
+
+def batch_size(device: torch.device, height: int, width: int) -> int:
+    """How many images of that size are attacked side by side in one batch."""
+    if device.type == "cpu" and height * width <= SMALL:
+        return BATCH_OF_SMALL
+    return BATCH.get(device.type, 12)
 
 
 class AttackFrame(NamedTuple):
@@ -63,6 +73,10 @@ class Raised(NamedTuple):
         used = self.weights[place] != 0
         return Direction(tuple(self.features[place, used].tolist()), tuple(self.weights[place, used].tolist())).words
 
+    def values(self, features: torch.Tensor) -> torch.Tensor:
+        """The weighted sums, (N,), of features (N, D)."""
+        return (features.gather(1, self.features) * self.weights).sum(dim=1)
+
     def at(self, places: torch.Tensor | slice) -> Raised:
         return Raised(self.features[places], self.weights[places])
 
@@ -77,13 +91,15 @@ class Attack:
     """One attack of all images.
 
     Attributes:
-        network: what computes the features and their gradients.
+        network: what computes the gradients.
+        measure: what computes the activations of frames: the same network, in float32 where `network` is not.
         settings: how far to go.
         at: numbers of steps, increasing, after which there is a frame; the last ends the attack.
         lower: towards lower activation instead of higher.
     """
 
     network: Extractor
+    measure: Extractor
     settings: AttackSettings
     at: Sequence[int]
     lower: bool = False
@@ -96,7 +112,8 @@ class Attack:
         Whatever `on_step` raises, or the attack of one batch, ends the attack of all.
         """
         device = torch.device(self.network.device).type
-        batches = _batches(sizes, BATCH.get(device, 12), together=device != "cpu")
+        most = batch_size(torch.device(device), *original.shape[-2:])
+        batches = _batches(sizes, most, together=device != "cpu")
         if not batches:
             return [self._frame(step, original, original.new_zeros(0), original) for step in self.at]
         reports: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -202,12 +219,13 @@ class Attack:
         for step in range(steps + 1):
             if unwanted.is_set():
                 return
-            if len(going):
-                now, gradient = self._value_and_gradient(attacked[going], raised.at(going), gradient=step < steps)
+            if len(going) and step < steps:
+                now, gradient = self._value_and_gradient(attacked[going], raised.at(going))
                 values[going] = now
             if step in self.at:
-                _check_finite(values, raised, first)
-                yield self._frame(step, attacked.clone(), values.clone(), original)
+                shown = self._values(attacked, raised) if step == steps or self.measure is not self.network else values.clone()
+                _check_finite(shown, raised, first)
+                yield self._frame(step, attacked.clone(), shown, original)
             if step == steps:
                 return
             if len(going):
@@ -218,20 +236,29 @@ class Attack:
                     going = going[_still_rising(history, sign * values, self.settings["early_stop"])[going]]
             reports.put(1)
 
-    def _value_and_gradient(self, images: torch.Tensor, raised: Raised, *, gradient: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def _value_and_gradient(self, images: torch.Tensor, raised: Raised) -> tuple[torch.Tensor, torch.Tensor]:
         """Each image's activation, (n,), and its gradient by the image's own pixels.
 
         The sum separates into one term an image, so one backward pass gives all gradients; `autograd.grad` with
         respect to the images alone leaves the `.grad` of the weights untouched.
         """
-        with torch.set_grad_enabled(gradient), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            # cuDNN may otherwise pick algorithms that add in another order each time.
-            pixels = images.detach().requires_grad_(gradient)
-            values = (self.network.features(pixels).gather(1, raised.features) * raised.weights).sum(dim=1)
-            return values.detach(), torch.autograd.grad(values.sum(), pixels)[0] if gradient else pixels
+        with torch.enable_grad(), _same_algorithms():
+            pixels = images.detach().requires_grad_(True)
+            values = raised.values(self.network.features(pixels))
+            return values.detach(), torch.autograd.grad(values.sum(), pixels)[0]
+
+    def _values(self, images: torch.Tensor, raised: Raised) -> torch.Tensor:
+        """Each image's activation, (n,)."""
+        with torch.no_grad(), _same_algorithms():
+            return raised.values(self.measure.features(images))
 
     def _frame(self, step: int, images: torch.Tensor, activations: torch.Tensor, original: torch.Tensor) -> AttackFrame:
         return AttackFrame(step, images, activations, _norms(images - original)[:, 0, 0, 0])
+
+
+def _same_algorithms() -> AbstractContextManager[None]:
+    """cuDNN may otherwise pick algorithms that add in another order each time."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
 
 
 def _joined(parts: Sequence[Sequence[AttackFrame]]) -> list[AttackFrame]:

@@ -63,6 +63,7 @@ class Panel:
             section B.
         images: one entry a column, most activating first.
         path: the folder.
+        precision: of the gradients of the attack, "float32" or "bfloat16"; panels of both kinds count as the same.
     """
 
     key: str
@@ -76,6 +77,7 @@ class Panel:
     display: dict[str, Any]
     images: tuple[PanelImage, ...]
     path: Path = field(compare=False)
+    precision: str = "float32"
 
     @classmethod
     def load(cls, path: str | Path) -> Panel:

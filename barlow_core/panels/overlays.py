@@ -75,9 +75,7 @@ def overlays(run: Run, extractor: Extractor, position: int, features: Iterable[i
         image = seen(run, extractor, position)
         side = pictures.looking_size(extractor.image_size)
         with torch.no_grad():
-            found = extractor.forward(image[None])
-            maps, activations = found.feature_maps[0, missing], found.features[0, missing].tolist()
-            heat = pictures.heatmaps(maps, side)
+            heat = pictures.heatmaps(extractor.feature_maps(image[None])[0, missing], side)
         shown = pictures.enlarge(pictures.to_pixels(image[None]), side)
         laid_over = pictures.overlay(np.repeat(shown, len(missing), axis=0), heat)
         suffix = pictures.suffix(extractor.image_size)
@@ -89,7 +87,7 @@ def overlays(run: Run, extractor: Extractor, position: int, features: Iterable[i
                 files[kind] = f"{record.stem}-{kind}{'.png' if kind == 'heatmap' else suffix}"
                 with atomic_write(record.with_name(files[kind])) as temporary:
                     pictures.write_picture(temporary, pixels)
-            write_json(record, files | {"activation": activations[i], "side": side})
+            write_json(record, files | {"activation": float(run.features()[position, feature]), "side": side})
         trim(record.parent)
     made = [found_overlay(run, position, feature) for feature in wanted]
     return [one for one in made if one is not None]

@@ -18,8 +18,8 @@ from barlow_core.engine import cores
 from barlow_core.errors import BarlowError
 from barlow_core.groups import Group
 from barlow_core.panels import pictures
-from barlow_core.panels.attack import attack_together
-from barlow_core.panels.attack_steps import BATCH
+from barlow_core.panels.attack import attack_networks, attack_together
+from barlow_core.panels.attack_steps import batch_size
 from barlow_core.panels.files import Panel, PanelImage
 from barlow_core.panels.pictures import heatmaps, overlay, weighted_maps
 from barlow_core.panels.plan import feature_requests, find_group, is_made, panel_folder, plan_panel
@@ -48,6 +48,7 @@ def make_panels(
     epsilon: float | None = None,
     early_stop: float | None = None,
     source: str = "group",
+    exact: bool = False,
     overwrite: bool = False,
     progress: bool = False,
     on_step: Callable[[int, int], None] | None = None,
@@ -62,6 +63,7 @@ def make_panels(
         step_size, epsilon: of the attack; None scales the paper's (`attack_settings`).
         early_stop: see `feature_attack`.
         source: "group" searches the most activating images in the group, "benchmark" in all images.
+        exact: see `feature_attack`. Panels that are there already count, whichever way they were made.
         overwrite: make them again all the same.
         on_step: called after every step of an attack, see `feature_attack`.
 
@@ -91,9 +93,10 @@ def make_panels(
             _sweep(run)
             together = _panels_at_once(extractor, k)
             waiting = [_Unmade(folder, feature, plan) for folder, (feature, plan) in todo.items()]
+            how: dict[str, Any] = {"exact": exact, "progress": progress, "on_step": on_step}
             with progress_bar(total=len(waiting), desc="visualize", unit="panel", shown=progress) as bar:
                 for start in range(0, len(waiting), together):
-                    _make(run, extractor, waiting[start : start + together], bar.update, progress=progress, on_step=on_step)
+                    _make(run, extractor, waiting[start : start + together], bar.update, **how)
     return [Panel.load(folder) for folder in folders]
 
 
@@ -109,6 +112,7 @@ def visualize(
     steps: int | None = None,
     early_stop: float | None = None,
     source: str = "group",
+    exact: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> list[Panel]:
@@ -132,6 +136,7 @@ def visualize(
         steps=steps,
         early_stop=early_stop,
         source=source,
+        exact=exact,
         overwrite=overwrite,
         progress=progress,
     )
@@ -153,6 +158,7 @@ def visualize(
                 settings=settings | {"attack": attack},
                 seconds=time.monotonic() - started,
                 panels=len(panels),
+                precision=sorted({panel.precision for panel in panels}),
             )
     return panels
 
@@ -183,9 +189,8 @@ class _Unmade(NamedTuple):
 
 def _panels_at_once(extractor: Extractor, k: int) -> int:
     """How many panels of `k` images to attack at a time: enough for all cores, or for one batch of a GPU."""
-    kind = extractor.device.type
-    images = BATCH["cpu"] * cores() if kind == "cpu" else BATCH.get(kind, k)
-    return max(1, images // k)
+    images = batch_size(extractor.device, extractor.image_size, extractor.image_size)
+    return max(1, images * (cores() if extractor.device.type == "cpu" else 1) // k)
 
 
 def _make(
@@ -194,6 +199,7 @@ def _make(
     panels: Sequence[_Unmade],
     made: Callable[[], object],
     *,
+    exact: bool,
     progress: bool,
     on_step: Callable[[int, int], None] | None,
 ) -> None:
@@ -205,9 +211,10 @@ def _make(
         images = [_images(run, extractor, panel.plan) for panel in panels]
         requests = [(shown, panel.feature) for shown, panel in zip(images, panels, strict=True)]
         attack = panels[0].plan["attack"]
-        attacked = attack_together(extractor, requests, **attack, progress=progress, on_step=on_step)
+        attacked = attack_together(extractor, requests, **attack, exact=exact, progress=progress, on_step=on_step)
+        precision = attack_networks(extractor, exact=exact)[0].execution.precision
         for place, panel, shown, result in zip(unfinished, panels, images, attacked, strict=True):
-            _write(extractor, place, panel, shown, *result)
+            _write(extractor, place, panel, shown, *result, precision)
             panel.folder.parent.mkdir(exist_ok=True)
             # A folder cannot replace another in one step; in between there is no panel, which the next call would
             # make.
@@ -226,7 +233,13 @@ def _images(run: Run, extractor: Extractor, plan: dict[str, Any]) -> torch.Tenso
 
 
 def _write(
-    extractor: Extractor, folder: Path, panel: _Unmade, images: torch.Tensor, attacked: torch.Tensor, activations: torch.Tensor
+    extractor: Extractor,
+    folder: Path,
+    panel: _Unmade,
+    images: torch.Tensor,
+    attacked: torch.Tensor,
+    activations: torch.Tensor,
+    precision: str,
 ) -> None:
     plan = panel.plan
     columns, side = plan["images"], plan["display"]["size"]
@@ -243,4 +256,5 @@ def _write(
         for column, pixels in zip(columns, row, strict=True):
             pictures.write_picture(folder / column[kind], pixels)
     finished = [column | {"attacked": float(value)} for column, value in zip(columns, activations, strict=True)]
-    write_json(folder / "panel.json", plan | {"images": [asdict(PanelImage(**column)) for column in finished]})
+    found = {"precision": precision, "images": [asdict(PanelImage(**column)) for column in finished]}
+    write_json(folder / "panel.json", plan | found)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Extractor
-from barlow_core.panels import attack_settings, attack_steps, default_steps, feature_attack, feature_attack_frames
+from barlow_core.extractors import Extractor, load
+from barlow_core.panels import attack, attack_settings, attack_steps, default_steps, feature_attack, feature_attack_frames
 from barlow_core.panels.attack import attack_together
 
 SIDE = 8
@@ -44,6 +44,12 @@ def some_images(n: int = 3, seed: int = 0) -> Tensor:
 
 def distances(a: Tensor, b: Tensor) -> np.ndarray:
     return np.linalg.norm((a.double() - b.double()).flatten(1).numpy(), axis=1)
+
+
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor that gains nothing by shorter numbers."""
+    monkeypatch.setattr(attack, "best_precision", lambda device: "float32")
 
 
 def test_finds_the_known_optimum_of_a_linear_feature() -> None:
@@ -274,11 +280,11 @@ def test_the_company_and_the_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch
     assert attack_together(extractor, []) == []
 
 
-def test_batches_that_differ_give_the_same_picture_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_that_differ_give_the_same_picture_but_for_rounding(in_float32: None) -> None:
     """As on a GPU, where all panels are one batch: the tolerance that docs/speed.md states."""
     extractor, images = small_extractor(), some_images(6)
     alone = torch.cat([feature_attack(extractor, image[None], 2, steps=30, step_size=0.1, epsilon=2.0)[0] for image in images])
-    monkeypatch.setitem(attack_steps.BATCH, "cpu", 6)
+    assert attack_steps.batch_size(extractor.device, SIDE, SIDE) == 6
     together, _ = feature_attack(extractor, images, 2, steps=30, step_size=0.1, epsilon=2.0)
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-3)
 
@@ -297,7 +303,7 @@ def test_one_forward_pass_a_step_and_one_for_the_result() -> None:
     assert calls == [2] * 10
 
 
-def test_fast_and_exact_attacks_differ_by_rounding() -> None:
+def test_fast_and_exact_attacks_differ_by_rounding(in_float32: None) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     extractor, images = small_extractor(model), some_images(4)
@@ -308,6 +314,28 @@ def test_fast_and_exact_attacks_differ_by_rounding() -> None:
         strict=True,
     ):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
+
+
+def test_gradients_of_bfloat16_climb_as_high(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other pictures, as strong, inside the same ball; what is reported is the float32 network's."""
+    monkeypatch.setattr(attack, "best_precision", lambda device: "bfloat16")
+    extractor = load("robust_resnet_cifar10")
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    features, settings = [3, 50, 120, 200], {"steps": 12, "step_size": 1.0, "epsilon": 10.0}
+    assert [network.execution.precision for network in attack.attack_networks(extractor)] == ["bfloat16", "float32"]
+    assert [network.execution.precision for network in attack.attack_networks(extractor, exact=True)] == ["float32", "float32"]
+    attacked, activations = feature_attack(extractor, images, features, **settings)
+    measured = extractor.features(attacked)[torch.arange(4), features]
+    torch.testing.assert_close(activations, measured, rtol=1e-3, atol=1e-5)
+    _, exact = feature_attack(extractor, images, features, exact=True, **settings)
+    before = extractor.features(images)[torch.arange(4), features]
+    assert ((activations - before) > 0.9 * (exact - before)).all()
+    assert (distances(attacked, images) <= 10.0).all()
+    assert attacked.min() >= 0
+    assert attacked.max() <= 1
+    frames = feature_attack_frames(extractor, images, 3, frames=3, **settings)
+    for frame in frames:
+        torch.testing.assert_close(frame.activations, extractor.features(frame.images)[:, 3], rtol=1e-3, atol=1e-5)
 
 
 def test_towards_lower_activation_is_the_attack_of_the_negated_feature() -> None:
@@ -341,7 +369,7 @@ def test_an_early_stop_ends_each_image_where_it_no_longer_gains() -> None:
 
 def test_too_little_memory_halves_the_batch(caplog: pytest.LogCaptureFixture) -> None:
     extractor, images = small_extractor(), some_images(3)
-    expected, _ = feature_attack(extractor, images, 2, steps=5)
+    expected, _ = feature_attack(extractor, images, 2, steps=5, exact=True)
 
     def room(n: int) -> Any:
         def features(pixels: Tensor) -> Tensor:
