@@ -21,7 +21,14 @@ from barlow_core.benchmark.batches import Span, load_batches, spans
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor, default_device, load
-from barlow_core.extractors.acceleration import PRECISIONS, Execution, best_precision, is_out_of_memory, one_thread_each
+from barlow_core.extractors.acceleration import (
+    PRECISIONS,
+    SMALL_IMAGE,
+    Execution,
+    best_precision,
+    is_out_of_memory,
+    one_thread_each,
+)
 from barlow_core.progress import progress_bar
 from barlow_core.run import Run, digest
 from barlow_core.storage.shards import ShardedArray
@@ -31,15 +38,18 @@ log = logging.getLogger(__name__)
 AS_IT_IS = "as it is"  # beside the precisions: the network and its images untouched
 # JPEGs may be decoded at a fraction of their size that leaves this many times the pixels that the network sees on every side.
 ROOM_FOR_SCALING = 2
-# Images at a time: measured by benchmarks/bench_extract.py. On a CPU each core has a batch of its own.
+# Images at a time: measured by benchmarks/bench_extract.py. On a CPU each core has a batch of its own, larger for small images.
 BATCH_SIZES = {"cpu": 8, "mps": 64, "cuda": 256}
+BATCH_OF_SMALL = 32
 
 _C = TypeVar("_C", bound=Classifier)
 
 
-def default_batch_size(device: torch.device, method: str) -> int:
-    """Images at a time in a network that runs on `device` as `method` says."""
-    return 64 if method == AS_IT_IS else BATCH_SIZES.get(device.type, 64)
+def default_batch_size(network: Classifier, method: str) -> int:
+    """Images at a time in `network`, run as `method` says."""
+    if method != AS_IT_IS and network.device.type == "cpu" and network.image_size**2 <= SMALL_IMAGE:
+        return BATCH_OF_SMALL
+    return 64 if method == AS_IT_IS else BATCH_SIZES.get(network.device.type, 64)
 
 
 def extract(
@@ -118,7 +128,7 @@ def extract(
                 network,
                 network.features,
                 partial(_finite, name=extractor.name, dtype=dtype),
-                batch_size=batch_size or default_batch_size(network.device, method),
+                batch_size=batch_size or default_batch_size(network, method),
                 workers=workers,
                 description="features",
                 progress=progress and not array.finished,
@@ -159,7 +169,7 @@ def shard_features(
     if running.fingerprint != fingerprint:
         raise BarlowError(f"{source} is another network on {socket.gethostname()}. Expected the same file on every node.")
     benchmark = Run(run_path).benchmark
-    size = batch_size or default_batch_size(running.device, method)
+    size = batch_size or default_batch_size(running, method)
     fitting = _Fitting(running, running.features, size)
     found = _results(benchmark, spans([bounds], size), running, fitting, None)
     rows = [_finite(features, benchmark.paths[start:stop], name=running.name, dtype=dtype) for (start, stop), features in found]

@@ -75,7 +75,7 @@ def predict(
                 running,
                 lambda images: running.logits(images)[:, columns],
                 lambda logits, paths: _predictions(logits, paths, network.name),
-                batch_size=batch_size or default_batch_size(network.device, method),
+                batch_size=batch_size or default_batch_size(network, method),
                 workers=workers,
                 description="predictions",
                 progress=progress,

@@ -2,7 +2,8 @@
 
     python benchmarks/bench_attack.py [--network resnet50] [--panels 4] [--steps 4] [--rounds 5] [--busy 2] [--device cuda]
 
-(a) bare: forward to the features and backward to the pixels, folded, channels last, six images at a time, on all cores.
+(a) bare: forward to the features and backward to the pixels, folded, channels last, in the precision that is best here, six images at a
+    time, on all cores.
 (b) plain: the loop over panels of six images: the network as it comes, gradient, normalised step, projection.
 
 Each round times all of them, one after the other, and gives ratios; the median of the rounds counts. With --batches, the sizes of the
@@ -23,7 +24,7 @@ from machine import busy, described
 
 from barlow_core.extractors import Extractor
 from barlow_core.panels import attack_settings, attack_steps
-from barlow_core.panels.attack import attack_together
+from barlow_core.panels.attack import attack_networks, attack_together
 
 K = 6
 
@@ -73,10 +74,12 @@ def main() -> None:
     side, n = extractor.image_size, K * arguments.panels
     images = torch.rand(arguments.panels, K, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
     requests = [(panel, 7 * number % extractor.n_features) for number, panel in enumerate(images)]
-    fast = extractor.accelerated()
+    fast, _ = attack_networks(extractor)
     bare(fast, images[0], 1)
     print(described(device))
-    print(f"{extractor!r}, {arguments.panels} panels of {K} images, {steps} steps, {arguments.busy} busy processes beside it")
+    print(
+        f"{extractor!r}, {fast.execution.precision}, {arguments.panels} panels of {K} images, {steps} steps, {arguments.busy} busy processes beside it"
+    )
 
     def attack(batch: int | None = None) -> float:
         kind = torch.device(device).type

@@ -118,7 +118,7 @@ def main() -> None:
     extractor = network(arguments.network, device)
     precision = best_precision(extractor.device)
     fast = extractor.accelerated(precision)
-    batch_size = arguments.batch_size or default_batch_size(extractor.device, precision)
+    batch_size = arguments.batch_size or default_batch_size(extractor, precision)
     print(described(device))
     print(f"{extractor!r}, {precision}, batches of {batch_size}, {n} images, {arguments.busy} busy processes beside it")
     rounds: list[dict[str, float]] = []

@@ -19,6 +19,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 BACKEND = "inductor"
 # bfloat16 rounds to 8 bits: it has to buy something. Processors that compute in it are two to three times faster.
 WORTH_ITS_ROUNDING = 1.4
+# Pixels of an image up to which the operations of a network are so short that the time Python takes for each counts: larger batches pay.
+SMALL_IMAGE = 64 * 64
 
 
 @dataclass(frozen=True)

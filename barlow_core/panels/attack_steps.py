@@ -21,7 +21,7 @@ import torch
 
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
-from barlow_core.extractors.acceleration import is_out_of_memory, one_thread_each
+from barlow_core.extractors.acceleration import SMALL_IMAGE, is_out_of_memory, one_thread_each
 from barlow_core.panels.settings import AttackSettings
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ log = logging.getLogger(__name__)
 # Images a batch, measured by benchmarks/bench_attack.py: more share the reading of the weights and the time that Python takes for an
 # operation, fewer stay in the caches.
 BATCH = {"cpu": 3, "mps": 12, "cuda": 96}
-# On a CPU, of images of at most so many pixels, whose operations are short.
-SMALL, BATCH_OF_SMALL = 64 * 64, 6
+BATCH_OF_SMALL = 6  # on a CPU
 # An attack that is to stop early looks back over so many steps.
 WINDOW = 20
 # Rounding to float32 moves a pixel of [0, 1] by at most 2**-25, and a norm by less than a millionth of it.
@@ -42,7 +41,7 @@ _PIXEL_ROUNDING, _NORM_ROUNDING = 2.0**-25, 1e-6
 
 def batch_size(device: torch.device, height: int, width: int) -> int:
     """How many images of that size are attacked side by side in one batch."""
-    if device.type == "cpu" and height * width <= SMALL:
+    if device.type == "cpu" and height * width <= SMALL_IMAGE:
         return BATCH_OF_SMALL
     return BATCH.get(device.type, 12)
 
