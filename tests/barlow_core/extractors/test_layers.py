@@ -198,7 +198,18 @@ def test_threads_see_their_own_images_only() -> None:
 
 @pytest.mark.parametrize(
     ("name", "options", "side", "maps"),
-    [("resnet10t", {}, 64, (2, 2)), ("vit_tiny_patch16_224", {"img_size": 64, "depth": 2}, 64, (4, 4))],
+    [
+        ("resnet10t", {}, 64, (2, 2)),
+        ("vit_tiny_patch16_224", {"img_size": 64, "depth": 2}, 64, (4, 4)),
+        # with four tokens that are of no place
+        ("vit_small_patch14_reg4_dinov2", {"img_size": 56, "depth": 2, "embed_dim": 48, "num_heads": 2}, 56, (4, 4)),
+        (
+            "swin_tiny_patch4_window7_224",
+            {"img_size": 64, "window_size": 4, "depths": (1, 1, 1, 1), "embed_dim": 24, "num_heads": (2, 2, 2, 2)},
+            64,
+            (2, 2),
+        ),
+    ],
 )
 def test_networks_of_timm(name: str, options: dict[str, Any], side: int, maps: tuple[int, int]) -> None:
     timm = pytest.importorskip("timm")
