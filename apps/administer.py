@@ -9,12 +9,12 @@ from html import escape
 
 import streamlit as st
 from administering.acting import show_what_was_said
-from administering.door import passes
 from administering.entry import show_entry
 from administering.money import show_money
 from administering.panes import show_copies, show_progress, show_workers
 from administering.problems import show_flags, show_reports
 from shared.arguments import ADMINISTER, arguments
+from shared.door import passes
 from shared.html import plain, style
 from shared.studies import open_store
 

@@ -13,7 +13,7 @@ STYLE = Path(__file__).parent / "browsing" / "style.css"
 def main() -> None:
     """Paint at once, then show the page."""
     st.set_page_config("Failure modes", layout="wide")
-    style()
+    style("tree.css")
     st.html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
     first = st.empty()
     first.html('<header class="bw-title"><h1>Failure modes</h1><p role="status">Opening …</p></header>')

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from shared.html import plain, stats
+from shared.tree import show_tree
 
 from barlow_core import views
 from barlow_core.analyses import ExplainRecord
@@ -23,7 +24,6 @@ from browsing.judgements import Opinions
 from browsing.metadata import show_columns
 from browsing.node import show_node, show_suggestions
 from browsing.run_place import Place, bound, go, here
-from browsing.tree import show_tree
 
 SETTINGS = ("depth", "delta", "tau", "leaf")
 

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from shared.html import figure
+from shared.pressable import pressable
 
 from barlow_core import views
 from barlow_core.export import export_images
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from browsing.data import of_node
-from browsing.pressable import pressable
 from browsing.run_place import Place, bound, go, here
 
 SIZE = 24  # images at a time

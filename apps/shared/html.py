@@ -41,9 +41,10 @@ TERMS = {
 }
 
 
-def style() -> None:
-    """Put the style sheet of all pages into this one."""
-    st.html(f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>")
+def style(*more: str) -> None:
+    """Put the style sheet of all pages into this one, and `more` of those beside it ("tree.css")."""
+    sheets = "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("style.css", *more))
+    st.html(f"<style>{sheets}</style>")
 
 
 def plain(text: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from administering.door import Attempts, allowed_emails, may_enter, try_secret
 from administering.panes import export_zip
+from shared.door import Attempts, allowed_emails, may_enter, try_secret
 from streamlit.testing.v1 import AppTest
 from worker_study import ANSWERS, make_worker_study
 

@@ -7,11 +7,11 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from shared.html import rate_bar, term
 
 from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.wording import percent
-from browsing.pressable import pressable
+from shared.html import rate_bar, term
+from shared.pressable import pressable
 
 
 def show_tree(
