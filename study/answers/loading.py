@@ -100,6 +100,7 @@ def _from_store(path: Path) -> StudyData:
         currency=settings.currency,
         answers_per_item=settings.answers_per_item,
         extractor=settings.provenance.get("extractor", {}).get("fingerprint"),
+        interviews=found.interviews,
         notes=tuple(
             f"The study did not ask for {question!r}; what needs it is left out."
             for question in QUESTIONS

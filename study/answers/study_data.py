@@ -31,6 +31,7 @@ from study.answers.table import (
     plain,
     with_attributes_of_items,
 )
+from study.store.interviews.frames import InterviewTables
 from study.tiers import tiers_first
 
 _CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
@@ -57,6 +58,7 @@ class StudyData:
         extractor: fingerprint of the network whose features the items show; None where that is not known.
         notes: what about the study limits what can be said.
         filters: that made this part.
+        interviews: of practitioners, none of whose answers are in `answers`; None where there are none.
     """
 
     name: str
@@ -75,6 +77,7 @@ class StudyData:
     extractor: str | None = None
     notes: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
+    interviews: InterviewTables | None = None
     whole: StudyData | None = None
 
     @classmethod

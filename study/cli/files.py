@@ -85,7 +85,14 @@ def _ask_about_loss(path: Path, backup_path: Path) -> None:
             lost = store.would_lose(backup_path)
     except DamagedError:
         return
+    if lost.interviewed:
+        click.echo(
+            f"{backup_path} is of {lost.made_at or 'before anything happened'}. What was said and done since in "
+            f"{count(lost.interviewed, 'interview')} would be gone; a copy of the present state stays among the backups."
+        )
     if not lost.answers:
+        if lost.interviewed:
+            click.confirm("Go back all the same?", abort=True)
         return
     paid = f", {lost.paid:,} of them in payment files" if lost.paid else ""
     click.echo(

@@ -4,6 +4,7 @@
 (one writer, many readers), `study_file` (opening, transactions), `creation` and `items` (a new one), `assignment` (who answers what next),
 `answering` (drafts and answers), `workers` (joining, blocking, leaving), `backup` and `maintenance` (copies, withdrawals, going back),
 `integrity` (is the file whole), `progress` (how far, who earned what), `frames` (tables), `snapshot` (all that analyses need) and `export`.
+`interviews` holds the second study of the paper, with practitioners.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +24,7 @@ from study.store.items import item_rows
 from study.store.migrations import newest
 from study.store.schema import APPLICATION_ID, tables
 from study.store.settings import StudySettings
+from study.store.statements import statements
 
 
 def create(
@@ -65,23 +66,13 @@ def _fill(path: Path, schema: str, settings: StudySettings, rows: list[dict[str,
     with closing(connect(path, "rw", timeout=0.0)) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _statements(schema):
+        for statement in statements(schema):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {newest()}")
         db = Database(connection, recursive_triggers=False, execute_plugins=False)
         db.table("study").insert_all({"key": key, "value": value} for key, value in values.items())
         db.table("item").insert_all(rows)
         connection.execute("COMMIT")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: `executescript` would end the transaction first."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 def _barlow_version() -> str:

@@ -56,6 +56,32 @@ _RULES = {
         "GROUP BY answer.id HAVING abs(trail - answer.seconds) > 0.001"
     ),
 }
+_RULES |= {
+    "The answer of P{participant} about feature {feature} of {grouping} is about a feature that its tree does not have": (
+        "SELECT participant, interview_feature_answer.grouping, feature FROM interview_feature_answer JOIN interview_grouping "
+        "ON interview_grouping.id = interview_feature_answer.grouping "
+        "WHERE feature NOT IN (SELECT value FROM json_each(interview_grouping.data, '$.features'))"
+    ),
+    "P{id} takes part and was given {n} groupings instead of two": (
+        "SELECT interview_participant.id, count(interview_assignment.place) AS n FROM interview_participant "
+        "LEFT JOIN interview_assignment ON interview_assignment.participant = interview_participant.id "
+        "WHERE state IN ('registered', 'running', 'finished') GROUP BY interview_participant.id HAVING n <> 2"
+    ),
+    "P{id} is {state}, but something of theirs is still kept": (
+        "SELECT id, state FROM interview_participant WHERE state IN ('invited', 'screened_out', 'withdrawn') AND ("
+        "consented_at IS NOT NULL OR role IS NOT NULL OR id IN (SELECT participant FROM interview_assignment) "
+        "OR id IN (SELECT participant FROM interview_quote) OR id IN (SELECT participant FROM interview_coding))"
+    ),
+    "An interview has an answer of P{participant} that the audit trail does not know": (
+        "SELECT DISTINCT participant FROM (SELECT participant FROM interview_feature_answer UNION SELECT participant "
+        "FROM interview_action_answer) WHERE NOT EXISTS (SELECT 1 FROM event WHERE kind = 'interview' "
+        "AND json_extract(data, '$.did') = 'answered' AND json_extract(data, '$.participant') = 'P' || participant)"
+    ),
+    "{sent} closing surveys are kept, but {surveyed} participants have sent one": (
+        "SELECT (SELECT count(*) FROM interview_opinion WHERE sent) AS sent, "
+        "(SELECT count(*) FROM interview_participant WHERE surveyed) AS surveyed WHERE sent <> surveyed"
+    ),
+}
 SHOWN = 20
 
 

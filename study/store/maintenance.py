@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from barlow_core.storage.files import atomic_write
 from study.errors import DamagedError
 from study.questionnaire import dumps
 from study.store import assignment, backup, high_water, signing, workers
-from study.store.clock import Clock
+from study.store.clock import Clock, Moment
 from study.store.connections import connect, lock_path, not_saved
+from study.store.interviews import people
 from study.store.study_file import StudyFile
 
 
@@ -27,9 +28,9 @@ class Withdrawal:
     """What a withdrawal did.
 
     Attributes:
-        pseudonym: of the worker, as exports know them.
-        answers: how many answers were deleted from the study.
-        cleaned: the backups that were written anew without this worker.
+        pseudonym: of the worker, as exports know them; of a participant of an interview the P-number.
+        answers: how many answers (and quotes) were deleted from the study.
+        cleaned: the backups that were written anew without them.
         out_of_reach: backups that are listed but could not be cleaned (moved, unreadable), with the reason. They still hold the
             answers; delete them wherever they are.
     """
@@ -42,11 +43,21 @@ class Withdrawal:
 
 def withdraw(file: StudyFile, worker: str, *, forget: bool) -> Withdrawal:
     """Delete everything that a worker wrote, everywhere; see `StudyStore.withdraw`."""
+    with file.reading() as db:
+        pseudonym = workers.require(db.conn, worker).pseudonym
+    return erase_everywhere(file, pseudonym, lambda tx, now: workers.erase(tx, pseudonym, forget, now))
+
+
+def erase_everywhere(file: StudyFile, name: str, erase: Callable[[sqlite3.Connection, Moment], int]) -> Withdrawal:
+    """Delete somebody from the file, its log and its backups.
+
+    Args:
+        name: that stands for them; erase: deletes them from one file, and says how many answers those were.
+    """
     with file.maintained():
         with file.writing() as (tx, now):
-            known = workers.require(tx, worker)
-            n_answers = workers.erase(tx, known.pseudonym, forget, now)
-            _set_unfinished(tx, known.pseudonym, True)
+            n_answers = erase(tx, now)
+            _set_unfinished(tx, name, True)
             copies = backup.known_backups(tx, file.path)
         file.scrub()
         cleaned: list[Path] = []
@@ -54,13 +65,13 @@ def withdraw(file: StudyFile, worker: str, *, forget: bool) -> Withdrawal:
         for copy in copies:
             backup.remove_leftovers(copy)
             try:
-                backup.rewrite(copy, lambda memory: workers.erase(memory, known.pseudonym, forget, now))
+                backup.rewrite(copy, lambda memory: erase(memory, now))
                 cleaned.append(copy)
             except BarlowError as error:
                 out_of_reach[copy] = str(error)
         with file.writing() as (tx, _):
-            _set_unfinished(tx, known.pseudonym, False)
-    return Withdrawal(known.pseudonym, n_answers, tuple(cleaned), out_of_reach)
+            _set_unfinished(tx, name, False)
+    return Withdrawal(name, n_answers, tuple(cleaned), out_of_reach)
 
 
 def _set_unfinished(tx: sqlite3.Connection, pseudonym: str, unfinished: bool) -> None:
@@ -78,12 +89,14 @@ class Loss:
     Attributes:
         answers: confirmed ones that would be gone; workers: of how many people; paid: how many of them stand in payment files.
         made_at: of the backup's last event, UTC; None where it has none.
+        interviewed: in so many interviews something was said or done since.
     """
 
     answers: int
     workers: int
     paid: int
     made_at: str | None
+    interviewed: int = 0
 
 
 def loss(file: StudyFile, source: Path) -> Loss:
@@ -99,7 +112,10 @@ def loss(file: StudyFile, source: Path) -> Loss:
             )
             for item in json.loads(row["items"])
         }
-    return Loss(len(gone), len({worker for worker, _ in gone}), sum(key in paid for key in gone), made_at)
+        trail = "SELECT id, json_extract(data, '$.participant') FROM event WHERE kind = 'interview'"
+        before = {tuple(row) for row in memory.execute(trail)}
+        interviewed = {row[1] for row in db.conn.execute(trail).fetchall() if tuple(row) not in before and row[1] is not None}
+    return Loss(len(gone), len({worker for worker, _ in gone}), sum(key in paid for key in gone), made_at, len(interviewed))
 
 
 def _keep_money(connection: sqlite3.Connection, memory: sqlite3.Connection) -> None:
@@ -171,10 +187,13 @@ def _take_over(file: StudyFile, memory: sqlite3.Connection, source: Path) -> Non
             gone = connection.execute(
                 "SELECT pseudonym, id = pseudonym AS forgotten FROM worker WHERE state = 'withdrawn'"
             ).fetchall()
+            left = people.withdrawn(connection)
             copies = backup.known_backups(connection, file.path)
             memory.execute("BEGIN")
             for row in gone:
                 workers.erase(memory, row["pseudonym"], bool(row["forgotten"]), now)
+            for number in left:
+                people.erase(memory, number, now)
             _keep_money(connection, memory)
             backup.remember(memory, [*copies, source.absolute()])
             memory.execute(  # links that were given out stay good

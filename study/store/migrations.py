@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from barlow_core.errors import BarlowError
+from study.store.interviews.schema import TABLES_3
 from study.store.schema import APPLICATION_ID, TABLES
+from study.store.statements import statements
 
 
 def _to_2(connection: sqlite3.Connection) -> None:
@@ -22,6 +24,12 @@ def _to_2(connection: sqlite3.Connection) -> None:
     for statement in _OUTCOMES:
         connection.execute(statement)
     connection.execute("ALTER TABLE assignment ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0 CHECK (rejected IN (0, 1))")
+
+
+def _to_3(connection: sqlite3.Connection) -> None:
+    """The interviews of practitioners, and the events that belong to them."""
+    for statement in (*_INTERVIEW_EVENTS, *statements(TABLES_3)):
+        connection.execute(statement)
 
 
 # Nothing refers to a row of `event`, so the table can be made anew with more kinds of events.
@@ -76,8 +84,24 @@ _OUTCOMES = (
     _FINISHED.format("'$.outcome', 'returned'") + "json_extract(data, '$.outcome') = 'left'",
 )
 
+_INTERVIEW_EVENTS = (
+    """CREATE TABLE event_3 (
+  id INTEGER PRIMARY KEY,
+  at TEXT NOT NULL CHECK (at GLOB '????-??-??T??:??:??.???Z'),
+  kind TEXT NOT NULL CHECK (kind IN ('joined', 'shown', 'started', 'active', 'draft', 'submitted', 'edited', 'reported', 'expired', 'returned', 'finished', 'accepted', 'discarded', 'blocked', 'reopened', 'withdrawn', 'configured', 'backup', 'restored', 'payment', 'rejected', 'flagged', 'quizzed', 'interview')),
+  worker TEXT REFERENCES worker (id) ON UPDATE CASCADE,
+  item TEXT REFERENCES item (id),
+  seconds REAL CHECK (seconds >= 0),
+  data TEXT CHECK (data IS NULL OR json_valid(data))
+) STRICT""",
+    "INSERT INTO event_3 (id, at, kind, worker, item, seconds, data) SELECT id, at, kind, worker, item, seconds, data FROM event",
+    "DROP TABLE event",
+    "ALTER TABLE event_3 RENAME TO event",
+    "CREATE INDEX event_worker ON event (worker, item)",
+)
+
 # Step i brings a file from schema version i + 1 to i + 2. Version 1 is where the story begins.
-STEPS: list[Callable[[sqlite3.Connection], None]] = [_to_2]
+STEPS: list[Callable[[sqlite3.Connection], None]] = [_to_2, _to_3]
 
 
 def newest() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import Question, Questionnaire
+from study.store.interviews.schema import TABLES_3
 
 APPLICATION_ID = 0x42724C77  # "BrLw": tells a study from any other SQLite file
 TABLES = ("study", "item", "worker", "assignment", "answer", "event")  # of every version
@@ -46,6 +47,7 @@ EVENT_KINDS = (
     "rejected",
     "flagged",
     "quizzed",
+    "interview",
 )
 # The columns of `answer` that are not questions.
 ANSWER_COLUMNS = ("id", "item", "worker", "submitted_at", "edited_at", "late", "passed", "seconds", "elapsed_seconds", "token")
@@ -84,7 +86,8 @@ def question_column(question: Question) -> str:
 def tables(questionnaire: Questionnaire) -> str:
     """The SQL that makes the tables of the newest schema; `answer` has one column a question."""
     questions = ",\n  ".join(question_column(question) for question in questionnaire.questions)
-    return f"""
+    return (
+        f"""
 CREATE TABLE study (
   key TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL CHECK (json_valid(value))
@@ -189,7 +192,10 @@ CREATE TABLE payment (
 CREATE INDEX payment_worker ON payment (worker);
 
 CREATE TABLE place (token TEXT NOT NULL PRIMARY KEY, deadline REAL NOT NULL) STRICT;
-""" + _triggers()
+"""
+        + _triggers()
+        + TABLES_3
+    )
 
 
 def _triggers() -> str:

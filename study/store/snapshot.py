@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 
 from study.store import frames
+from study.store.clock import Moment
+from study.store.interviews.frames import InterviewTables
+from study.store.interviews.frames import tables as interview_tables
 from study.store.pay import Totals, accounts
 from study.store.settings import StudySettings
 
@@ -39,6 +42,7 @@ class Snapshot:
         checks: a row a gold or attention check that was answered: `worker`, `item`, `kind`, `passed`.
         states: how many assignments there are: `kind`, `state`, `simulated`, `payable`, `n`.
         paid: what the study has cost so far, for people.
+        interviews: of practitioners; None where the study has none.
     """
 
     settings: StudySettings
@@ -48,9 +52,10 @@ class Snapshot:
     checks: pd.DataFrame
     states: pd.DataFrame
     paid: Decimal
+    interviews: InterviewTables | None = None
 
     @classmethod
-    def of(cls, db: Database, settings: StudySettings, questions: Collection[str]) -> Snapshot:
+    def of(cls, db: Database, settings: StudySettings, questions: Collection[str], now: Moment) -> Snapshot:
         """See `StudyStore.snapshot`."""
         items = frames.items(db, settings)
         workers = frames.workers(db, settings, pseudonymous=True).set_index("worker")
@@ -62,6 +67,7 @@ class Snapshot:
             checks=_checks(db),
             states=_states(db),
             paid=Totals.of(account for _, account in accounts(db.conn, settings)).earned,
+            interviews=interview_tables(db.conn, now),
         )
 
 
@@ -71,6 +77,7 @@ def fingerprint(db: Database, revision: str) -> str:
         *db.conn.execute("SELECT count(*), max(id), max(edited_at), total(seconds) FROM answer").fetchall(),
         *db.conn.execute("SELECT state, count(*) FROM assignment GROUP BY state ORDER BY state").fetchall(),
         *db.conn.execute("SELECT state, simulated, count(*) FROM worker GROUP BY 1, 2 ORDER BY 1, 2").fetchall(),
+        *db.conn.execute("SELECT count(*), max(id) FROM event WHERE kind = 'interview'").fetchall(),
         (revision,),
     ]
     return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]

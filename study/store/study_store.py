@@ -12,6 +12,7 @@ from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
 from study.store.connections import library_advice
+from study.store.interviews.door import Interviews
 from study.store.items import check_id, check_note
 from study.store.places import Places
 from study.store.progress import Standing
@@ -89,6 +90,11 @@ class StudyStore(StudyManagement):
     def close(self) -> None:
         """Close all connections. The file is complete without this; the log is copied back into it by the last to close."""
         self._file.close()
+
+    @property
+    def interviews(self) -> Interviews:
+        """The interviews of practitioners that belong to this study."""
+        return Interviews(self._file)
 
     # --- for a visitor who has not agreed yet
 

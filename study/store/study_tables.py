@@ -175,9 +175,10 @@ class StudyTables:
             questions: whose answers are wanted; those that the study did not ask are left out.
         """
         with self._file.reading() as db:
-            return Snapshot.of(db, self.settings, questions)
+            return Snapshot.of(db, self.settings, questions, self._file.clock.now())
 
     def fingerprint(self) -> str:
-        """A short text that is another one as soon as an answer came in, was changed, or stopped counting, or a setting was changed."""
+        """A short text that is another one as soon as an answer came in, was changed, or stopped counting, or a setting was changed, or
+        something happened in an interview."""
         with self._file.reading() as db:
             return fingerprint(db, self._file.revision)

@@ -67,6 +67,16 @@ def test_a_new_file_has_the_layout_of_the_newest_fixture(make_store: Make, tmp_p
     assert layout(build(SCHEMAS[-1], tmp_path / "fixture.sqlite")) == layout(store.path)
 
 
+def test_the_interviews_of_the_fixture_are_read(tmp_path: Path) -> None:
+    with StudyStore(build(SCHEMAS[2], tmp_path / "study.sqlite")) as store:
+        found = store.interviews.tables(survey=True)
+        assert found is not None
+        assert found.participants["state"].tolist() == ["finished", "withdrawn", "invited"]
+        assert found.quotes["text"].tolist() == ["Looks like a hair detector."]
+        assert found.features["difficulties"].tolist() == [["several_concepts"]]
+        assert (found.n_opinions, found.n_waiting) == (0, 1)
+
+
 def test_a_file_of_a_later_schema_is_refused_and_left_alone(store: StudyStore) -> None:
     store.close()
     connection = sqlite3.connect(store.path)
