@@ -29,6 +29,7 @@ _COMMANDS = {
     "check": "files",
     "simulate": "simulating",
     "analyze": "analyze",
+    "interview": "interview",
 }
 
 

@@ -143,11 +143,18 @@ def check(ctx: click.Context, study: Path, as_json: bool) -> None:
     Checked are the file, the rules of assignment, the audit trail and the pictures. The exit status is 1 if something is wrong.
     """
     from study.setup import frozen_panels
+    from study.setup.frozen_groupings import sealed_folders
     from study.store import library_advice
 
     with open_store(study) as store:
         found = store.check()
         pictures = {str(item["id"]): item for item in store.item_list() if frozen_panels.has_pictures(item)}
+        interviews = store.interviews.tables()
+        if interviews is not None:
+            frozen = interviews.groupings.set_index("grouping").to_dict("index")
+            pictures |= sealed_folders(
+                {str(name): {str(key): one for key, one in data.items()} for name, data in frozen.items() if "folder" in data}
+            )
         folder = frozen_panels.panels_folder(store.path)
         has_folder = folder.is_dir()
         if has_folder:

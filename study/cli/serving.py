@@ -76,16 +76,12 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
     """
     from barlow_core.cli.serve import serve_app
 
-    parts = _public(url)
+    parts = public_address(url)
     base_path = base_path or (parts.path.strip("/") if parts else "")
-    options = dict(PUBLIC)
-    if parts and parts.hostname:
-        # Connections from pages of this host, and of no other one, are let through to the app.
-        options["browser.serverAddress"] = parts.hostname
-        options["browser.serverPort"] = str(parts.port or (443 if parts.scheme == "https" else 80))
     host = "localhost" if address == "0.0.0.0" else address
     say_links(study, url or f"http://{host}:{port}/{base_path}")
-    with _admin_page(study_path(study), admin_port) if admin else _nothing():
+    second = ["study", "admin", str(study_path(study)), f"--port={admin_port}", "--no-open"] if admin else None
+    with beside(second, f"Admin page, on this computer only: http://localhost:{admin_port}"):
         serve_app(
             "annotate.py",
             [str(study_path(study))],
@@ -93,7 +89,7 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
             address=address,
             base_path=base_path,
             open_browser=False,
-            options=options,
+            options=PUBLIC | public_options(parts),
         )
 
 
@@ -157,7 +153,12 @@ def say_links(study: Path, url: str) -> None:
     say_advice()
 
 
-def _public(url: str | None) -> SplitResult | None:
+def public_address(url: str | None) -> SplitResult | None:
+    """The address that people are told, in its parts; None where none is given.
+
+    Raises:
+        BarlowError: it is none.
+    """
     if url is None:
         return None
     parts = urlsplit(url)
@@ -166,21 +167,30 @@ def _public(url: str | None) -> SplitResult | None:
     return parts
 
 
+def public_options(parts: SplitResult | None) -> dict[str, str]:
+    """Options of Streamlit with which connections from pages of this host, and of no other one, are let through to the app."""
+    if parts is None or not parts.hostname:
+        return {}
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"browser.serverAddress": parts.hostname, "browser.serverPort": str(port)}
+
+
 @contextmanager
-def _admin_page(path: Path, port: int) -> Iterator[None]:
-    """The admin page in a process of its own: workers' frames can never reach it."""
+def beside(command: list[str] | None, said: str) -> Iterator[None]:
+    """Another page in a process of its own, which people's pages can never reach; nothing without a command.
+
+    Args:
+        command: words after `barlow`; said: where the page is.
+    """
+    if command is None:
+        yield
+        return
     from barlow_core.cli.serve import end_with_parent
 
-    command = [sys.executable, "-m", "barlow_core", "study", "admin", str(path), f"--port={port}", "--no-open"]
-    page = subprocess.Popen(command, preexec_fn=end_with_parent)
-    click.echo(f"Admin page, on this computer only: http://localhost:{port}")
+    page = subprocess.Popen([sys.executable, "-m", "barlow_core", *command], preexec_fn=end_with_parent)
+    click.echo(said)
     try:
         yield
     finally:
         page.terminate()
         page.wait()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,17 @@ def load_item_panel(store_path: str | Path, item_data: Mapping[str, Any]) -> Pan
     folder = root / name
     if name in (".", "..") or Path(name).name != name:
         raise BarlowError(f"The item names a folder {name!r} outside {root}. Make the study again: barlow study create.")
-    problem = _problem(folder, item_data.get("sha256"))
-    if problem:
-        raise BarlowError(
-            f"The pictures in {folder} are not what was frozen with the study: {problem}. Copy the whole folder {root.name} again from "
-            "where the study was made, or from a backup; what workers see must not change."
-        )
+    require_sound(folder, item_data.get("sha256"))
     return Panel.load(folder)
+
+
+def require_sound(folder: Path, digest: object) -> None:
+    """Raise a BarlowError where a frozen folder is not what was frozen; `digest` of its manifest."""
+    if found := problem(folder, digest):
+        raise BarlowError(
+            f"The pictures in {folder} are not what was frozen with the study: {found}. Copy the whole folder {folder.parent.name} again from "
+            "where the study was made, or from a backup; what people see must not change."
+        )
 
 
 def freeze(panel: Panel, root: Path, name: str) -> dict[str, Any]:
@@ -75,29 +79,47 @@ def freeze(panel: Panel, root: Path, name: str) -> dict[str, Any]:
         )
     folder = root / name
     if not _is_copy(folder, panel):
-        # With a process id in it: two that freeze the same do not step on each other.
-        unfinished = root / f".{name}.{os.getpid()}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        try:
+
+        def copy_files(unfinished: Path) -> None:
             for file in _files(panel):
                 shutil.copyfile(panel.path / file, unfinished / file)
-            hashes = {file: _sha256(unfinished / file) for file in sorted(_files(panel))}
-            write_json(unfinished / MANIFEST, hashes)
-            if folder.exists():
-                shutil.rmtree(folder)
-            unfinished.rename(folder)
+
+        try:
+            seal(root, name, copy_files)
         except OSError as error:
             raise BarlowError(f"The pictures in {panel.path} could not be copied to {folder} ({error}).") from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
     copy = Panel.load(folder)
     return {
         "panel": name,
-        "sha256": _sha256(folder / MANIFEST),
+        "sha256": sha256(folder / MANIFEST),
         "activation": float(np.mean([image.activation for image in copy.images])),
         "salience": salience(copy),
     }
+
+
+def seal(root: Path, name: str, fill: Callable[[Path], None]) -> str:
+    """Make the folder `root/name` with a manifest of its files, whole or not at all; one that is there goes.
+
+    Args:
+        fill: writes the files into the folder that it is given.
+
+    Returns:
+        SHA-256 of the manifest.
+    """
+    folder = root / name
+    # With a process id in it: two that freeze the same do not step on each other.
+    unfinished = root / f".{name}.{os.getpid()}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        fill(unfinished)
+        write_json(unfinished / MANIFEST, {file.name: sha256(file) for file in sorted(unfinished.iterdir())})
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return sha256(folder / MANIFEST)
 
 
 def salience(panel: Panel) -> float:
@@ -123,8 +145,8 @@ def problems(store_path: str | Path, items: Mapping[str, Mapping[str, Any]]) -> 
     root = panels_folder(store_path)
     found = []
     for item, data in items.items():
-        if has_pictures(data) and (problem := _problem(root / str(data["panel"]), data.get("sha256"))):
-            found.append(f"The pictures of item {item} are not what was frozen: {problem}.")
+        if has_pictures(data) and (wrong := problem(root / str(data["panel"]), data.get("sha256"))):
+            found.append(f"The pictures of item {item} are not what was frozen: {wrong}.")
     return found
 
 
@@ -158,13 +180,13 @@ def _is_copy(folder: Path, panel: Panel) -> bool:
     """Whether `folder` holds exactly what `panel` consists of now."""
     try:
         listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        same = all(listed.get(file) == _sha256(panel.path / file) for file in _files(panel))
+        same = all(listed.get(file) == sha256(panel.path / file) for file in _files(panel))
     except (OSError, ValueError, AttributeError):
         return False
-    return same and len(listed) == len(_files(panel)) and _problem(folder, None) is None
+    return same and len(listed) == len(_files(panel)) and problem(folder, None) is None
 
 
-def _problem(folder: Path, digest: object) -> str | None:
+def problem(folder: Path, digest: object) -> str | None:
     """What is wrong with a frozen folder; `digest` of its manifest, None to take the manifest as it is."""
     try:
         manifest = (folder / MANIFEST).read_bytes()
@@ -175,7 +197,7 @@ def _problem(folder: Path, digest: object) -> str | None:
     try:
         listed = json.loads(manifest)
         for file, expected in listed.items():
-            if Path(file).name != file or _sha256(folder / file) != expected:
+            if Path(file).name != file or sha256(folder / file) != expected:
                 return f"{file} has changed"
     except OSError as error:
         return f"{Path(str(error.filename)).name} cannot be read"
@@ -184,6 +206,6 @@ def _problem(folder: Path, digest: object) -> str | None:
     return None
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

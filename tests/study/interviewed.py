@@ -17,7 +17,7 @@ def groupings(n: int = 6, easy: int = 2) -> list[dict[str, Any]]:
         {
             "id": f"label:class {i}",
             "easy": i < easy,
-            "grouping": "label",
+            "by": "label",
             "class_name": f"class {i}",
             "ber": 0.5 - 0.05 * i,
             "n_images": 100,

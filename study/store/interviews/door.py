@@ -62,7 +62,7 @@ class Interviews:
             row = db.conn.execute("SELECT * FROM interview_grouping WHERE id = ?", (name,)).fetchone()
         if row is None:
             raise BarlowError(f"The interviews know no grouping {name!r}.")
-        return {"id": row["id"], "easy": bool(row["easy"]), **json.loads(row["data"])}
+        return {**json.loads(row["data"]), "id": row["id"], "easy": bool(row["easy"])}
 
     # --- people
 
@@ -187,6 +187,12 @@ class Interviews:
         with self._file.writing() as (tx, now):
             answering.code(tx, what, number, grouping, feature, coder, codes, now)
 
+    def code_all(self, rows: Iterable[tuple[str, int, str, int | None, Sequence[str]]], *, coder: str) -> None:
+        """Keep many codings of one coder, all or none: (what, participant, grouping, feature, codes) each."""
+        with self._file.writing() as (tx, now):
+            for what, number, grouping, feature, codes in rows:
+                answering.code(tx, what, number, grouping, feature, coder, codes, now)
+
     # --- the closing survey, on the participant's own page only
 
     def opinion_draft(self, number: int) -> dict[str, int]:
@@ -216,17 +222,25 @@ class Interviews:
         with self._file.reading() as db:
             return frames.tables(db.conn, self._file.clock.now(), survey=survey)
 
+    def require_tables(self, *, survey: bool = False) -> InterviewTables:
+        """As `tables`.
+
+        Raises:
+            BarlowError: the study has no interviews.
+        """
+        with self._file.reading() as db:
+            people.require_protocol(db.conn)
+            found = frames.tables(db.conn, self._file.clock.now(), survey=survey)
+        assert found is not None
+        return found
+
     def export(self, folder: str | Path) -> list[Path]:
         """Write every table as CSV into a folder; the files. Of the closing survey there are counts.
 
         Raises:
             BarlowError: there are no interviews; the folder cannot be written.
         """
-        found = self.tables(survey=True)
-        if found is None:
-            with self._file.reading() as db:
-                people.require_protocol(db.conn)
-            raise AssertionError
+        found = self.require_tables(survey=True)
         made = []
         root = Path(folder)
         try:

@@ -27,7 +27,7 @@ class InterviewTables:
         participants: a row each, invited or not begun among them: `participant` ("P7"), `state`, `guided`, `simulated`, `role`,
             `experience` (values of the protocol), `invited_at`, `consented_at`, `finished_at` (UTC), `minutes` (of the session, without
             breaks), `surveyed`.
-        groupings: `grouping`, `easy`, and their data: `class_name`, `ber`, `n_images`, `n_failures`, `features` (list), ...
+        groupings: `grouping` (its id), `easy`, and their data: `by` (label, prediction, ...), `class_name`, `ber`, `n_images`, `n_failures`, `features` (list), ...
         assignments: `participant`, `place` (1 or 2), `grouping`.
         features: answers to questions 1 and 2: `participant`, `grouping`, `feature`, `describes`, `description`, `difficulties`
             (list), `difficulty` (text), `necessity`, `reason`, `answered_at`, `edited_at`.
@@ -78,7 +78,7 @@ def tables(connection: sqlite3.Connection, now: Moment, *, survey: bool = True) 
     for column in ("invited_at", "consented_at", "finished_at"):
         participants[column] = pd.to_datetime(participants[column], utc=True, format="ISO8601")
     listed = [
-        {"grouping": row["id"], "easy": bool(row["easy"]), **json.loads(row["data"])}
+        {**json.loads(row["data"]), "grouping": row["id"], "easy": bool(row["easy"])}
         for row in connection.execute("SELECT id, easy, data FROM interview_grouping ORDER BY position").fetchall()
     ]
     counts, n_opinions, n_waiting = opinions.counts(connection, protocol) if survey else ([], 0, 0)

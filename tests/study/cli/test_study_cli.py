@@ -45,6 +45,7 @@ VERBS = [
     "check",
     "simulate",
     "analyze",
+    "interview",
 ]
 PANELS = ("--images-per-panel", "2", "--steps", "1", "--quiet")
 PID = "5f3c0a1b2c3d4e5f60718293"
