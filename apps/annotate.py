@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from annotating import pages, task, visit
+from annotating.arriving import arrive, visitor_address
 from annotating.binding import KEY, is_theirs
 from annotating.component import show_form
 from annotating.item_pictures import example_item, item_panel
@@ -17,7 +18,7 @@ from shared.studies import open_preview, open_store
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
-from study.participants.platforms import Identity, completion, identify, new_guest
+from study.participants.platforms import Identity, completion, new_guest
 from study.store import StudyStore
 from study.store.settings import GUEST_PREFIX
 
@@ -74,7 +75,7 @@ def who(store: StudyStore, *, preview: bool) -> Identity:
         return st.session_state.setdefault(IDENTITY, Identity("link", new_guest()))
     if known is not None and all(query.get(name) == value for name, value in known.query.items()):
         return known
-    identity = identify(query, store.settings)
+    identity = arrive(query, store, visitor_address())
     if identity.new:
         # The link in the browser becomes this visitor's own: a reload or another device finds the same person.
         st.query_params.update(identity.query)
@@ -99,7 +100,7 @@ def _device(store: StudyStore, identity: Identity) -> str | None:
     if not identity.worker_id.startswith(GUEST_PREFIX) or store.settings.duplicates == "off":
         return None
     headers = st.context.headers
-    address = st.context.ip_address or headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    address = visitor_address()
     browser = f"{headers.get('User-Agent', '')}|{headers.get('Accept-Language', '')}"
     return store.device(address, browser) if address else None
 

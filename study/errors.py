@@ -43,3 +43,7 @@ class NotSavedError(BarlowError):
 
 class UnknownVisitorError(BarlowError):
     """Somebody whose link does not say who they are, or says what cannot be; the message is for them."""
+
+
+class UnknownInviteError(UnknownVisitorError):
+    """An invite code that is none of this study."""

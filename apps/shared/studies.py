@@ -13,6 +13,7 @@ from study.setup.making import preview_copy
 from study.store import StudyStore
 
 PATIENCE = 3.0  # seconds; then the worker hears that it takes longer, and the form tries again by itself
+_opened: list[StudyStore] = []
 
 
 def open_store(path: Path) -> StudyStore:
@@ -27,12 +28,19 @@ def open_store(path: Path) -> StudyStore:
 @st.cache_resource(show_spinner=False)
 def _open(path: str) -> StudyStore:
     store = StudyStore(path, patience=PATIENCE)
-    atexit.register(store.close)  # asked to end, the server copies the log back: the file alone is then the whole study
+    _opened.append(store)
     # Streamlit collects garbage after every run of a page. All that is loaded by now stays; looking through it each time would
     # cost more than the whole page does.
     gc.collect()
     gc.freeze()
     return store
+
+
+@atexit.register
+def close_studies() -> None:
+    """Asked to end, a server copies the log of its study back: the file alone is then the whole study. Doing it twice does no harm."""
+    for store in _opened:
+        store.close()
 
 
 def open_preview(path: Path) -> StudyStore:

@@ -32,6 +32,7 @@ def serve_app(
     query: str = "",
     open_browser: bool = True,
     options: Mapping[str, str] | None = None,
+    guarded: bool = False,
 ) -> None:
     """Run `apps/script` with `arguments` until it ends or Ctrl-C.
 
@@ -43,12 +44,13 @@ def serve_app(
         base_path: below which a proxy shows the app.
         query: of the address to open, such as "page=group&depth=2".
         options: further ones of Streamlit, by name: {"server.enableCORS": "false"}.
+        guarded: behind `apps/guarded.py`: strangers open it.
 
     Raises:
         BarlowError: the port is taken, or the app does not start.
     """
     port = _port(address, port)
-    command = [sys.executable, "-m", "streamlit", "run", str(apps_dir() / script)]
+    command = [sys.executable, "-m", "streamlit", "run", str(apps_dir() / ("guarded.py" if guarded else script))]
     # headless also skips the question for an e-mail address with which Streamlit greets at its first start.
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     # Watching its own code costs a visitor time, and an inotify instance that a shared machine may not have left.
@@ -57,7 +59,7 @@ def serve_app(
     if base_path:
         command.append(f"--server.baseUrlPath={base_path}")
     command += [f"--{name}={value}" for name, value in (options or {}).items()]
-    command += ["--", *arguments]
+    command += ["--", *([script] if guarded else []), *arguments]
     url = f"http://{'localhost' if address == '0.0.0.0' else address}:{port}{base_path and '/'}{base_path}"
     # Asked to end, as a service manager asks, we must take the app with us.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -50,6 +50,7 @@ def preview(study: Path, port: int | None, address: str, base_path: str, open_br
         base_path=base_path,
         open_browser=open_browser,
         options=PUBLIC,
+        guarded=True,
     )
 
 
@@ -90,6 +91,7 @@ def serve(study: Path, port: int, address: str, base_path: str, url: str | None,
             base_path=base_path,
             open_browser=False,
             options=PUBLIC | public_options(parts),
+            guarded=True,
         )
 
 
@@ -119,6 +121,7 @@ def admin(study: Path, new_secret: bool, port: int, address: str, base_path: str
         base_path=base_path,
         open_browser=open_browser,
         options=PUBLIC,
+        guarded=True,
     )
 
 

@@ -15,13 +15,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 from barlow_core.wording import count
-from study.errors import UnknownVisitorError
+from study.errors import UnknownInviteError, UnknownVisitorError
 from study.store.pay import PAYING
 from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
 OUTCOMES = ("complete", "partial", "returned", "screened_out", "settled", "declined", "refused", "full", "reserved", "paused")
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
+MTURK_FRAMES = ("worker.mturk.com", "workersandbox.mturk.com", "www.mturk.com")  # sites that show HITs in a frame
 NOT_ACCEPTED = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says instead of an assignment while a worker looks at a HIT
 CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that are taken for others
 _PROLIFIC_ID = re.compile(r"[0-9a-f]{24}\Z")
@@ -173,7 +174,7 @@ def _link(query: Mapping[str, str], settings: StudySettings) -> Identity:
         return Identity("link", code, query={"invite": code}, new=True)
     if (settings.link_is_open and _GUEST.match(code)) or (INVITE.match(code) and code in settings.invite_codes):
         return Identity("link", code, query={"invite": code})
-    raise UnknownVisitorError(f"The invite code in this link is not one of this study. Look whether the link is complete. {_ASK}")
+    raise UnknownInviteError(f"The invite code in this link is not one of this study. Look whether the link is complete. {_ASK}")
 
 
 def new_guest() -> str:

@@ -315,5 +315,6 @@ def follow_clock(tx: sqlite3.Connection, boot: str, now: Moment, settings: Study
         age = min(max(0.0, seconds_of(now.utc) - seconds_of(row["active_at"])), settings.reservation_seconds)
         tx.execute("UPDATE assignment SET deadline = ? WHERE id = ?", (now.ticks + settings.reservation_seconds - age, row["id"]))
     tx.execute("UPDATE assignment SET shown_ticks = NULL, active_ticks = NULL")
-    tx.execute("DELETE FROM place")  # minutes, which a restart takes anyway
+    for table in ("place", "guess"):  # minutes, which a restart takes anyway
+        tx.execute(f"DELETE FROM {table}")
     tx.execute("UPDATE study SET value = ? WHERE key = 'boot'", (dumps(now.boot),))

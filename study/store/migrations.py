@@ -100,8 +100,17 @@ _INTERVIEW_EVENTS = (
     "CREATE INDEX event_worker ON event (worker, item)",
 )
 
+
+def _to_4(connection: sqlite3.Connection) -> None:
+    """Wrong invite codes of the last minutes."""
+    connection.execute(
+        "CREATE TABLE guess (network TEXT NOT NULL, code TEXT NOT NULL, deadline REAL NOT NULL, PRIMARY KEY (network, code)) "
+        "STRICT, WITHOUT ROWID"
+    )
+
+
 # Step i brings a file from schema version i + 1 to i + 2. Version 1 is where the story begins.
-STEPS: list[Callable[[sqlite3.Connection], None]] = [_to_2, _to_3]
+STEPS: list[Callable[[sqlite3.Connection], None]] = [_to_2, _to_3, _to_4]
 
 
 def newest() -> int:

@@ -192,6 +192,8 @@ CREATE TABLE payment (
 CREATE INDEX payment_worker ON payment (worker);
 
 CREATE TABLE place (token TEXT NOT NULL PRIMARY KEY, deadline REAL NOT NULL) STRICT;
+
+CREATE TABLE guess (network TEXT NOT NULL, code TEXT NOT NULL, deadline REAL NOT NULL, PRIMARY KEY (network, code)) STRICT, WITHOUT ROWID;
 """
         + _triggers()
         + TABLES_3

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from study.store import answering, assignment, creation, maintenance, places, progress, quiz, rules, signing, workers
+from study.store import answering, assignment, attempts, creation, maintenance, places, progress, quiz, rules, signing, workers
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
@@ -119,6 +119,17 @@ class StudyStore(StudyManagement):
         """How much room there is for somebody new."""
         with self._file.reading() as db:
             return places.places(db.conn, self._file.clock.now())
+
+    def note_guess(self, address: str, code: str) -> None:
+        """Remember that somebody came from this network address with an invite code that is none."""
+        with self._file.writing(durable=False) as (tx, now):
+            attempts.note_guess(tx, attempts.network(self._file.signing_key, address), code, now)
+
+    def seconds_to_wait(self, address: str) -> float:
+        """Until an invite code from this address is looked at, after many wrong ones; 0: now (`study.store.attempts`)."""
+        with self._file.reading() as db:
+            network = attempts.network(self._file.signing_key, address)
+            return attempts.seconds_to_wait(db.conn, network, self._file.clock.now())
 
     # --- for a worker
 
@@ -246,15 +257,16 @@ class StudyStore(StudyManagement):
             answering.sign_of_life(tx, worker_id, item_id, "active", now, self.settings)
 
     def report(self, worker_id: str, item_id: str, text: str) -> None:
-        """Keep what a worker says is wrong with an item; it is in the audit trail (`events`).
+        """Keep what a worker says is wrong with an item; it is in the audit trail (`events`). The same words twice are kept once.
 
         Raises:
-            BarlowError: no text, or one that cannot be kept.
+            BarlowError: no text, or one that cannot be kept; or many reports of late (`study.store.attempts`).
             RefusedError: the item was not given to this worker; they are blocked or have withdrawn.
         """
         check_note(text, "The report")
         with self._file.writing() as (tx, now):
-            answering.sign_of_life(tx, worker_id, item_id, "reported", now, self.settings, {"text": text})
+            if attempts.may_report(tx, worker_id, item_id, text, now):
+                answering.sign_of_life(tx, worker_id, item_id, "reported", now, self.settings, {"text": text})
 
     def give_back(self, worker_id: str, item_id: str) -> None:
         """End the reservation of an item that the worker does not want to answer; they do not get it again.

@@ -1,0 +1,47 @@
+"""Who comes by a link, and from where: guesses at invite codes from one network are slowed down."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+
+import streamlit as st
+
+from barlow_core.wording import count
+from study.errors import NotSavedError, UnknownInviteError, UnknownVisitorError
+from study.participants.platforms import Identity, identify
+from study.store import StudyStore
+
+_log = logging.getLogger("barlow.annotate")
+
+
+def visitor_address() -> str | None:
+    """The network address of the visitor, as a proxy on this computer or the connection itself says; None where neither does."""
+    given = st.context.ip_address or st.context.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return given or None
+
+
+def arrive(query: Mapping[str, str], store: StudyStore, address: str | None) -> Identity:
+    """Who opens the study with these parameters in the link (`identify`).
+
+    Args:
+        address: of the visitor; None: unknown, and nobody is slowed down by what others do.
+
+    Raises:
+        UnknownVisitorError: the link names nobody, or many invite codes that are none came from this address.
+    """
+    code = query.get("invite")
+    if not code or address is None:
+        return identify(query, store.settings)
+    if wait := store.seconds_to_wait(address):
+        minutes = count(math.ceil(wait / 60), "minute")
+        raise UnknownVisitorError(f"Many links that do not exist were opened from your network. Please try again in {minutes}.")
+    try:
+        return identify(query, store.settings)
+    except UnknownInviteError:
+        try:
+            store.note_guess(address, code)
+        except NotSavedError as error:
+            _log.warning("A wrong invite code was not noted: %s", error)
+        raise
