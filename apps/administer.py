@@ -39,6 +39,8 @@ def main() -> None:
 
 def show(store: StudyStore) -> None:
     """Everything that the page has."""
+    if trouble := store.trouble():
+        st.error(plain(trouble))
     st.html(f'<header class="bw-title"><h1>{escape(store.settings.title)}</h1><p>{escape(store.path.name)}</p></header>')
     with st.container():  # always there, so that the tabs below keep their place
         show_what_was_said()

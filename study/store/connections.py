@@ -28,6 +28,7 @@ OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 SAFE_SQLITE = (3, 51, 3)  # several writing connections
 POLL_SECONDS = 0.002
 CLOSING_MILLISECONDS = 1000
+RECOVERING_MILLISECONDS = 200
 IDLE_READERS = 4
 _OUT_OF_SPACE = ("SQLITE_FULL",)
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
@@ -93,6 +94,35 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def log_path(path: Path) -> Path:
+    """The log of SQLite, which holds what was written last until it is copied back into the study at `path`."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def lost_words(lost: Path) -> str:
+    """What to do about a study, or its log, that is not the one that a process has open."""
+    return (
+        f"{lost} was deleted or replaced while the study was in use, so nothing more is confirmed. Stop all processes that have "
+        "the study open, the admin page too, but do not kill them: a clean stop saves what they still hold. Then: barlow study check, and start again."
+    )
+
+
+def require_log(path: Path) -> None:
+    """Raise a BarlowError where another process has the study at `path` open, whose log was deleted: it needs nobody in its way.
+
+    SQLite keeps an index of the log beside it (-shm), and a lock on that for as long as a process has both open. Where the system
+    does not say who holds locks (/proc/locks of Linux), nothing is known.
+    """
+    index = path.with_name(f"{path.name}-shm")
+    if log_path(path).exists() or not index.exists():
+        return
+    with suppress(OSError):
+        ends = f":{index.stat().st_ino}"
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        if any(word.endswith(ends) for words in locks for word in words):
+            raise BarlowError(lost_words(log_path(path)))
+
+
 def uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
@@ -155,11 +185,13 @@ class Writer:
 
     Args:
         patience: seconds until a call gives up on a file that somebody else holds.
+        let_go: closes the other connections of this process, as far as nobody uses them at the moment.
     """
 
-    def __init__(self, path: Path, *, patience: float):
+    def __init__(self, path: Path, *, patience: float, let_go: Callable[[], None] = lambda: None):
         self.path = path
         self.patience = patience
+        self._let_go = let_go
         self._process = os.getpid()
         self._threads = _Turn()
         self._processes = FileLock(lock_path(path), thread_local=False)
@@ -196,21 +228,43 @@ class Writer:
             self._threads.release()
 
     def require_files(self) -> None:
-        """Raise a NotSavedError when the study or its log is no longer the file that the connection writes to.
+        """Raise a NotSavedError when the study or its log is no longer the file that the connection writes to, and nothing can be done.
 
         Whatever is written to a file that somebody has deleted or replaced is gone with this process, and SQLite does not notice.
         """
-        found = tuple(_identity(Path(f"{self.path}{suffix}")) for suffix in ("", "-wal"))
+        lost = self.lost_file()
+        if lost is not None and not self._recover(lost):
+            raise NotSavedError(f"Not saved: {lost_words(lost)}", reason="damaged")
+
+    def lost_file(self) -> Path | None:
+        """The study or its log, if it was deleted or replaced since the connection was opened."""
+        found = tuple(_identity(one) for one in (self.path, log_path(self.path)))
         if self._files is None or self._files[1] is None:
             self._files = found  # the log appears with the first transaction
         if found == self._files:
-            return
-        lost = self.path if found[0] != self._files[0] else Path(f"{self.path}-wal")
-        raise NotSavedError(
-            f"Not saved: {lost} was deleted or replaced while the study was in use, so nothing more is confirmed. Stop all processes that serve "
-            "the study, which saves what they still hold, and start them again; then: barlow study check.",
-            reason="damaged",
-        )
+            return None
+        return self.path if found[0] != self._files[0] else log_path(self.path)
+
+    def _recover(self, lost: Path) -> bool:
+        """Put all that a deleted log held into the study, and begin a new one; False, and nothing is changed, where that is not safe.
+
+        It is where nothing lies in the place of the log but what a reader left there, without content, so that nobody has written to
+        another one; and where SQLite gives this connection the file for itself, so that no other process goes on with the deleted log.
+        """
+        connection = self._connection
+        if connection is None or lost == self.path or (lost.exists() and lost.stat().st_size):
+            return False
+        self._let_go()
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {RECOVERING_MILLISECONDS}")
+            connection.execute("PRAGMA synchronous = FULL")
+            for mode in ("delete", "wal"):
+                if connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0] != mode:
+                    return False
+        except sqlite3.OperationalError:
+            return False
+        self._files = None
+        return self.lost_file() is None
 
     @contextmanager
     def transaction(self, *, durable: bool = True, committed: Callable[[], None] | None = None) -> Iterator[sqlite3.Connection]:
@@ -333,22 +387,30 @@ class Watch:
     def __init__(self, path: Path, *, patience: float, immutable: bool = False):
         self._lock = threading.Lock()
         self._seen: int | None = None
-        self._connection = None if immutable else connect(path, "ro", timeout=patience)
+        self._path, self._patience, self._closed = path, patience, immutable
+        self._connection: sqlite3.Connection | None = None
 
     def has_changed(self) -> bool:
         """Whether the file is another one than at the last call; True also where that cannot be told, False for one that nobody can change."""
         with self._lock:
-            if self._connection is None:
+            if self._closed:
                 return False
             try:
+                if self._connection is None:
+                    self._seen, self._connection = None, connect(self._path, "ro", timeout=self._patience)
                 found = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
             except sqlite3.Error:
                 return True
             changed, self._seen = found != self._seen, found
             return changed
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        """Close the connection until it is needed again."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def close(self) -> None:
+        self._closed = True
+        self.let_go()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import uuid
@@ -19,7 +20,7 @@ from study.errors import DamagedError, NotSavedError
 from study.questionnaire import dumps
 from study.store import assignment, backup, high_water, migrations, signing
 from study.store.clock import Clock, Moment
-from study.store.connections import Readers, Watch, Writer, connect, library_advice, not_saved
+from study.store.connections import Readers, Watch, Writer, connect, library_advice, lost_words, not_saved, require_log
 from study.store.settings import SECRET, StudySettings
 
 MAINTENANCE_PATIENCE = 60.0
@@ -41,7 +42,8 @@ class StudyFile:
             raise BarlowError(f"No study found at {path}. Make one: barlow study create, or StudyStore.create(path, items=...).")
         self.path = path
         self.clock = clock
-        self.writer = Writer(path, patience=patience)
+        require_log(path)
+        self.writer = Writer(path, patience=patience, let_go=self._let_go)
         self._maintenance = FileLock(f"{path}.maintenance.lock", thread_local=False)
         self._maintaining = threading.Lock()
         self._refreshing = threading.Lock()
@@ -64,6 +66,16 @@ class StudyFile:
             self._readers.close()
         self.writer.close()
 
+    def _let_go(self) -> None:
+        """Close the connections that only read and are idle; they are opened again when they are needed."""
+        self._watch.let_go()
+        self._readers.close()
+
+    def trouble(self) -> str | None:
+        """What is wrong with the files as they lie there, for the researcher; see `StudyStore.trouble`."""
+        lost = None if self.read_only else self.writer.lost_file()
+        return None if lost is None else lost_words(lost)
+
     def _look(self) -> tuple[bool, bool]:
         """Whether the file can only be read, and whether only as something that nobody changes (its folder takes no log)."""
         try:
@@ -80,11 +92,8 @@ class StudyFile:
                 raise BarlowError(f"{self.path} could not be opened ({error}). Is it a study, and may it be read?") from error
             # SQLite cannot make a log beside it: a read-only disk. What stands in the file itself can be read all the same.
             return True, True
-        try:
-            with open(self.path, "r+b"):
-                return False, False
-        except OSError:
-            return True, False
+        # Asked, not tried: closing the file would take away the locks that SQLite holds on it for other connections of this process.
+        return not os.access(self.path, os.W_OK), False
 
     def _prepare(self) -> None:
         """Switch the log on and bring the schema up to date."""

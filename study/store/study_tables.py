@@ -137,6 +137,10 @@ class StudyTables:
         with self._file.reading() as db:
             return ledger.files(db)
 
+    def trouble(self) -> str | None:
+        """What keeps the study, as it is open here, from being saved: its file or its log was deleted or replaced; None: nothing."""
+        return self._file.trouble()
+
     def check(self) -> list[str]:
         """Everything that is wrong with the file, one sentence each; an empty list when all is well."""
         with self._file.reading() as db:

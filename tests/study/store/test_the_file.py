@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from barlow_core.errors import BarlowError
 from study.errors import NotSavedError
 from study.store import StudyStore
 from study.store.high_water import mark_path, read
@@ -87,9 +89,11 @@ def test_nothing_is_confirmed_once_the_file_or_its_log_is_gone(
     make_store: Make, answers: dict, tmp_path: Path, suffix: str
 ) -> None:
     store = make_store(answers_per_item=9)
+    other = StudyStore(store.path)  # such as the admin page: with two of them, nobody can begin a new log
     answer(store, "w", answers)
     item = store.claim("v")
     assert item is not None
+    assert store.trouble() is other.trouble() is None
     lost = Path(f"{store.path}{suffix}")
     if suffix:
         lost.unlink()
@@ -100,6 +104,9 @@ def test_nothing_is_confirmed_once_the_file_or_its_log_is_gone(
         with pytest.raises(NotSavedError, match="was deleted or replaced while the study was in use") as caught:
             store.submit("v", item.id, answers, item.token)
         assert (caught.value.reason, caught.value.try_again) == ("damaged", False)
+    for one in (store, other):
+        assert f"{lost} was deleted or replaced" in str(one.trouble())
+    other.close()
     store.close()
     if suffix:
         # What was confirmed before is still in the hands of the process, and a clean stop saves it.
@@ -107,6 +114,53 @@ def test_nothing_is_confirmed_once_the_file_or_its_log_is_gone(
             assert again.answers()["worker"].tolist() == ["w"]
             assert again.check() == []
             answer(again, "v", answers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who holds locks")
+def test_nobody_opens_a_study_whose_log_is_in_use_and_deleted(make_store: Make, answers: dict) -> None:
+    store = make_store(answers_per_item=9)
+    answer(store, "w", answers)
+    Path(f"{store.path}-wal").unlink()
+    with pytest.raises(BarlowError, match="do not kill them"):
+        StudyStore(store.path)
+    assert not Path(f"{store.path}-wal").exists()
+    store.close()
+    with StudyStore(store.path) as again:
+        assert again.answers()["worker"].tolist() == ["w"]
+
+
+def test_the_only_process_goes_on_with_a_new_log(make_store: Make, answers: dict, tmp_path: Path) -> None:
+    store = make_store(answers_per_item=9)
+    answer(store, "w", answers)
+    item = store.claim("v")
+    assert item is not None
+    Path(f"{store.path}-wal").unlink()
+    store.submit("v", item.id, answers, item.token)
+    assert alone(store.path, tmp_path) == 1, "what lay in the deleted log is in the file"
+    assert store.trouble() is None
+    store.configure(title="Another")
+    assert (store.settings.title, len(store.answers()), store.check()) == ("Another", 2, [])
+    # The same between a change and its confirmation.
+    with store._file.writer.transaction() as tx:
+        tx.execute("UPDATE worker SET platform = 'link'")
+        Path(f"{store.path}-wal").unlink()
+    assert set(store.workers()["platform"]) == {"link"}
+    store.close()
+    assert alone(store.path, tmp_path) == 2
+
+
+def test_a_new_log_waits_for_those_who_still_read(make_store: Make, answers: dict) -> None:
+    store = make_store(answers_per_item=9)
+    answer(store, "w", answers)
+    item = store.claim("v")
+    assert item is not None
+    with store._file.reading() as db:
+        db.conn.execute("SELECT count(*) FROM answer").fetchall()
+        Path(f"{store.path}-wal").unlink()
+        with pytest.raises(NotSavedError):
+            store.submit("v", item.id, answers, item.token)
+    store.submit("v", item.id, answers, item.token)
+    assert len(store.answers()) == 2
 
 
 def test_the_log_of_a_study_that_others_open_and_close_is_the_same_one(make_store: Make, answers: dict) -> None:
