@@ -12,10 +12,10 @@ from shared.html import TERMS, figure, plain, rate_bar, stats, term
 from shared.panel_pictures import panel_html
 
 from barlow_core import views
-from barlow_core.analyses import FoundRule, SearchRecord, found_rule, found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rule, found_rules, searched_groups
 from barlow_core.analyses.verdicts import CONFIRMED, verdict_counts
 from barlow_core.run import Run
-from barlow_core.wording import count, percent, percent_interval, points, points_interval
+from barlow_core.wording import count
 from browsing.columns import in_percent, percent_column, points_column
 from browsing.data import of_group, of_run
 from browsing.images import SIZE, image_words
@@ -30,14 +30,9 @@ OF_FEATURE, FEATURES = 3, 5  # images of a feature that takes part; features
 
 def show_search(run: Run, opinions: Opinions) -> None:
     """The page, from top to bottom; where nothing was searched, the command that does."""
-    if not run.is_current("search"):
-        done = run.recorded("search") is not None
-        st.info(
-            "What was searched is out of date: the features, labels or predictions have changed. Run this, then reload:"
-            if done
-            else "A search looks for several blindspots at once, each of which may be a conjunction of many attributes. This run has not "
-            "been searched yet. Run this, then reload:"
-        )
+    missing = views.not_searched_words(run)
+    if missing is not None:
+        st.info(f"{missing} Run this, then reload:")
         st.code(f"barlow search {run.path}", language="bash")
         return
     groups, table = of_run(run, searched_groups), of_run(run, found_rules)
@@ -54,24 +49,14 @@ def show_search(run: Run, opinions: Opinions) -> None:
 
 
 def _certain(run: Run, groups: pd.DataFrame, table: pd.DataFrame) -> None:
-    counts = verdict_counts(table)
-    searched = SearchRecord.of(run)
-    values = [(name.capitalize(), f"{n:,}") for name, n in counts.items()]
+    values = [(name.capitalize(), f"{n:,}") for name, n in verdict_counts(table).items()]
     values.append(("Groups searched", f"{int(groups['reason'].isna().sum()):,} of {len(groups):,}"))
-    together = searched.checks.keep_together
-    kept = f" The split keeps {views.belonging_words(together)} together." if together else ""
-    said = (
-        f"{count(len(table), 'rule')}, found in one part of the images and counted in the other, which played no part in finding "
-        f"them. A rule is confirmed when its failures there are not luck (q at most {searched.settings.alpha:g}, corrected for all rules of "
-        f"all groups) and its error rate is more than {points(searched.settings.delta)} above its group's.{kept}"
-    )
-    more = views.unsearched_words(groups)
     st.html(
-        f'<h2 class="bw-h2">What the search found</h2><p class="bw-lead">{escape(said)}{" " + escape(more) if more else ""}</p>'
+        f'<h2 class="bw-h2">What the search found</h2><p class="bw-lead">{escape(views.certain_words(run, groups, table))}</p>'
         f"{stats(values)}"
     )
     if table.empty:
-        st.info("The search found no rule. There may be nothing to find, or too few failures.")
+        st.info(views.NO_RULE)
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:
@@ -88,7 +73,7 @@ def _chosen(table: pd.DataFrame) -> pd.Series:
 def _list(table: pd.DataFrame, title: str, *, key: str, opinions: Opinions) -> None:
     """Rules as a table; a ticked row is shown below."""
     if table.empty:
-        st.info("No rule is confirmed on held-out images. What follows is a guess at best.")
+        st.info(f"{views.NONE_CONFIRMED} What follows is a guess at best.")
         return
 
     def open_ticked() -> None:
@@ -131,29 +116,17 @@ def _words(rule: FoundRule, opinions: Opinions) -> str:
 def _rule(run: Run, rule: FoundRule, opinions: Opinions) -> None:
     """Verdict, sentence, numbers, features, A, B and C, images."""
     row = rule.row
-    title = views.group_words(row["grouping"], row["class_name"]).title
+    words = views.found_rule_words(rule, opinions.names(rule.group, set(rule.short.features)))
     kind = "necessary" if rule.confirmed else "spurious"
-    low, high = (float(row[f"held_out_increase_{end}"]) for end in ("low", "high"))
-    n, failures = int(row["held_out_n_images"]), int(row["held_out_n_failures"])
-    held_out = (
-        f"<strong>{percent(row['held_out_error_rate'])} "
-        f"({percent_interval(row['held_out_error_rate_low'], row['held_out_error_rate_high'])})</strong> are wrong held out "
-        f"({failures:,} of {n:,}), {points(row['held_out_increase'])} ({points_interval(low, high)}) over the group"
-        if n
-        else "no held-out image is among them"
-    )
-    in_short = " (the rule in short)" if rule.short != rule.direction else ""
-    notes = [said for said in (views.short_words(rule), views.seen_words(pd.Series(row))) if said]
+    group = escape(words.group).replace("(EC)", f"({term('EC')})")
     st.html(
-        f'<h2 class="bw-h2">{escape(title)} <span class="bw-lead">rule {rule.number + 1}</span></h2>'
+        f'<h2 class="bw-h2">{escape(words.title)} <span class="bw-lead">rule {rule.number + 1}</span></h2>'
         f'<div class="bw-chips"><span class="bw-chip bw-{kind}">{escape(str(row["verdict"]))}</span> '
         f'<span class="bw-lead">{escape(str(row["verdict_reason"]))}</span></div>'
-        f"<p>Of {escape(title[0].lower() + title[1:])} with <strong>{escape(_words(rule, opinions))}</strong>{in_short}, {held_out}. "
-        f'<span class="bw-quiet">All in all {int(row["n_images"]):,} images follow the rule, of which {int(row["n_failures"]):,} fail '
-        f"({percent(row['error_rate'])}); most of them were searched, which flatters this rate. They hold "
-        f"{percent(row['error_coverage'])} of the group's failures ({term('EC')}).</span></p>"
-        f"{rate_bar(row['held_out_error_rate'] if n else 0, row['ber'])}"
-        f"{''.join(f'<p class=bw-quiet>{escape(said)}</p>' for said in notes)}"
+        f"<p>{escape(words.of)} <strong>{escape(words.what)}</strong>{words.in_short}, <strong>{words.error_rate}</strong> {words.counted}. "
+        f'<span class="bw-quiet">{group}</span></p>'
+        f"{rate_bar(row['held_out_error_rate'] if words.error_rate else 0, row['ber'])}"
+        f"{''.join(f'<p class=bw-quiet>{escape(said)}</p>' for said in words.notes)}"
     )
     _features(run, rule, opinions)
     _panel(run, rule, opinions.read_only)

@@ -48,6 +48,7 @@ RULE_COLUMNS = {
     "importance_value": "float64",
     **dict.fromkeys(HELD_OUT_LEAF, "float64"),
     "held_out_ber": "float64",
+    "stability": "float64",
     "short_rule": "string",
     "short_features": "object",
     "short_weights": "object",

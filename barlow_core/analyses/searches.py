@@ -31,7 +31,7 @@ from barlow_core.run import Run, digest
 from barlow_core.search import SearchSettings, search
 from barlow_core.storage.files import write_json, write_parquet
 
-VERSION = 2  # how rules are found; another number has those of a run searched again
+VERSION = 3  # how rules are found; another number has those of a run searched again
 GROUPS, RULES = "search_groups.parquet", "search_rules.parquet"
 
 
@@ -42,7 +42,7 @@ class SearchRecord:
     Attributes:
         key: stands for the data, the settings and the groups.
         settings: of the search; alpha holds for all groups together.
-        checks: resolved; of these a search heeds search_split, keep_together, duplicates and confidence.
+        checks: resolved; of these a search heeds search_split, keep_together, duplicates, confidence and resamples.
         groupings, keys: which groups were asked for.
     """
 
@@ -100,6 +100,12 @@ class FoundRule:
         return bool(self.row["verdict"] == CONFIRMED)
 
     @property
+    def stability(self) -> float | None:
+        """`barlow_core.search.Rule.stability`; None also where an earlier version searched."""
+        share = self.row.get("stability")
+        return None if pd.isna(share) else float(share)
+
+    @property
     def threshold(self) -> float:
         """An image follows the rule when its value along `direction` lies above this."""
         return float(self.row["threshold"])
@@ -136,8 +142,9 @@ def search_run(
 
     Args:
         groupings, keys: which groups, as for `explain_run`; with keys and no groupings, these groups alone.
-        checks: what is kept together, whether near-duplicates are looked for, and which split is searched, see `Checks`; of a
-            benchmark without such a split, each group has a random share (`SearchSettings.share`) searched.
+        checks: what is kept together, whether near-duplicates are looked for, which split is searched, and on how many halves the
+            search is repeated (resamples), see `Checks`; of a benchmark without such a split, each group has a random share
+            (`SearchSettings.share`) searched.
         engine, workers: as for `explain_run`.
         settings: of `barlow_core.search`; alpha holds for all groups together.
 
@@ -306,6 +313,7 @@ def search_group(
         searched=searched,
         blocks=parts.blocks,
         duplicates=None if parts.duplicates is None else parts.duplicates.blocks,
+        resamples=checks.resamples,
         **asdict(settings),
     )
     return group.stored_name, plain | {

@@ -18,7 +18,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from barlow_core.views.feature_names import names_for, read_names, rules_in_words
-from barlow_core.views.search import direction_words, search_words
+from barlow_core.views.search import NONE_CONFIRMED, direction_words, search_words
 
 HEADERS = {
     "in_words": "in words",
@@ -127,6 +127,7 @@ SHOWN = {
         "held_out_increase",
         "held_out_n_seen",
         "held_out_q",
+        "stability",
         "n_images",
         "n_failures",
         "verdict",
@@ -277,7 +278,7 @@ def print_search(run: Run, *, everything: bool, sort: str | None = None, limit: 
         columns = [column for column in columns if column not in ("verdict", "verdict_reason")]
     if not as_json:
         _console().print(search_words(searched_groups(run), found, hidden=len(found) - len(table)), style="dim")
-    print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty="No rule is confirmed on held-out images.")
+    print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=NONE_CONFIRMED)
 
 
 def _console() -> Console:

@@ -123,6 +123,15 @@ def show(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split into searched and confirming images."
 )
 @click.option("--search-split", help="Search the images of this split, and confirm on the others.")
+@click.option(
+    "--stability",
+    "resamples",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Repeat the search on this many random halves of the searched images, to see which rules select the same images again (20 is "
+    "usual).",
+)
 @together_options
 @engine_options
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
@@ -134,6 +143,7 @@ def search_command(
     by: tuple[str, ...],
     keys: tuple[str, ...],
     search_split: str | None,
+    resamples: int,
     keep_together: str | None,
     duplicates: bool,
     quiet: bool,
@@ -151,7 +161,7 @@ def search_command(
     from barlow_core.cli import printing
 
     run = open_run(run_path)
-    checks = Checks(search_split=search_split, keep_together=keep_together, duplicates=duplicates)
+    checks = Checks(search_split=search_split, resamples=resamples, keep_together=keep_together, duplicates=duplicates)
     search_run(run, groupings=[*groupings, *by], keys=keys, checks=checks, progress=not quiet, **settings)
     printing.print_search(run, everything=everything, limit=limit, as_json=as_json)
 

@@ -9,6 +9,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import found, strongest
 from barlow_core.export.images import export_images
 from barlow_core.export.report import write_report
+from barlow_core.export.report_search import has_rules
 from barlow_core.export.tables import export_tables
 from barlow_core.groups import parse
 from barlow_core.run import Run
@@ -34,7 +35,7 @@ def export_run(
 
     Args:
         folder: made when needed; files of the same names are replaced, folders of images must be new.
-        report: whether to write the report of the strongest failure modes, with the judgements of the run.
+        report: whether to write the report of the strongest failure modes and of what a search found, with the judgements of the run.
         formats: of the tables (`tables.FORMATS`); none for no tables.
         images: how to take the images of each of these failure modes away (`images.WAYS`); None for not at all. They lie in
             images/<group>-<leaf>, with the suffix .txt for "list" and .zip for "zip".
@@ -56,7 +57,7 @@ def export_run(
     names = read_names(run.path) if names is None else names
     chosen = strongest(run, depth=depth, groups=groups, top=top)
     written = []
-    if report and chosen:
+    if report and (chosen or has_rules(run)):
         written.append(write_report(run, folder / "report.html", chosen, judgements=judgements, names=names, title=title))
     if formats:
         written += export_tables(run, folder / "tables", formats=formats, depth=depth, judgements=judgements, names=names)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pandas as pd
 from PIL import Image
 
 from barlow_core.benchmark.images import open_image
 from barlow_core.errors import ImageError
+from barlow_core.panels import Panel
 from barlow_core.views.features import Distribution
 
 SIDE = 224  # pixels; the longest side of an embedded picture
@@ -61,6 +63,53 @@ class Embedder:
         self._room -= buffer.tell()
         code = base64.b64encode(buffer.getvalue()).decode()
         return Embedded(f"data:image/{'png' if lossless else 'jpeg'};base64,{code}", *image.size)
+
+
+def failure_pictures(table: pd.DataFrame, embed: Embedder) -> list[dict[str, Embedded | str]]:
+    """The failures in a table of `views.images_at` with paths, each with its label, prediction and, where known, confidence."""
+    return [
+        {
+            "picture": embed(row["path"]),
+            "alt": f"{row['label']} image {row['name']}, predicted {row['prediction']}",
+            "caption": f"{row['label']} as {row['prediction']}"
+            + ("" if pd.isna(row["confidence"]) else f", {row['confidence']:.2f}"),
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def panel_rows(panel: Panel | None, embed: Embedder) -> list[dict[str, Any]]:
+    """Sections A, B and C of a panel, each with its letter, what it shows and its pictures; none where there is no panel."""
+    if panel is None:
+        return []
+    noun, words = panel.direction.noun, panel.direction.words
+    where = "of this group" if panel.source == "group" else "of the whole benchmark"
+    heat = "yellow where the feature responds most" if noun == "feature" else "yellow where the weighted sum is highest"
+    rows: list[dict[str, Any]] = []
+    for letter, what, file in (
+        ("A", "Most activating images", "image"),
+        ("B", f"Heatmaps: {heat}", "overlay"),
+        ("C", f"Feature attack: changed in {panel.attack['steps']} steps to raise the {noun}", "attack"),
+    ):
+        if letter == "B" and panel.without_maps is not None:
+            rows.append({"letter": letter, "what": f"No heatmaps: {panel.without_maps}", "images": []})
+            continue
+        values = {"A": "activation", "C": "attacked"}
+        rows.append(
+            {
+                "letter": letter,
+                "what": f"{what} {where}" if letter == "A" else what,
+                "images": [
+                    {
+                        "picture": embed(panel.path / getattr(image, file)),
+                        "alt": f"{what} of {words}: {image.label} image {image.name}",
+                        "caption": f"{getattr(image, values[letter]):.3f}" if letter in values else "",
+                    }
+                    for image in panel.images
+                ],
+            }
+        )
+    return rows
 
 
 class Bar(NamedTuple):

@@ -1,4 +1,5 @@
-"""A report of chosen failure modes in one HTML file: it opens offline, prints, and follows the reader's light or dark."""
+"""A report of chosen failure modes, and of what a search found, in one HTML file: it opens offline, prints, and follows the
+reader's light or dark."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import pandas as pd
 from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import Chosen, found
-from barlow_core.export.pictures import Embedded, Embedder, histogram
+from barlow_core.export.pictures import Embedded, Embedder, failure_pictures, histogram, panel_rows
+from barlow_core.export.report_search import has_rules, search_section
 from barlow_core.failure_tree import Node
 from barlow_core.panels import load_panel
 from barlow_core.run import Run
@@ -67,21 +69,22 @@ def report(
         modes: (group, depth, leaf) of each, in the order in which they are to stand; see `export.Chosen`.
         judgements: what people said about the features; None for nothing.
         names: that workers gave to features, by (group, feature) or by feature.
-        images: failures of each failure mode that are shown.
+        images: failures of each failure mode, and of each rule of a search, that are shown.
         title: None for one with the name of the run.
         seed: of the draw of failures.
 
     Raises:
-        BarlowError: nothing is chosen, or something that does not exist.
+        BarlowError: nothing is chosen while no search found anything; or something that does not exist.
     """
     chosen = found(run, modes)
-    if not chosen:
+    if not chosen and not has_rules(run):
         raise BarlowError("No failure mode was chosen, so there is nothing to report. Choose one or more.")
     embed = Embedder()
     sections = [
         _section(run, f"mode-{i}", one, evaluation, node, judgements, names, embed, images, seed)
         for i, (one, evaluation, node) in enumerate(chosen, 1)
     ]
+    search = search_section(run, judgements, names, embed, images)
     about = summary(run)
     return report_template("barlow_core.export", percent=percent, points=points).render(
         title=title or f"Failure modes of {about.name}",
@@ -92,6 +95,7 @@ def report(
         settings=ExplainRecord.of(run).settings,
         measured=measured_words(run),
         sections=sections,
+        search=search,
         left_out=embed.left_out,
         count=count,
     )
@@ -139,15 +143,6 @@ def _section(
     rates = node_rates(run, chosen.group, evaluation)
     row = rates[rates["node"] == node.number].iloc[0]
     drawn = node_failures(run, chosen.group, node, n=images, seed=seed)
-    failures = [
-        {
-            "picture": embed(failure["path"]),
-            "alt": f"{failure['label']} image {failure['name']}, predicted {failure['prediction']}",
-            "caption": f"{failure['label']} as {failure['prediction']}"
-            + ("" if pd.isna(failure["confidence"]) else f", {failure['confidence']:.2f}"),
-        }
-        for failure in drawn.to_dict("records")
-    ]
     suggestions = [
         {
             "text": suggestion.text,
@@ -178,7 +173,7 @@ def _section(
             _feature(run, chosen.group, node, feature, conditions[feature], judgements, names, embed) for feature in node.features
         ],
         "columns": [_column(run, chosen.group, node, column, said) for column, said in column_words(node.conditions).items()],
-        "failures": failures,
+        "failures": failure_pictures(drawn, embed),
         "n_failures": int(row["n_failures"]),
         "suggestions": suggestions,
         "seed": seed,
@@ -274,36 +269,7 @@ def _feature(
     embed: Embedder,
 ) -> dict[str, Any]:
     spread = distribution(run, group, feature, node=node)
-    panel = load_panel(run, group, feature)
     name = name_of(names, group, feature)
-    rows: list[dict[str, Any]] = []
-    if panel is not None:
-        for letter, what, file in (
-            ("A", "Most activating images", "image"),
-            ("B", "Heatmaps: yellow where the feature responds most", "overlay"),
-            ("C", f"Feature attack: changed in {panel.attack['steps']} steps to raise the feature", "attack"),
-        ):
-            if letter == "B" and panel.without_maps is not None:
-                rows.append({"letter": letter, "what": f"No heatmaps: {panel.without_maps}", "images": []})
-                continue
-            rows.append(
-                {
-                    "letter": letter,
-                    "what": what,
-                    "images": [
-                        {
-                            "picture": embed(panel.path / getattr(image, file)),
-                            "alt": f"{what} of feature {feature}: {image.label} image {image.name}",
-                            "caption": f"{image.attacked:.3f}"
-                            if letter == "C"
-                            else f"{image.activation:.3f}"
-                            if letter == "A"
-                            else "",
-                        }
-                        for image in panel.images
-                    ],
-                }
-            )
     said = [] if judgements is None else judgements.of_feature(feature)
     return {
         "number": feature,
@@ -318,8 +284,7 @@ def _feature(
         "thresholds": [f"{threshold:.4g}" for threshold in spread.thresholds],
         "spread": spread.what,
         "n_zero": spread.n_zero,
-        "rows": rows,
-        "source": "" if panel is None else "of this group" if panel.source == "group" else "of the whole benchmark",
+        "rows": panel_rows(load_panel(run, group, feature), embed),
     }
 
 

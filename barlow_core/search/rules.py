@@ -53,6 +53,8 @@ class Rule:
             belong together, of as many independent ones as they are worth.
         q: p corrected by Holm for all rules of the search: chance that any rule with such a q is luck.
         confirmed: q <= alpha and held-out ER - BER > delta.
+        stability: share of random halves of the searched images in which the search, repeated, finds a rule for mostly the same held-out
+            images (`stability.recurrence`); None where that was not tried, or no held-out image follows the rule.
         short: the rule said with few features; None where a few tell nothing of it.
     """
 
@@ -63,6 +65,7 @@ class Rule:
     p: float
     q: float
     confirmed: bool
+    stability: float | None = None
     short: ShortRule | None = None
 
     def scores(self, features: np.ndarray) -> np.ndarray:
@@ -104,6 +107,7 @@ class Rule:
             "p": self.p,
             "q": self.q,
             "confirmed": self.confirmed,
+            "stability": self.stability,
             **self._short(),
         }
 

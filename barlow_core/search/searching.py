@@ -13,14 +13,14 @@ from barlow_core.information import check_inputs
 from barlow_core.search import noisy_or
 from barlow_core.search.rules import Counts, Rule
 from barlow_core.search.short import ShortRule, agreement, shorten
+from barlow_core.search.space import Space, deviation
+from barlow_core.search.stability import SAME, recurrence
 from barlow_core.statistics import HeldOutLeaf
 from barlow_core.statistics.blocks import as_blocks
 from barlow_core.statistics.held_out_counts import LeafBlocks
 
 LEAST_FAILURES = 10  # in the searched part, without which nothing is searched
-VARIANCE_KEPT = 0.995
-MOST_COMPONENTS = 64
-SAME = 0.5  # Jaccard index of two rules that say the same thing
+MOST_FITTED = 50_000  # searched images that directions are fitted to, at random where there are more; all images are counted
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def search(
     searched: np.ndarray | None = None,
     blocks: np.ndarray | None = None,
     duplicates: np.ndarray | None = None,
+    resamples: int = 0,
 ) -> SearchResult:
     """Find rules under which images fail, and count them on images that had no part in finding them.
 
@@ -121,6 +122,7 @@ def search(
         blocks: (n,) int, the same number for images that belong together (frames of one video): they stand on one side, and count
             for what they are worth (`statistics.blocks`). `share` is then one of blocks.
         duplicates: (n,) int, the same number for near-duplicates, to count how many held-out images have one that was searched.
+        resamples: how often the search is repeated on a random half of the searched images, see `stability.recurrence`.
 
     Returns:
         A `SearchResult`; without rules where fewer than 10 searched images fail, or fewer than 10 do not.
@@ -129,21 +131,38 @@ def search(
         BarlowError: settings out of range, or inputs that do not fit.
     """
     settings = SearchSettings(share, penalty, most, starts, alpha, delta, short, seed)
+    if resamples < 0:
+        raise BarlowError(f"resamples is {resamples}. Expected a whole number of at least 0.")
     features, failure = check_inputs(features, failure)
     blocks = as_blocks(blocks, len(failure))
     searched = _parts(failure, blocks, settings) if searched is None else _checked_parts(searched, failure)
     confirming = ~searched if blocks is None else ~np.isin(blocks, blocks[searched])
-    reason = _too_few(failure[searched])
+    rows = _thinned(np.flatnonzero(searched), seed)
+    reason = _too_few(failure[rows])
     rules: list[Rule] = []
     if reason is None:
-        space = _Space.of(features)
-        model = noisy_or.fit(
-            space.coordinates(features[searched]), failure[searched], penalty=penalty, most=most, starts=starts, seed=seed
-        )
-        directions = [space.direction(w, b) for w, b in zip(model.weights, model.offsets, strict=True)]
-        found = _distinct([_Found(w, t, features @ w > t) for w, t in directions], failure & searched)
+        space = Space.of(features, _thinned(np.arange(len(failure)), seed))
+        known = space.coordinates(features, rows)
+
+        def fit(part: np.ndarray | slice) -> noisy_or.NoisyOr:
+            return noisy_or.fit(known[part], failure[rows[part]], penalty=penalty, most=most, starts=starts, seed=seed)
+
+        spread, model = deviation(features), fit(slice(None))
+        reasons = [(w, b) for w, b in zip(model.weights, model.offsets.tolist(), strict=True) if w.any()]
+        found = _distinct([_Found.of(*space.direction(w, b), spread, features) for w, b in reasons], failure & searched)
+        stable: list[float | None] = [None] * len(found)
+        if resamples:
+            others = space.coordinates(features, np.flatnonzero(confirming))
+            stable = recurrence(
+                [one.inside[confirming] for one in found],
+                lambda half: list((fit(half).scores(others) > 0).T),
+                failure[rows],
+                None if blocks is None else as_blocks(blocks[rows], len(rows)),
+                resamples=resamples,
+                seed=seed,
+            )
         count = _Counter(failure, searched, confirming, blocks, duplicates)
-        rules = _tested(found, features, count, settings)
+        rules = _tested(found, stable, features, count, settings)
     return SearchResult(rules, searched, confirming, len(failure), int(failure.sum()), settings, reason)
 
 
@@ -156,49 +175,32 @@ def _too_few(failure: np.ndarray) -> str | None:
     return f"{n} of {len(failure)} searched images are such {what}; at least {LEAST_FAILURES} are needed"
 
 
-@dataclass(frozen=True)
-class _Space:
-    """Principal components of the features on one common scale: less to fit, and no feature counts for more than it varies."""
-
-    mean: np.ndarray
-    axes: np.ndarray  # (m, D), divided by the scale
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> _Space:
-        mean = features.mean(axis=0, dtype=np.float64)
-        centred = features - mean
-        # Of fewer images than features, the products of images have the same eigenvalues, and fewer of them.
-        few = len(features) < features.shape[1]
-        products = centred @ centred.T if few else centred.T @ centred
-        variance, axes = np.linalg.eigh(products / max(len(features), 1))
-        variance, axes = np.maximum(variance[::-1], 0), axes[:, ::-1].T
-        total = variance.sum()
-        if total == 0:
-            return cls(mean, np.zeros((0, features.shape[1])))
-        kept = int(np.searchsorted(np.cumsum(variance), VARIANCE_KEPT * total)) + 1
-        kept = min(kept, MOST_COMPONENTS, int((variance > 1e-10 * variance[0]).sum()))
-        axes = axes[:kept]
-        if few:
-            axes = axes @ centred
-            axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-        return cls(mean, axes / np.sqrt(variance[0]))
-
-    def coordinates(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.mean) @ self.axes.T
-
-    def direction(self, weights: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
-        """Weights of length 1 over the features and the threshold for which `weights . coordinates + offset > 0`."""
-        over = weights @ self.axes
-        length = float(np.linalg.norm(over)) or 1.0
-        return over / length, float(over @ self.mean - offset) / length
+def _thinned(rows: np.ndarray, seed: int) -> np.ndarray:
+    """`MOST_FITTED` of the rows at random, in their order; all where there are no more."""
+    if len(rows) <= MOST_FITTED:
+        return rows
+    return np.sort(np.random.default_rng([seed, 2]).choice(rows, MOST_FITTED, replace=False))
 
 
 class _Found(NamedTuple):
-    """A rule before it is counted: weights (D,) of length 1, threshold, and (n,) bool, the images above it."""
+    """A rule before it is counted: the images with scores, (n,) float64, above 0, which are their values along direction less threshold."""
 
-    weights: np.ndarray
+    direction: Direction
     threshold: float
-    inside: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray, threshold: float, spread: np.ndarray, features: np.ndarray) -> _Found:
+        """For weights (D,) of length 1 over features (n, D), whose standard deviations are spread."""
+        order = np.argsort(-np.abs(weights * spread), kind="stable")
+        order = order[weights[order] != 0]
+        direction = Direction(tuple(order.tolist()), tuple(weights[order].tolist()))
+        return cls(direction, threshold, direction.values(features) - threshold)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(n,) bool, the images that it selects."""
+        return self.scores > 0
 
 
 def _distinct(found: list[_Found], known: np.ndarray) -> list[_Found]:
@@ -242,38 +244,51 @@ class _Counter:
         )
 
 
-def _tested(found: list[_Found], features: np.ndarray, count: _Counter, settings: SearchSettings) -> list[Rule]:
-    deviation = features.std(axis=0, dtype=np.float64)
+def _tested(
+    found: list[_Found], stable: list[float | None], features: np.ndarray, count: _Counter, settings: SearchSettings
+) -> list[Rule]:
     held_out = [count.held_out(number, one.inside) for number, one in enumerate(found)]
     p = np.array([leaf.p() for leaf in held_out])
+    rows = np.flatnonzero(count.searched)
+    shorts = shorten(features, [one.scores[rows] for one in found], most=settings.short, rows=rows)
     rules = []
-    for one, leaf, own, corrected in zip(found, held_out, p, holm(p), strict=True):
-        order = np.argsort(-np.abs(one.weights * deviation), kind="stable")
-        order = order[one.weights[order] != 0]
-        direction = Direction(tuple(order.tolist()), tuple(one.weights[order].tolist()))
+    for one, leaf, own, corrected, share, short in zip(found, held_out, p, holm(p), stable, shorts, strict=True):
         confirmed = bool(corrected <= settings.alpha and leaf.increase is not None and leaf.increase > settings.delta)
-        said = _short(one, features, count, settings.short)
-        rules.append(Rule(direction, one.threshold, count.group(one.inside), leaf, float(own), float(corrected), confirmed, said))
+        rules.append(
+            Rule(
+                direction=one.direction,
+                threshold=one.threshold,
+                group=count.group(one.inside),
+                held_out=leaf,
+                p=float(own),
+                q=float(corrected),
+                confirmed=confirmed,
+                stability=share,
+                short=_counted(short, one, features, count),
+            )
+        )
     return sorted(rules, key=lambda rule: (not rule.confirmed, rule.q, -rule.group.n_failures))
 
 
-def _short(one: _Found, features: np.ndarray, count: _Counter, most: int) -> ShortRule | None:
-    """The rule with few features, found on the searched images and counted on the confirming ones."""
-    known = features[count.searched]
-    found = shorten(known, known @ one.weights - one.threshold, most=most)
-    if found is None:
+def _counted(short: tuple[Direction, float] | None, one: _Found, features: np.ndarray, count: _Counter) -> ShortRule | None:
+    """The short form of a rule, which was found on the searched images, counted on the confirming ones."""
+    if short is None:
         return None
-    direction, threshold = found
+    direction, threshold = short
     inside = (direction.values(features) > threshold) & count.confirming
     same = agreement(inside, one.inside & count.confirming)
     return ShortRule(direction, threshold, same, int(inside.sum()), int((inside & count.failure).sum()))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction of p-values (n,), by statsmodels."""
-    from statsmodels.stats.multitest import multipletests  # a second to import, which only a search should take
+    """Holm's (1979) step-down correction of p-values (n,).
 
-    return multipletests(p, method="holm")[1] if len(p) else p
+    That of statsmodels gives the same, and has Python collect its garbage at each call: a fifth of a second, longer than a search.
+    """
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return corrected
 
 
 def _parts(failure: np.ndarray, blocks: np.ndarray | None, settings: SearchSettings) -> np.ndarray:

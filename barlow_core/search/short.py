@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.linear_model import orthogonal_mp
 
 from barlow_core.directions import Direction
 
+MOST_PURSUED = 10_000
 NEARLY = 0.9  # Jaccard index from which on two rules select nearly the same images
 
 
@@ -36,43 +38,56 @@ class ShortRule:
         return self.direction.values(features) > self.threshold
 
 
-def shorten(features: np.ndarray, scores: np.ndarray, *, most: int) -> tuple[Direction, float] | None:
-    """The fewest features, at most `most`, of which a weighted sum selects nearly the images with scores above 0.
+def shorten(
+    features: np.ndarray, rules: Sequence[np.ndarray], *, most: int, rows: np.ndarray | None = None
+) -> list[tuple[Direction, float] | None]:
+    """For each rule the fewest features, at most `most`, of which a weighted sum selects nearly the images with scores above 0.
 
-    Features are added by orthogonal matching pursuit (Pati, Rezaiifar and Krishnaprasad, 1993) for the scores; of each number of
-    them, the threshold is the one with the highest Jaccard index.
+    Features are added by orthogonal matching pursuit (Pati, Rezaiifar and Krishnaprasad, 1993) for the scores, over at most about
+    `MOST_PURSUED` images; of each number of features, the threshold is the one with the highest Jaccard index, over all images.
 
     Args:
-        features: (n, D), of the images that were searched. scores: (n,) float64, of the rule.
+        features: (n, D). rows: positions of the images that were searched; None for all.
+        rules: (len(rows),) float64 each, the scores of a rule.
 
     Returns:
         Direction and threshold: the shortest that reaches `NEARLY`, else that of `most` features. None where no feature tells
         anything of the scores, or no score is above 0.
     """
-    target = scores > 0
-    deviation = features.std(axis=0, dtype=np.float64)
-    varying = np.flatnonzero(deviation > 0)
-    if not target.any() or not len(varying):
-        return None
-    rows = (features[:, varying] - features[:, varying].mean(axis=0, dtype=np.float64)) / deviation[varying]
-    with warnings.catch_warnings():
-        # It warns when nothing is left to explain, which is all the better.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        path = orthogonal_mp(rows, scores - scores.mean(), n_nonzero_coefs=min(most, len(varying)), return_path=True)
-    best = None
-    for column in np.atleast_2d(path.T):
-        taken = np.flatnonzero(column)
-        if not len(taken):
-            continue
-        order = taken[np.argsort(-np.abs(column[taken]), kind="stable")]
-        weights = column[order] / deviation[varying[order]]
-        weights /= np.linalg.norm(weights)
-        direction = Direction(tuple(varying[order].tolist()), tuple(weights.tolist()))
-        threshold, agreement = _closest(direction.values(features), target)
-        best = direction, threshold
-        if agreement >= NEARLY:
-            break
-    return best
+    if not rules:
+        return []
+    rows = np.arange(len(features)) if rows is None else rows
+    every = slice(None, None, -(-len(rows) // MOST_PURSUED))
+    standard = features[rows[every]].astype(np.float64)
+    standard -= standard.mean(axis=0)
+    deviation = standard.std(axis=0)
+    varying = np.flatnonzero(deviation > 1e-12)
+    standard = standard[:, varying] / deviation[varying]
+
+    def short(scores: np.ndarray) -> tuple[Direction, float] | None:
+        target, pursued = scores > 0, scores[every]
+        if not target.any() or not len(varying):
+            return None
+        with warnings.catch_warnings():
+            # It warns when nothing is left to explain, which is all the better.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            path = orthogonal_mp(standard, pursued - pursued.mean(), n_nonzero_coefs=min(most, len(varying)), return_path=True)
+        best = None
+        for column in np.atleast_2d(path.T):
+            taken = np.flatnonzero(column)
+            if not len(taken):
+                continue
+            order = taken[np.argsort(-np.abs(column[taken]), kind="stable")]
+            weights = column[order] / deviation[varying[order]]
+            weights /= np.linalg.norm(weights)
+            direction = Direction(tuple(varying[order].tolist()), tuple(weights.tolist()))
+            threshold, agreement = _closest(direction.values(features, rows), target)
+            best = direction, threshold
+            if agreement >= NEARLY:
+                break
+        return best
+
+    return [short(scores) for scores in rules]
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> float | None:

@@ -42,7 +42,19 @@ from barlow_core.views.run_tables import (
     mode_table,
     summary,
 )
-from barlow_core.views.search import direction_words, rule_positions, search_words, short_words, unsearched_words
+from barlow_core.views.search import (
+    NO_RULE,
+    NONE_CONFIRMED,
+    FoundRuleWords,
+    certain_words,
+    direction_words,
+    found_rule_words,
+    not_searched_words,
+    rule_positions,
+    search_words,
+    short_words,
+    unsearched_words,
+)
 from barlow_core.views.sentences import (
     GroupWords,
     HeldOutWords,
@@ -63,8 +75,11 @@ from barlow_core.views.sentences import (
 from barlow_core.views.what_if import WhatIf, re_evaluate
 
 __all__ = [
+    "NONE_CONFIRMED",
+    "NO_RULE",
     "OUTCOMES",
     "Distribution",
+    "FoundRuleWords",
     "GroupWords",
     "HeldOutWords",
     "ImagePage",
@@ -73,6 +88,7 @@ __all__ = [
     "WhatIf",
     "activation",
     "belonging_words",
+    "certain_words",
     "choices",
     "classes",
     "column_values",
@@ -89,6 +105,7 @@ __all__ = [
     "failure_mode",
     "filter_images",
     "find_groups",
+    "found_rule_words",
     "group_table",
     "group_words",
     "grouping_words",
@@ -103,6 +120,7 @@ __all__ = [
     "node_failures",
     "node_images",
     "node_rates",
+    "not_searched_words",
     "re_evaluate",
     "rule_positions",
     "rule_words",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -58,27 +60,40 @@ def _share(flags: np.ndarray) -> str:
     return f"{mean:.3f} ± {(mean * (1 - mean) / len(flags)) ** 0.5:.3f}"
 
 
+def searches(cache: Path) -> dict[str, Callable[[int], SearchResult]]:
+    """What is searched, by name: a group for each seed."""
+
+    def sparse_or(pictures: Callable[[], np.ndarray] | None, seed: int) -> SearchResult:
+        features, failure = group(np.random.default_rng([seed, 8]), None if pictures is None else pictures())
+        return search(features, failure, seed=seed)
+
+    def fours(told: bool, seed: int) -> SearchResult:
+        features, failure, blocks = in_blocks(np.random.default_rng([seed, 9]))
+        return search(features, failure, seed=seed, blocks=blocks if told else None)
+
+    made = lru_cache(maxsize=1)(lambda: make(0, cache)["general"])
+    return {
+        "sparse": partial(sparse_or, None),
+        "of pictures": partial(sparse_or, made),
+        "sparse, images in fours, kept together": partial(fours, True),
+        "sparse, images in fours, not kept together": partial(fours, False),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.blindspots.luck", description=__doc__)
     parser.add_argument("--groups", type=int, default=400)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-blindspots")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "luck.csv")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "luck.csv", help="lines that are there stay"
+    )
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for name, pictures in (("sparse", None), ("of pictures", make(0, options.cache)["general"])):
-        results = []
-        for seed in range(options.groups):
-            features, failure = group(np.random.default_rng([seed, 8]), pictures)
-            results.append(search(features, failure, seed=seed))
-        lines.append({"features": name} | shares(results))
-        pd.DataFrame(lines).to_csv(options.out, index=False)
-    for name, told in (("sparse, images in fours, kept together", True), ("sparse, images in fours, not kept together", False)):
-        results = []
-        for seed in range(options.groups):
-            features, failure, blocks = in_blocks(np.random.default_rng([seed, 9]))
-            results.append(search(features, failure, seed=seed, blocks=blocks if told else None))
-        lines.append({"features": name} | shares(results))
+    lines = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
+    for name, searched in searches(options.cache).items():
+        if name in {line["features"] for line in lines}:
+            continue
+        lines.append({"features": name} | shares([searched(seed) for seed in range(options.groups)]))
         pd.DataFrame(lines).to_csv(options.out, index=False)
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from report_page import Page
 
 from barlow_core import views
 from barlow_core.analyses import explain_run
@@ -21,53 +21,6 @@ from barlow_core.run import Run
 from barlow_core.views.feature_names import FeatureName
 from barlow_core.views.judgements import Judgements
 from barlow_core.wording import percent
-
-
-class Page(HTMLParser):
-    """What a browser would fetch, link and say."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.sources: list[str] = []
-        self.links: list[str] = []
-        self.anchors: set[str] = set()
-        self.images: list[dict[str, str | None]] = []
-        self.headings: list[str] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert not [tag for tag in self._open if tag not in ("html", "body")], "every element is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag not in ("meta", "img", "br", "rect", "line"):
-            self._open.append(tag)
-        self.anchors.add(str(found.get("id")))
-        self.sources += [str(found[name]) for name in ("src", "srcset", "data") if name in found]
-        if tag == "img":
-            self.images.append(found)
-        if tag in ("a", "link") and "href" in found:
-            self.links.append(str(found["href"]))
-        if tag == "h2":
-            self.headings.append("")
-        if tag == "td":
-            self.text.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("rect", "line"):
-            return
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self._open:
-            return
-        self.text.append(data)
-        if "h2" in self._open:
-            self.headings[-1] += data
-
-    @property
-    def words(self) -> str:
-        return " ".join("".join(self.text).split())
 
 
 @pytest.fixture

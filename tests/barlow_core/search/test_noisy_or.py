@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
+from statsmodels.stats.multitest import multipletests
 
 from barlow_core.search import holm, noisy_or
 
@@ -54,3 +55,9 @@ def test_two_reasons_are_told_apart() -> None:
 def test_holm_by_hand() -> None:
     assert holm(np.array([0.01, 0.04, 0.03, 0.5])) == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert holm(np.array([])).shape == (0,)
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    p = np.random.default_rng(4).random(40) ** 3
+    p[:2] = 0.001
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import fisher_exact
+from sklearn.decomposition import PCA
 
 from barlow_core.errors import BarlowError
-from barlow_core.search import search
-from barlow_core.search.searching import _Space
+from barlow_core.search import search, searching, short, stability
+from barlow_core.search.space import Space, deviation
 
 
 def attributes(n: int, seed: int, n_features: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -134,9 +137,82 @@ def test_same_seed_same_rules() -> None:
 def test_space_is_the_same_from_fewer_images_than_features() -> None:
     """Features that are there twice have the components of one copy, longer by the root of two."""
     x = np.random.default_rng(0).normal(size=(60, 40)) * np.linspace(3, 0.1, 40)
-    wide, narrow = _Space.of(np.hstack([x, x])), _Space.of(x)
+    every = np.arange(60)
+    wide, narrow = Space.of(np.hstack([x, x]), every), Space.of(x, every)
     assert wide.axes.shape[0] == narrow.axes.shape[0]
-    assert np.abs(wide.coordinates(np.hstack([x, x]))) == pytest.approx(np.abs(narrow.coordinates(x)), abs=1e-6)
+    one, other = wide.coordinates(np.hstack([x, x]), every), narrow.coordinates(x, every)
+    assert np.abs(one) == pytest.approx(np.abs(other), abs=1e-6)
+
+
+def test_space_is_that_of_principal_component_analysis() -> None:
+    x = (np.random.default_rng(1).normal(size=(9000, 30)) @ np.diag(np.linspace(4, 0.5, 30))).astype(np.float32)
+    rows = np.arange(0, 9000, 2)
+    space, pca = Space.of(x, rows), PCA(n_components=0.995, svd_solver="full").fit(x[rows].astype(np.float64))
+    assert len(space.axes) == pca.n_components_
+    expected = pca.transform(x[5:50].astype(np.float64)) / pca.explained_variance_[0] ** 0.5
+    assert np.abs(space.coordinates(x, np.arange(5, 50))) == pytest.approx(np.abs(expected), rel=1e-3, abs=1e-6)
+    assert deviation(x) == pytest.approx(x.std(axis=0, dtype=np.float64), rel=1e-12)
+
+
+def test_more_images_than_are_fitted_are_all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, failure, spots = planted(15, n=6000)
+    monkeypatch.setattr(searching, "MOST_FITTED", 2000)
+    found = search(features, failure, seed=15)
+    assert found.searched.sum() == pytest.approx(0.7 * 6000, abs=1)
+    assert len(found.confirmed) == 2
+    for rule in found.confirmed:
+        held = rule.holds(features)
+        assert rule.held_out.n_images == (held & found.confirming).sum()
+        assert rule.held_out.all_images == found.confirming.sum()
+        assert max((held & spot).sum() / (held | spot).sum() for spot in spots) > 0.8
+
+
+def test_the_features_are_never_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MOST_FITTED", 2000)
+    monkeypatch.setattr(short, "MOST_PURSUED", 2000)
+    features, hidden = attributes(30_000, 4, n_features=128)
+    features, failure = features.astype(np.float32), hidden[:, :4].all(axis=1)
+    tracemalloc.start()
+    try:
+        found = search(features, failure, most=1, starts=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.confirmed
+    assert peak < features.nbytes
+
+
+def test_what_is_planted_comes_back_on_halves_and_luck_does_not() -> None:
+    features, failure, _ = planted(16)
+    result = search(features, failure, resamples=3, most=3, starts=2)
+    assert [rule.stability for rule in result.confirmed] == [1.0, 1.0]
+    lucky = []
+    for seed in range(12):
+        rng = np.random.default_rng([17, seed])
+        noise = search(rng.exponential(size=(200, 12)), rng.random(200) < 0.2, seed=seed, resamples=5, most=2, starts=1)
+        lucky += [rule.stability for rule in noise.rules if rule.stability is not None]
+    assert len(lucky) > 5
+    assert np.mean(lucky) < 0.25
+
+
+def test_halves_keep_blocks_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, failure, _ = planted(12, n=900)
+    blocks = np.repeat(np.arange(900), 3)
+    seen, own = [], stability.half_of_blocks
+
+    def half(failure: np.ndarray, blocks: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+        seen.append((blocks, own(failure, blocks, rng)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(stability, "half_of_blocks", half)
+    rows, failed = np.repeat(features, 3, axis=0), np.repeat(failure, 3)
+    result = search(rows, failed, blocks=blocks, seed=1, resamples=2, most=2, starts=1)
+    assert result.rules
+    assert all(rule.stability is not None for rule in result.confirmed)
+    for given, chosen in seen:
+        assert given is not None
+        assert (np.unique(given[chosen], return_counts=True)[1] == 3).all()
+    assert len(seen) == 2
 
 
 def test_rules_are_distinct() -> None:
@@ -187,6 +263,7 @@ def test_constant_features_give_no_rules() -> None:
         ({"penalty": 0}, "penalty is 0"),
         ({"most": 0}, "most is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"resamples": -1}, "resamples is -1"),
         ({"searched": np.ones(40, dtype=bool)}, "Expected images to search and others to confirm"),
         ({"searched": np.ones(39, dtype=bool)}, "searched has shape"),
     ],

@@ -12,7 +12,7 @@ from barlow_core.search.short import agreement, shorten
 def test_a_sum_of_three_features_is_found_again_with_three() -> None:
     features = np.random.default_rng(0).normal(size=(400, 20)) * np.arange(1, 21) + 5
     scores = features[:, 3] - 0.5 * features[:, 8] + 0.2 * features[:, 15] - 3
-    found = shorten(features, scores, most=6)
+    found = shorten(features, [scores], most=6)[0]
     assert found is not None
     direction, threshold = found
     assert set(direction.features) <= {3, 8, 15}
@@ -22,7 +22,7 @@ def test_a_sum_of_three_features_is_found_again_with_three() -> None:
 
 def test_one_feature_is_enough_where_it_is() -> None:
     features = np.random.default_rng(1).normal(size=(300, 10))
-    found = shorten(features, features @ np.eye(10)[4] - 1 + 0.001 * features[:, 2], most=5)
+    found = shorten(features, [features @ np.eye(10)[4] - 1 + 0.001 * features[:, 2]], most=5)[0]
     assert found is not None
     assert found[0].features == (4,)
     assert found[1] == pytest.approx(1, abs=0.1)
@@ -31,19 +31,19 @@ def test_one_feature_is_enough_where_it_is() -> None:
 def test_no_more_features_than_asked_for() -> None:
     rng = np.random.default_rng(2)
     features = rng.normal(size=(300, 40))
-    found = shorten(features, features @ rng.normal(size=40) - 5, most=4)
+    found = shorten(features, [features @ rng.normal(size=40) - 5], most=4)[0]
     assert found is not None
     assert len(found[0].features) == 4
 
 
 def test_nothing_to_say() -> None:
-    assert shorten(np.ones((50, 3)), np.ones(50), most=3) is None
-    assert shorten(np.random.default_rng(0).random((50, 3)), -np.ones(50), most=3) is None
+    assert shorten(np.ones((50, 3)), [np.ones(50)], most=3) == [None]
+    assert shorten(np.random.default_rng(0).random((50, 3)), [-np.ones(50)], most=3) == [None]
 
 
 def test_threshold_does_not_part_equal_values() -> None:
     features = np.array([[0.0], [0.0], [1.0], [1.0], [1.0], [2.0]])
-    found = shorten(features, np.array([-1, -1, -1, 1, 1, 1.0]), most=1)
+    found = shorten(features, [np.array([-1, -1, -1, 1, 1, 1.0])], most=1)[0]
     assert found is not None
     assert (found[0].values(features) > found[1]).tolist() == [False, False, True, True, True, True]
 
