@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,11 +90,11 @@ def main() -> None:
     )
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
+    lines: list[dict[Hashable, Any]] = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
     for name, searched in searches(options.cache).items():
         if name in {line["features"] for line in lines}:
             continue
-        lines.append({"features": name} | shares([searched(seed) for seed in range(options.groups)]))
+        lines.append({"features": name, **shares([searched(seed) for seed in range(options.groups)])})
         pd.DataFrame(lines).to_csv(options.out, index=False)
 
 
