@@ -44,13 +44,13 @@ def in_blocks(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndar
     return features, failing[blocks] & (rng.random(len(blocks)) < 0.9), blocks
 
 
-def shares(results: list[SearchResult]) -> dict[str, str]:
+def shares(name: str, results: list[SearchResult]) -> dict[Hashable, Any]:
     least = np.array([min((rule.q for rule in result.rules), default=1.0) for result in results])
     p = np.array([rule.p for result in results for rule in result.rules])
-    line = {f"groups with any q ≤ {level}": _share(least <= level) for level in LEVELS}
+    line: dict[Hashable, Any] = {f"groups with any q ≤ {level}": _share(least <= level) for level in LEVELS}
     line["groups with a confirmed rule"] = _share(np.array([bool(result.confirmed) for result in results]))
     return (
-        {"groups": str(len(results)), "rules": str(len(p))}
+        {"features": name, "groups": str(len(results)), "rules": str(len(p))}
         | line
         | {f"rules with p ≤ {level}": _share(p <= level) for level in LEVELS}
     )
@@ -94,7 +94,7 @@ def main() -> None:
     for name, searched in searches(options.cache).items():
         if name in {line["features"] for line in lines}:
             continue
-        lines.append({"features": name, **shares([searched(seed) for seed in range(options.groups)])})
+        lines.append(shares(name, [searched(seed) for seed in range(options.groups)]))
         pd.DataFrame(lines).to_csv(options.out, index=False)
 
 
