@@ -20,6 +20,7 @@ from browsing.features import show_features
 from browsing.full_size import show_full_size
 from browsing.header import DEEPEST, USUAL_DEPTH
 from browsing.images import show_images
+from browsing.interventions import show_interventions
 from browsing.judgements import Opinions
 from browsing.metadata import show_columns
 from browsing.node import show_node, show_suggestions
@@ -77,6 +78,7 @@ def show_group(run: Run, opinions: Opinions, usual: Place) -> None:
         show_node(run, key, evaluation, node, row)
     show_columns(run, key, node)
     feature = show_features(run, key, analysis, node, opinions)
+    show_interventions(run, key, node, feature, depth=analysis.settings.depth, refitted=evaluation.refitted)
     show_suggestions(run, key, evaluation, node, opinions)
     order = show_images(run, key, node, feature)
     if here().image is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from barlow_core.cli import browse, export, pipeline, results, training
+from barlow_core.cli import browse, causal, export, pipeline, results, training
 from barlow_core.cli.shared import PluggableGroup
 
 __all__ = ["cli", "main"]
@@ -29,6 +29,9 @@ for _command in (
     results.explore_command,
     results.search_command,
     pipeline.visualize_command,
+    causal.intervene_command,
+    causal.rely_command,
+    causal.mend_command,
     results.show,
     results.compare_command,
     results.evaluate_command,

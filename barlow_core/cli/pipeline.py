@@ -64,7 +64,7 @@ def predict_command(
     from barlow_core.prediction import predict
 
     run = open_run(run_path)
-    predict(run, _load_model(model, **network), batch_size=batch_size, exact=exact, overwrite=overwrite, progress=not quiet)
+    predict(run, load_model(model, **network), batch_size=batch_size, exact=exact, overwrite=overwrite, progress=not quiet)
     click.echo(run.benchmark)
 
 
@@ -204,7 +204,7 @@ def run(quiet: bool, overwrite: bool, **arguments: Any) -> None:
             raise BarlowError(
                 "These images have no predictions. Name the classifier under inspection with --model, or add them to the CSV."
             )
-        inspected = _load_model(model, device=network["device"], **model_input)
+        inspected = load_model(model, device=network["device"], **model_input)
         predict(created, inspected, **how, progress=progress)
     extract(created, _load_extractor(extractor, **network), **how, overwrite=overwrite, progress=progress)
     panel = {name: arguments.pop(name) for name in ("images_per_panel", "steps", "early_stop", "source")}
@@ -308,7 +308,7 @@ def _load_extractor(name: str, *, device: str | None = None, **options: Any) -> 
     return extractors.load(name, device=device or extractors.default_device(), **_given(options))
 
 
-def _load_model(name: str, *, device: str | None = None, **options: Any) -> Classifier:
+def load_model(name: str, *, device: str | None = None, **options: Any) -> Classifier:
     """The classifier under inspection: only its predictions are needed, so any architecture will do."""
     from barlow_core import extractors
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -16,9 +17,12 @@ from barlow_core.analyses.same_images import behind, mode_name, shown_once
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
+from barlow_core.interventions import Intervention
+from barlow_core.interventions.words import assumptions, headline, what_was_done
 from barlow_core.run import Run
 from barlow_core.views.feature_names import names_for, read_names, rules_in_words
 from barlow_core.views.search import NONE_CONFIRMED, direction_words, search_words
+from barlow_core.wording import percent, points, points_interval
 
 HEADERS = {
     "in_words": "in words",
@@ -76,11 +80,22 @@ SHARES = (
     "short_agreement",
     "groups_with_modes",
     "overlap",
+    "accuracy",
+    "core_accuracy",
+    "spurious_accuracy",
     "mean_ber",
     "valid_share",
     "held_out_valid_share",
 )
-DIFFERENCES = ("increase", "held_out_increase", "difference", "mean_aler_increase", "mean_held_out_aler_increase")
+DIFFERENCES = (
+    "gap",
+    "random_gap",
+    "increase",
+    "held_out_increase",
+    "difference",
+    "mean_aler_increase",
+    "mean_held_out_aler_increase",
+)
 # Shown to a person; JSON has every column.
 SHOWN = {
     "modes": (
@@ -279,6 +294,39 @@ def print_search(run: Run, *, everything: bool, sort: str | None = None, limit: 
     if not as_json:
         _console().print(search_words(searched_groups(run), found, hidden=len(found) - len(table)), style="dim")
     print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=NONE_CONFIRMED)
+
+
+def print_interventions(found: Sequence[Intervention], *, as_json: bool, in_full: bool = False) -> None:
+    """Print interventions: as a table, each of them in sentences below where they are wanted `in_full`, or as JSON."""
+    if as_json:
+        print(json.dumps([one.info for one in found], indent=1, ensure_ascii=False))
+        return
+    rows = [
+        {
+            "group": one.group,
+            "failure mode": one.info["target"]["name"],
+            "rule": one.info["target"]["rule"],
+            "feature": ", ".join(map(str, one.features[:3])) + (" …" if len(one.features) > 3 else ""),
+            "verdict": one.verdict,
+            "changed": way["way"],
+            "images": way["n"],
+            "follow": percent(way["rate"], space=" "),
+            "random features": percent(way["control_rate"], space=" "),
+            "beyond random": f"{points(way['excess'])} ({points_interval(way['excess_low'], way['excess_high'])})",
+            "p": f"{way['p']:.3g}",
+        }
+        for one in found
+        for way in one.info["ways"]
+    ]
+    print_table(pd.DataFrame(rows), limit=len(rows) + 1, empty="Nothing yet. Make one with: barlow intervene RUN --model MODEL")
+    console = _console()
+    for one in found if in_full else ():
+        console.print(f"\n[bold]{escape(one.group)}, {one.info['target']['name']}: {headline(one)}[/bold]")
+        console.print(f"Why: {one.info['why']}.", markup=False)
+        console.print(what_was_done(one), markup=False)
+        for said in assumptions(one):
+            console.print(f"- {said}", markup=False)
+        console.print(f"Tables and pictures: {one.path}", markup=False)
 
 
 def _console() -> Console:

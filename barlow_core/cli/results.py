@@ -75,10 +75,10 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print failure modes, searches, groups, trees, status.
+    """Print failure modes, searches, interventions, groups, trees, status.
 
-    WHAT is modes (the default; only confirmed ones), search (what `barlow search` found, likewise), groups, status, or a group such as
-    label:truck for its tree.
+    WHAT is modes (the default; only confirmed ones), search (what `barlow search` found, likewise), interventions (what
+    `barlow intervene` found), groups, status, or a group such as label:truck for its tree.
     """
     from barlow_core.cli import printing
     from barlow_core.views.sentences import duplicates_words
@@ -95,9 +95,16 @@ def show(
     if what == "search":
         printing.print_search(run, everything=everything, sort=sort, limit=limit, as_json=as_json)
         return
+    if what == "interventions":
+        from barlow_core.interventions import interventions
+
+        printing.print_interventions(interventions(run), as_json=as_json)
+        return
     makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:
-        raise BarlowError(f"Cannot show {what!r}. Expected modes, search, groups, status, or a group such as label:CLASS.")
+        raise BarlowError(
+            f"Cannot show {what!r}. Expected modes, search, interventions, groups, status, or a group such as label:CLASS."
+        )
     table = makers[what](run, depth=depth)
     printing.print_table(table, printing.for_people(what, table), sort=sort, limit=limit, as_json=as_json)
 

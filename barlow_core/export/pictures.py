@@ -112,6 +112,11 @@ def panel_rows(panel: Panel | None, embed: Embedder) -> list[dict[str, Any]]:
     return rows
 
 
+def embed_svg(drawing: bytes) -> str:
+    """A drawing as a data URI."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+
+
 class Bar(NamedTuple):
     """A bin of a histogram as rectangles: x and width, and the tops and heights of both outcomes; in units of the view box."""
 

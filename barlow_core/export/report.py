@@ -15,6 +15,7 @@ from barlow_core.analyses import ExplainRecord
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import Chosen, found
 from barlow_core.export.pictures import Embedded, Embedder, failure_pictures, histogram, panel_rows
+from barlow_core.export.report_interventions import interventions_section
 from barlow_core.export.report_search import has_rules, search_section
 from barlow_core.failure_tree import Node
 from barlow_core.panels import load_panel
@@ -173,6 +174,7 @@ def _section(
             _feature(run, chosen.group, node, feature, conditions[feature], judgements, names, embed) for feature in node.features
         ],
         "columns": [_column(run, chosen.group, node, column, said) for column, said in column_words(node.conditions).items()],
+        **interventions_section(run, chosen, node, embed, refitted=evaluation.refitted),
         "failures": failure_pictures(drawn, embed),
         "n_failures": int(row["n_failures"]),
         "suggestions": suggestions,

@@ -1,0 +1,129 @@
+"""How predictions follow the size of a change, as Vega-Lite."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from barlow_core.interventions.kinds import FEATURE, RANDOM_DIRECTION, RANDOM_FEATURE, RANDOM_REGION
+from barlow_core.vega import BLUE, GREEN, GREY, ORANGE, SCHEMA, Spec, config
+
+KINDS = {
+    FEATURE: ("this feature", BLUE),
+    RANDOM_FEATURE: ("random features", ORANGE),
+    RANDOM_DIRECTION: ("random directions", GREY),
+}
+REGIONS = {RANDOM_REGION: ("regions elsewhere", GREEN)}
+TITLES = {"leaf": "Repaired, in the leaf", "outside": "Broken, outside", "other classes": "Changed, other classes"}
+
+
+def dose_chart(doses: pd.DataFrame, way: str, *, width: int = 230, height: int = 180) -> Spec:
+    """Rates against the size of the change, one panel for each side; bands are intervals (feature) or the middle 90 % (random features).
+
+    Args:
+        doses: of `judging.dose_table`.
+        way: which of its ways.
+        width, height: of a panel, in pixels.
+    """
+    rows = doses[doses["way"] == way]
+    kinds = {kind: words for kind, words in (KINDS | REGIONS).items() if (rows["changed"] == kind).any()}
+    table = rows.assign(changed=rows["changed"].map({kind: name for kind, (name, _) in kinds.items()}))
+    kept = ["changed", "side", "dose", "length", "rate", "rate_low", "rate_high", "n"]
+    values = table[kept].astype(object).where(table[kept].notna(), None).to_dict("records")
+    colour = {
+        "field": "changed",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": [name for name, _ in kinds.values()], "range": [colour for _, colour in kinds.values()]},
+        "legend": {"orient": "bottom", "direction": "horizontal", "columns": 2},
+    }
+    x = {"field": "dose", "type": "quantitative", "title": "Size of the change", "axis": {"format": ".0%", "tickCount": 4}}
+    scale = {"domain": [0, 1]}
+    y = {"field": "rate", "type": "quantitative", "title": None, "axis": {"format": ".0%", "tickCount": 4}, "scale": scale}
+    tooltip = [
+        {"field": "changed", "type": "nominal", "title": "Changed"},
+        {"field": "dose", "type": "quantitative", "title": "Size", "format": ".0%"},
+        {"field": "length", "type": "quantitative", "title": "l2 length", "format": ".3f"},
+        {"field": "rate", "type": "quantitative", "title": "Share", "format": ".1%"},
+        {"field": "n", "type": "quantitative", "title": "Images"},
+    ]
+    panels = []
+    for side, title in TITLES.items():
+        if not (rows["side"] == side).any():
+            continue
+        band = {
+            "transform": [{"filter": "isValid(datum.rate_low)"}],
+            "mark": {"type": "area", "opacity": 0.15},
+            "encoding": {
+                "x": x,
+                "y": {**y, "field": "rate_low"},
+                "y2": {"field": "rate_high"},
+                "color": colour,
+            },
+        }
+        line = {
+            "mark": {"type": "line", "point": {"size": 28}, "strokeWidth": 2},
+            "encoding": {"x": x, "y": y, "color": colour, "tooltip": tooltip},
+        }
+        panels.append(
+            {
+                "title": {"text": title, "fontSize": 12},
+                "width": width,
+                "height": height,
+                "transform": [{"filter": f"datum.side == '{side}'"}],
+                "layer": [band, line],
+            }
+        )
+    return {"$schema": SCHEMA, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
+
+
+NOISED = {
+    "core": ("core features", ORANGE),
+    "spurious": ("spurious features", BLUE),
+    "random place, shape of core": ("random places, as large as core", "#e9b487"),
+    "random place, shape of spurious": ("random places, as large as spurious", "#8fbcd9"),
+}
+
+
+def noise_chart(accuracy: pd.DataFrame, class_name: str, *, width: int = 230, height: int = 190) -> Spec:
+    """Accuracy against noise, one panel for each model, a line for each region that is noised; bands are intervals.
+
+    Args:
+        accuracy: of `relying.Relied`.
+        class_name: which of its classes, or "all classes".
+    """
+    rows = accuracy[accuracy["class_name"] == class_name]
+    kinds = {kind: words for kind, words in NOISED.items() if (rows["region"] == kind).any()}
+    table = rows.assign(region=rows["region"].map({kind: name for kind, (name, _) in kinds.items()}))
+    domain, colours = [name for name, _ in kinds.values()], [colour for _, colour in kinds.values()]
+    colour = {
+        "field": "region",
+        "type": "nominal",
+        "title": "Noise on",
+        "scale": {"domain": domain, "range": colours},
+        "legend": {"orient": "bottom", "direction": "horizontal", "columns": 2},
+    }
+    x = {"field": "sigma", "type": "quantitative", "title": "Noise (deviation)", "axis": {"tickCount": 4}}
+    y = {
+        "field": "accuracy",
+        "type": "quantitative",
+        "title": None,
+        "axis": {"format": ".0%", "tickCount": 4},
+        "scale": {"domain": [0, 1]},
+    }
+    line = {"mark": {"type": "line", "point": {"size": 28}, "strokeWidth": 2}, "encoding": {"x": x, "y": y, "color": colour}}
+    band = {
+        "mark": {"type": "area", "opacity": 0.12},
+        "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+    }
+    panels = [
+        {
+            "title": {"text": str(model), "fontSize": 12},
+            "width": width,
+            "height": height,
+            "transform": [{"filter": {"field": "model", "equal": model}}],
+            "layer": [band, line],
+        }
+        for model in dict.fromkeys(rows["model"])
+    ]
+    values = table[["model", "region", "sigma", "accuracy", "low", "high", "n"]].to_dict("records")
+    return {"$schema": SCHEMA, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
