@@ -94,7 +94,7 @@ def intervene_command(
     features, directions and regions are the controls. Without GROUP it is done for the failure mode with the most evidence of all.
     What is found stays in the run. docs/interventions.md says how to read it.
     """
-    from barlow_core.cli.printing import print_interventions
+    from barlow_core.cli.printing_interventions import print_interventions
     from barlow_core.interventions import InterventionSettings, intervene, leaf_target, rule_target
 
     run = open_run(run_path)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -17,12 +16,9 @@ from barlow_core.analyses.same_images import behind, mode_name, shown_once
 from barlow_core.analyses.verdicts import CONFIRMED, ranked, verdict_counts
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
-from barlow_core.interventions import Intervention
-from barlow_core.interventions.words import assumptions, headline, what_was_done
 from barlow_core.run import Run
 from barlow_core.views.feature_names import names_for, read_names, rules_in_words
 from barlow_core.views.search import NONE_CONFIRMED, direction_words, search_words
-from barlow_core.wording import percent, points, points_interval
 
 HEADERS = {
     "in_words": "in words",
@@ -235,9 +231,9 @@ def print_table(
     if as_json:
         print(table.head(limit).to_json(orient="records", indent=1))
         return
-    console = _console()
+    terminal = console()
     if table.empty:
-        console.print(empty)
+        terminal.print(empty)
         return
     out = Table(box=None, header_style="bold")
     for column in columns or table.columns:
@@ -248,9 +244,9 @@ def print_table(
         )
     for row in table.head(limit).to_dict("records"):
         out.add_row(*(_cell(row, str(column)) for column in columns or table.columns))
-    console.print(out)
+    terminal.print(out)
     if len(table) > limit:
-        console.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
+        terminal.print(f"… and {len(table) - limit:,} more (--limit {len(table)} shows all)", style="dim")
 
 
 def print_modes(
@@ -273,7 +269,7 @@ def print_modes(
             nothing = "No failure mode is confirmed on held-out images."
             words += f" (--all shows the other {hidden:,})"
         if sum(counts.values()):
-            _console().print(f"Failure modes of depth {_depth(run, depth)}: {words}", style="dim")
+            console().print(f"Failure modes of depth {_depth(run, depth)}: {words}", style="dim")
     print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=nothing)
     return table
 
@@ -292,47 +288,14 @@ def print_search(run: Run, *, everything: bool, sort: str | None = None, limit: 
     if not everything:
         columns = [column for column in columns if column not in ("verdict", "verdict_reason")]
     if not as_json:
-        _console().print(search_words(searched_groups(run), found, hidden=len(found) - len(table)), style="dim")
+        console().print(search_words(searched_groups(run), found, hidden=len(found) - len(table)), style="dim")
     print_table(table, columns, sort=sort, limit=limit, as_json=as_json, empty=NONE_CONFIRMED)
 
 
-def print_interventions(found: Sequence[Intervention], *, as_json: bool, in_full: bool = False) -> None:
-    """Print interventions: as a table, each of them in sentences below where they are wanted `in_full`, or as JSON."""
-    if as_json:
-        print(json.dumps([one.info for one in found], indent=1, ensure_ascii=False))
-        return
-    rows = [
-        {
-            "group": one.group,
-            "failure mode": one.info["target"]["name"],
-            "rule": one.info["target"]["rule"],
-            "feature": ", ".join(map(str, one.features[:3])) + (" …" if len(one.features) > 3 else ""),
-            "verdict": one.verdict,
-            "changed": way["way"],
-            "images": way["n"],
-            "follow": percent(way["rate"], space=" "),
-            "random features": percent(way["control_rate"], space=" "),
-            "beyond random": f"{points(way['excess'])} ({points_interval(way['excess_low'], way['excess_high'])})",
-            "p": f"{way['p']:.3g}",
-        }
-        for one in found
-        for way in one.info["ways"]
-    ]
-    print_table(pd.DataFrame(rows), limit=len(rows) + 1, empty="Nothing yet. Make one with: barlow intervene RUN --model MODEL")
-    console = _console()
-    for one in found if in_full else ():
-        console.print(f"\n[bold]{escape(one.group)}, {one.info['target']['name']}: {headline(one)}[/bold]")
-        console.print(f"Why: {one.info['why']}.", markup=False)
-        console.print(what_was_done(one), markup=False)
-        for said in assumptions(one):
-            console.print(f"- {said}", markup=False)
-        console.print(f"Tables and pictures: {one.path}", markup=False)
-
-
-def _console() -> Console:
+def console() -> Console:
     """A console as wide as the terminal; a pipe or a file gets whole lines."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def for_people(what: str, table: pd.DataFrame) -> list[str]:
@@ -376,11 +339,11 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
     if as_json:
         print(json.dumps(analysis.tree.root.to_dict(), indent=1))
         return
-    console = _console()
-    console.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")
-    console.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}")
+    terminal = console()
+    terminal.print(f"[bold]{key}[/bold]  {analysis.n_failures:,} failures in {analysis.n_images:,} images, ", end="")
+    terminal.print(f"BER {analysis.ber:.4f}, ALER {analysis.aler:.4f} at depth {analysis.settings.depth}")
     if analysis.reason:
-        console.print(f"Nothing to explain: {analysis.reason}.")
+        terminal.print(f"Nothing to explain: {analysis.reason}.")
         return
     modes = {mode.number for mode in analysis.failure_modes}
 
@@ -396,8 +359,8 @@ def print_group(run: Run, key: str, *, depth: int | None = None, as_json: bool =
 
     root = Tree(label(analysis.tree.root, "all images"))
     grow(root, analysis.tree.root)
-    console.print(root)
-    console.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …")
+    terminal.print(root)
+    terminal.print(f"\nSelected features (nats): {', '.join(f'{f} ({i:.3f})' for f, i in _top(analysis, 8))} …")
 
 
 def _top(analysis: Any, n: int) -> list[tuple[int, float]]:

@@ -96,9 +96,10 @@ def show(
         printing.print_search(run, everything=everything, sort=sort, limit=limit, as_json=as_json)
         return
     if what == "interventions":
+        from barlow_core.cli.printing_interventions import print_interventions
         from barlow_core.interventions import interventions
 
-        printing.print_interventions(interventions(run), as_json=as_json)
+        print_interventions(interventions(run), as_json=as_json)
         return
     makers = {"groups": printing.groups, "status": printing.status}
     if what not in makers:

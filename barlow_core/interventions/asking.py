@@ -44,7 +44,7 @@ class Inspected:
     def __init__(self, run: Run, model: Classifier):
         self._columns, _ = match_classes(model, run.benchmark.class_names)
         self.model = run_as(model, best_method(model, "float32"))
-        self._size = default_batch_size(self.model.device, "float32")
+        self._size = default_batch_size(self.model, "float32")
 
     @property
     def preprocess(self) -> Preprocessing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from barlow_core.extraction import describe
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.groups import parse
 from barlow_core.interventions import judging
-from barlow_core.interventions.asking import Answers, Inspected, carried, check_model, pictures
+from barlow_core.interventions.asking import Answers, Inspected, carried, check_model
 from barlow_core.interventions.changes import control_features, latent_changes, lengths, like, of_length, random_changes
+from barlow_core.interventions.images import Images, drawn_images
 from barlow_core.interventions.judging import ANSWER, Measured
 from barlow_core.interventions.kinds import (
     ELSEWHERE,
@@ -30,7 +31,6 @@ from barlow_core.interventions.kinds import (
     RANDOM_DIRECTION,
     RANDOM_FEATURE,
     RANDOM_REGION,
-    SIDES,
 )
 from barlow_core.interventions.record import Intervention, folder_of, load_intervention, save_intervention
 from barlow_core.interventions.regions import feature_regions, filled, moved_regions, regions_of_area
@@ -47,31 +47,6 @@ MOST_SHOWN = 5  # other features that are named as changed
 FORMAT = 1
 
 Step = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Images:
-    """The images that are changed, in the order leaf, outside, other classes.
-
-    Attributes:
-        positions: (n,) int64, in the benchmark.
-        sides: (n,) of `kinds.SIDES`.
-        labels: (n,) int64.
-        seen: (n, 3, S, S), as the extractor sees them; asked: (n, 3, T, T), as the model does.
-        n_contradicted: how many were left out because the model says something else than is stored of them.
-    """
-
-    positions: np.ndarray
-    sides: np.ndarray
-    labels: np.ndarray
-    seen: Tensor
-    asked: Tensor
-    n_contradicted: int
-
-    def at(self, rows: np.ndarray) -> Images:
-        return Images(
-            self.positions[rows], self.sides[rows], self.labels[rows], self.seen[rows], self.asked[rows], self.n_contradicted
-        )
 
 
 def intervene(
@@ -110,7 +85,7 @@ def intervene(
             return kept
         inspected = Inspected(run, model)
         mismatch = check_model(run, inspected, tolerance=settings.tolerance, seed=settings.seed)
-        images = _images(run, inspected, extractor, target, settings)
+        images = drawn_images(run, inspected, extractor, target, settings)
         work = _Work(run, inspected, extractor.accelerated() if _fast(extractor) else extractor, target, settings, images, key)
         measured, shown, effects, counts = work.measure(progress=progress)
         n_ways = 1 + len(settings.fills)
@@ -170,38 +145,6 @@ def _described(target: Target) -> dict[str, Any]:
         "above": target.above,
         "threshold": target.threshold,
     }
-
-
-def _images(run: Run, inspected: Inspected, extractor: Extractor, target: Target, settings: InterventionSettings) -> Images:
-    """Draw the images to change, and leave out those of which the model says something else than is stored."""
-    benchmark, rng = run.benchmark, np.random.default_rng([settings.seed, 1])
-    wrong, stored = benchmark.failure, benchmark.predictions
-    assert stored is not None
-    chosen = {
-        LEAF: target.inside[wrong[target.inside]],
-        OUTSIDE: target.outside[~wrong[target.outside]],
-        ELSEWHERE: target.elsewhere[~wrong[target.elsewhere]],
-    }
-    if not len(chosen[LEAF]) and not len(chosen[OUTSIDE]):
-        raise BarlowError(
-            f"The leaf of {target.group} ({target.rule}) has no failure that could be repaired, and outside of it is no success that could "
-            "be broken. Choose another failure mode."
-        )
-    drawn = {
-        side: np.sort(rng.permutation(found)[: settings.images]) for side, found in chosen.items()
-    }  # a permutation: the same first images, however many are asked for
-    positions = np.concatenate([drawn[side] for side in SIDES])
-    sides = np.concatenate([np.full(len(drawn[side]), side, dtype=object) for side in SIDES])
-    seen, asked = pictures(run, positions, extractor.preprocess, inspected.preprocess)
-    labels = benchmark.labels[positions]
-    agrees = inspected.ask(asked, labels).predictions == stored[positions]
-    images = Images(positions, sides, labels, seen, asked, int((~agrees).sum())).at(np.flatnonzero(agrees))
-    if not (images.sides != ELSEWHERE).any():
-        raise BarlowError(
-            f"The model contradicts the stored predictions of all {len(positions)} images that were to be changed. Expected the model that "
-            "made them: --model."
-        )
-    return images
 
 
 class _Work:
