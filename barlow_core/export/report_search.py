@@ -124,8 +124,6 @@ def _held_out(rule: FoundRule) -> list[tuple[str, str]]:
         ("Error coverage (EC)", percent(row["held_out_error_coverage"])),
         ("q, of the whole search", f"{row['held_out_q']:.2g}"),
     ]
-    if rule.stability is not None:
-        found.append(("Chosen again on random halves", percent(rule.stability)))
     if not pd.isna(row["held_out_n_blocks"]):
         found.append(("Blocks of images kept together", f"{int(row['held_out_n_blocks']):,}"))
     return found

@@ -68,7 +68,7 @@ def certain_words(run: Run, groups: pd.DataFrame, rules: pd.DataFrame) -> str:
     said = [
         f"{count(len(rules), 'rule')}, found in one part of the images and counted in the other, which played no part in finding them.",
         f"A rule is confirmed when its failures there are not luck (q at most {record.settings.alpha:g}, corrected for all rules of all "
-        f"groups) and its error rate is more than {points(record.settings.delta)} above its group's.",
+        f"groups) and its error rate is more than {record.settings.delta * 100:g} points above its group's.",
         f"The split keeps {belonging_words(together)} together." if together else None,
         unsearched_words(groups),
     ]
@@ -175,7 +175,7 @@ def stability_words(rule: FoundRule) -> str | None:
         return None
     return (
         f"Repeated on random halves of the searched images, the search selects mostly the same held-out images again in "
-        f"{percent(rule.stability)} of them."
+        f"{percent(rule.stability)} of the halves."
     )
 
 
