@@ -19,7 +19,19 @@ from study.errors import UnknownInviteError, UnknownVisitorError
 from study.store.pay import PAYING
 from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
 
-OUTCOMES = ("complete", "partial", "returned", "screened_out", "settled", "declined", "refused", "full", "reserved", "paused")
+OUTCOMES = (
+    "complete",
+    "partial",
+    "returned",
+    "screened_out",
+    "unqualified",
+    "settled",
+    "declined",
+    "refused",
+    "full",
+    "reserved",
+    "paused",
+)
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 MTURK_HOSTS = ("www.mturk.com", "workersandbox.mturk.com")
 MTURK_FRAMES = ("worker.mturk.com", "workersandbox.mturk.com", "www.mturk.com")  # sites that show HITs in a frame
@@ -207,6 +219,10 @@ _WORDS = {
         "Thank you, that is all",
         "Some answers did not fit tasks whose answer is known, so there are no more tasks for you. What you sent is paid.",
     ),
+    "unqualified": (
+        "There are no tasks for you",
+        "Not all of your answers about the instructions were right. Thank you for your interest.",
+    ),
     "declined": ("You have not taken part", "Nothing about you is kept."),
     "refused": ("This study is closed for you", "There are no more tasks for you. What you sent before is paid."),
     "full": ("The study is full", "There is nothing to do for you. Thank you for your interest."),
@@ -226,7 +242,7 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
 
     Args:
         outcome: "complete" (everything that there is for them), "partial" (some of it), "returned" (nothing that is paid),
-            "screened_out" (failed too many checks), "settled" (paid by bonuses, as a part of it was already), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
+            "screened_out" (failed too many checks), "unqualified" (failed the quiz, before sending anything), "settled" (paid by bonuses, as a part of it was already), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
             nothing for them at all), "reserved" (all places are taken for the moment), "paused" (nobody new is let in).
     """
     title, text = _WORDS[outcome]
@@ -241,8 +257,13 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
 
 def _code(settings: StudySettings, outcome: str) -> str:
     """The code by which a platform learns how it ended; empty where the study has none for that."""
-    name = {"complete": "completion_code", "returned": "declined_code", "reserved": "full_code"}.get(outcome, f"{outcome}_code")
-    return getattr(settings, name, "")
+    names = {
+        "complete": "completion_code",
+        "returned": "declined_code",
+        "unqualified": "screened_out_code",
+        "reserved": "full_code",
+    }
+    return getattr(settings, names.get(outcome, f"{outcome}_code"), "")
 
 
 def _from_link(identity: Identity, settings: StudySettings, outcome: str, title: str, text: str) -> Completion:

@@ -30,7 +30,8 @@ class Payment:
     """One line of a payment file.
 
     Attributes:
-        worker, pseudonym: who is paid; visit: the last one of theirs that ended, by which MTurk finds them.
+        worker, pseudonym: who is paid; visit: the last one of theirs that ended, of those that the platform pays for if there are any: MTurk
+            sends a bonus for an assignment that was sent in, not for one that was returned.
         amount: above 0, in the currency of the file.
         items: the answers that this file is the first one to pay; none where only a bonus is paid.
         token: stands for this payment and no other one, whatever the amount.

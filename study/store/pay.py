@@ -85,7 +85,7 @@ SELECT worker.id AS worker, worker.pseudonym, worker.platform, worker.state,
   (SELECT count(DISTINCT coalesce(json_extract(data, '$.visit'), '')) FROM event
     WHERE event.worker = worker.id AND kind = 'finished' AND json_extract(data, '$.exit') IS NOT NULL) AS visits,
   (SELECT json_extract(data, '$.visit') FROM event WHERE event.worker = worker.id AND kind = 'finished'
-    AND json_extract(data, '$.visit') IS NOT NULL ORDER BY event.id DESC LIMIT 1) AS last_visit,
+    AND json_extract(data, '$.visit') IS NOT NULL ORDER BY json_extract(data, '$.exit') IS NULL, event.id DESC LIMIT 1) AS last_visit,
   (SELECT coalesce(sum(cents), 0) FROM payment JOIN payment_file ON payment_file.id = payment.file
     WHERE payment.worker = worker.id AND payment_file.state = 'made') AS filed,
   (SELECT coalesce(sum(cents), 0) FROM payment JOIN payment_file ON payment_file.id = payment.file
@@ -181,12 +181,13 @@ def way_out(outcome: str, platform: str | None, settings: StudySettings) -> str 
     """By which way out the platform pays by itself for a visit that ends so; None: it does not, and the worker is told to return it.
 
     MTurk has one way out: a HIT that is sent in is paid. Prolific has a code for each; a complete submission without a code is
-    approved by hand.
+    approved by hand. Whoever failed the quiz has sent nothing: of all platforms, only Prolific has a code, and a reward, for that.
     """
     if platform == "mturk":
         return "complete" if outcome in ("complete", "partial", "screened_out") else None
     if platform == "prolific":
         codes = {"complete": "by hand", "partial": settings.partial_code, "screened_out": settings.screened_out_code}
+        outcome = "screened_out" if outcome == "unqualified" else outcome
         return outcome if codes.get(outcome) else None
     return None
 

@@ -342,8 +342,9 @@ class StudyStore(StudyManagement):
             reward: what the platform pays for once, by its name there: the study on Prolific, the assignment on MTurk.
 
         Returns:
-            The outcome that the worker is told: this one; the earlier one for which the platform was told to pay this reward; or
-            "settled", where payment files hold so much of it that the reward would be paid on top.
+            The outcome that the worker is told: this one; the earlier one for which the platform was told to pay this reward;
+            "settled", where payment files hold so much of it that the reward would be paid on top; or "unqualified", where somebody
+            was screened out by the quiz, before they sent anything.
 
         Raises:
             RefusedError: nobody of that id takes part.

@@ -18,7 +18,7 @@ from study.store.clock import Moment
 from study.store.items import check_id, storable_json
 from study.store.settings import StudySettings
 
-OUTCOMES = ("complete", "partial", "returned", "screened_out", "settled", "refused", "full")  # of a visit
+OUTCOMES = ("complete", "partial", "returned", "screened_out", "unqualified", "settled", "refused", "full")  # of a visit
 
 
 @dataclass(frozen=True)
@@ -252,6 +252,8 @@ def finish(
     held = tx.execute("SELECT item FROM assignment WHERE worker = ? AND state = 'reserved'", (worker,)).fetchone()
     if held is not None:
         assignment.let_go(tx, worker, held["item"], "expired", now)
+    if outcome == "screened_out" and not assignment.answered(tx, worker):
+        outcome = "unqualified"  # by the quiz: nothing was sent that could be paid
     # A platform hears of one way out for each submission; whoever comes back afterwards is shown the same one again.
     sql = (
         "SELECT data FROM event WHERE worker = ? AND kind = 'finished' AND json_extract(data, '$.exit') IS NOT NULL "

@@ -147,7 +147,7 @@ def test_the_quiz_comes_before_the_tasks(tmp_path: Path) -> None:
         again = come(store, SESSION_ID=FIRST)
         assert again.page == "quiz", "a reload gives no new tries"
         visit.take_quiz(again, [None] * len(QUIZ))
-        assert (again.page, again.outcome) == ("end", "screened_out")
+        assert (again.page, again.outcome) == ("end", "unqualified")
         other = visit.begin(store, Identity("link", "anna"))
         visit.agree(other)
         visit.start(other)

@@ -34,7 +34,7 @@ def test_prolific_comes_in_by_its_three_ids_and_goes_out_by_a_redirect() -> None
     assert (out.url, out.code) == ("https://app.prolific.com/submissions/complete?cc=C0DE", "C0DE")
     screened = completion(who, settings(screened_out_code="0UT"), "screened_out")
     assert screened.url == "https://app.prolific.com/submissions/complete?cc=0UT"
-    for outcome in ("screened_out", "declined", "returned", "refused", "full"):
+    for outcome in ("screened_out", "unqualified", "declined", "returned", "refused", "full"):
         back = completion(who, settings(), outcome)
         assert (back.url, back.code, back.action) == (None, None, None)
         assert "return your submission" in back.text
@@ -114,11 +114,12 @@ def test_each_outcome_has_a_code_and_a_redirect_of_its_own() -> None:
     who = identify(PROLIFIC, codes)
     assert {
         name: completion(who, codes, name).code
-        for name in ("complete", "partial", "screened_out", "full", "declined", "returned")
+        for name in ("complete", "partial", "screened_out", "unqualified", "full", "declined", "returned")
     } == {
         "complete": "C0DE",
         "partial": "PART",
         "screened_out": "0UT",
+        "unqualified": "0UT",
         "full": "FULL",
         "declined": "N0",
         "returned": "N0",

@@ -178,6 +178,29 @@ def test_reports_come_last_first(make_store: Make, clock: FakeClock) -> None:
         store.settle_report(999)
 
 
+def test_a_bonus_on_mturk_is_for_an_assignment_that_was_sent_in(make_store: Make, answers: dict) -> None:
+    store = make_store(base_pay="0.50", items_per_visit=1, pay_per_item="0.75")
+    store.register("A1WORKER", platform="mturk")
+    item = store.claim("A1WORKER", visit="sent in")
+    assert item is not None
+    store.submit("A1WORKER", item.id, answers, item.token)
+    assert store.finish("A1WORKER", "complete", visit="sent in", reward="sent in") == "complete"
+    assert store.finish("A1WORKER", "returned", visit="given back", reward="given back") == "returned"
+    made = store.make_payments("mturk")
+    assert made is not None
+    assert [(one.visit, str(one.amount)) for one in made.payments] == [("sent in", "0.25")]
+
+
+def test_whoever_fails_the_quiz_has_sent_nothing_that_mturk_could_pay(make_store: Make, answers: dict) -> None:
+    quiz = [{"question": "?", "options": ["yes", "no"], "answer": 0}]
+    store = make_store(base_pay="0.50", quiz=quiz, quiz_tries=1)
+    store.register("A1WORKER", platform="mturk")
+    store.take_quiz("A1WORKER", [1])
+    assert store.finish("A1WORKER", "screened_out", visit="hit", reward="hit") == "unqualified"
+    row = store.payments().iloc[0]
+    assert [str(row[name]) for name in ("amount", "base", "due", "over")] == ["0.00"] * 4
+
+
 def test_who_withdraws_is_paid_what_was_earned_and_not_twice(make_store: Make, answers: dict) -> None:
     store = make_store(items=["a", "b", "c"], base_pay="0.50")
     store.register(PID, platform="prolific")
