@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browse test check format histories benchmarks test-lowest clean
+.PHONY: help setup demo browse test check format histories kills benchmarks test-lowest clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ test-lowest: ## run the suite in .venv-lowest with the oldest versions that requ
 
 histories: $(STAMP) ## 1,000 random histories of answers and payments (minutes, with TMPDIR in memory)
 	OMP_NUM_THREADS=1 BARLOW_HISTORIES=1000 $(BIN)/python -m pytest --timeout=0 tests/study/store/test_money_machine.py
+
+kills: $(STAMP) ## kill a study 100 times while answers and payment files are written (minutes)
+	OMP_NUM_THREADS=1 BARLOW_KILLS=100 $(BIN)/python -m pytest --timeout=0 -s tests/study/store/test_kills.py
 
 benchmarks: $(STAMP) ## time the hot paths beside what one would use instead
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

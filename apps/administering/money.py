@@ -7,12 +7,32 @@ from shared.html import plain, stats
 from shared.money import amount
 
 from administering.acting import act
+from administering.tables import money_column
 from barlow_core.wording import count
 from study.participants.paying import payment_text
 from study.store import StudyStore
 from study.store.ledger import PaymentFile
 from study.store.settings import PLATFORMS
 
+COLUMNS = {
+    "worker": "Worker",
+    "pseudonym": "In exports",
+    "platform": "From",
+    "state": "State",
+    "items": "Answers",
+    "visits": "Visits paid for",
+    "working": "At work",
+}
+MONEY = {
+    "earned": "Earned",
+    "bonus": "Bonus",
+    "amount": "Together",
+    "base": "By the platform",
+    "filed": "In files",
+    "paid": "Paid",
+    "due": "Due",
+    "over": "Overpaid",
+}
 STATES = {"made": "not noted as paid yet", "paid": "paid", "void": "void"}
 
 
@@ -32,7 +52,8 @@ def show_money(store: StudyStore) -> None:
     if table.empty:
         st.info("Nobody has taken part yet.")
         return
-    st.dataframe(table.drop(columns=["seconds", "last_visit", "currency"]).astype({"due": str, "over": str}), hide_index=True)
+    shown = table.drop(columns=["seconds", "last_visit", "currency"]).astype(dict.fromkeys(MONEY, float))
+    st.dataframe(shown, hide_index=True, column_config=COLUMNS | {name: money_column(label) for name, label in MONEY.items()})
     platforms = sorted(set(table["platform"].fillna("link")) & set(PLATFORMS))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Platform", platforms, key="pay platform", width=200)

@@ -13,6 +13,7 @@ from shared.html import plain, stats
 from shared.money import amount
 
 from administering.acting import SAID, act
+from administering.tables import moment_column
 from barlow_core.wording import count
 from study.store import StudyStore
 from study.store.progress import Progress
@@ -63,7 +64,7 @@ def show_workers(store: StudyStore) -> None:
         column_config={
             "worker": TEXT("Worker", pinned=True),
             "pseudonym": TEXT("In exports"),
-            "joined_at": st.column_config.DatetimeColumn("Since (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"),
+            "joined_at": moment_column("Since (UTC)"),
             "checks": "Checks",
             "checks_passed": "Passed",
             "flagged": "Flagged",
@@ -94,7 +95,7 @@ def _show_worker(store: StudyStore, worker: str, state: str) -> None:
                 "state": one.state,
                 "passed": one.passed,
                 "seconds": round(one.seconds),
-                "sent (UTC)": one.submitted_at[:16],
+                "sent (UTC)": one.submitted_at[:16].replace("T", " "),
             }
             for one in store.history(worker)
         ]

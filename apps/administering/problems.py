@@ -10,6 +10,7 @@ from shared.html import plain
 from shared.panel_pictures import panel_html
 
 from administering.acting import act
+from administering.tables import moment_column
 from barlow_core.errors import BarlowError
 from study.setup.frozen_panels import has_pictures, load_item_panel
 from study.store import StudyStore
@@ -30,7 +31,7 @@ def show_reports(store: StudyStore) -> None:
         column_order=["done", "at", "item", "text", "worker"],
         column_config={
             "done": "Done",
-            "at": "When (UTC)",
+            "at": moment_column("When (UTC)"),
             "item": TEXT("Task"),
             "text": TEXT("What they say", width="large"),
             "worker": TEXT("Worker"),
@@ -39,7 +40,7 @@ def show_reports(store: StudyStore) -> None:
     rows: dict[int, Mapping[Any, Any]] = {int(row["number"]): row for row in table.to_dict("records")}
     said = {number: f"{row['at']:%Y-%m-%d %H:%M} · {row['item']} · {row['text'][:80]}" for number, row in rows.items()}
     number = st.selectbox(
-        "Look at one, with its pictures", list(said), format_func=lambda one: plain(said[one]), index=None, key="report"
+        "Look at one, with its pictures", list(said), format_func=lambda one: said[one], index=None, key="report"
     )
     if number is None:
         return
@@ -67,6 +68,10 @@ def show_flags(store: StudyStore) -> None:
     if flags.empty:
         st.caption("No answer broke a rule (speed, identical, automation, duplicates: see the settings).")
     else:
-        st.dataframe(flags, hide_index=True, column_config={"at": "When (UTC)", "item": TEXT("Task"), "worker": TEXT("Worker")})
+        st.dataframe(
+            flags,
+            hide_index=True,
+            column_config={"at": moment_column("When (UTC)"), "item": TEXT("Task"), "worker": TEXT("Worker"), "rules": "Rules"},
+        )
     for ids in store.duplicates():
         st.caption(plain(f"From one device: {', '.join(ids)}"))
