@@ -9,7 +9,7 @@ import streamlit as st
 from annotating import pages, task, visit
 from annotating.arriving import arrive, visitor_address
 from annotating.binding import KEY, is_theirs
-from annotating.component import show_form
+from annotating.component import show_around, show_form
 from annotating.item_pictures import example_item, item_panel
 from annotating.visit import Visit
 from shared.arguments import ANNOTATE, PREVIEW, arguments
@@ -50,7 +50,9 @@ def main() -> None:
         show_example(path, store)
         return
     try:
-        show(path, current_visit(store, identity))
+        at = current_visit(store, identity)
+        show(path, at)
+        show_around(at.page, {} if preview else own_link(at))
     except UnknownVisitorError as error:
         pages.show_trouble("We cannot let you in yet", str(error), store.settings)
     except BarlowError as error:
@@ -73,14 +75,19 @@ def who(store: StudyStore, *, preview: bool) -> Identity:
     if preview:
         pages.show_preview_note()
         return st.session_state.setdefault(IDENTITY, Identity("link", new_guest()))
-    if known is not None and all(query.get(name) == value for name, value in known.query.items()):
-        return known
-    identity = arrive(query, store, visitor_address())
-    if identity.new:
-        # The link in the browser becomes this visitor's own: a reload or another device finds the same person.
-        st.query_params.update(identity.query)
-    st.session_state[IDENTITY] = identity
+    if known is not None and all(query.get(name, value) == value for name, value in known.query.items()):
+        return known  # also without any parameters: Back leads to the link as it was opened
+    identity = st.session_state[IDENTITY] = arrive(query, store, visitor_address())
     return identity
+
+
+def own_link(at: Visit) -> dict[str, str]:
+    """Parameters that make the address in the browser the visitor's own: a reload or another device finds the same person."""
+    link = dict(at.identity.query)
+    if at.theirs and at.identity.platform != "link" and at.page != "consent" and at.outcome != "declined":
+        # From now on the link says that it is they; a platform's id alone does not.
+        link[KEY] = at.store.sign(at.identity.worker_id)
+    return link
 
 
 def current_visit(store: StudyStore, identity: Identity) -> Visit:
@@ -89,9 +96,6 @@ def current_visit(store: StudyStore, identity: Identity) -> Visit:
     if found is None or found.identity != identity or found.store is not store:
         theirs = is_theirs(store, identity, st.query_params.get(KEY))
         found = st.session_state[VISIT] = visit.begin(store, identity, theirs=theirs, device=_device(store, identity))
-    if found.theirs and identity.platform != "link" and found.page != "consent" and found.outcome != "declined":
-        # From now on the link says that it is they; a platform's id alone does not.
-        st.query_params[KEY] = store.sign(identity.worker_id)
     return found
 
 

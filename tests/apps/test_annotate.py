@@ -53,10 +53,21 @@ def html(page: AppTest) -> str:
 
 def form(page: AppTest) -> dict[str, Any]:
     """What the form was given to show."""
+    return component(page, "barlow_task")
+
+
+def component(page: AppTest, name: str) -> dict[str, Any]:
+    """What a part of the page that runs in the browser was given."""
     assert not page.exception, page.exception
-    (element,) = page.get("bidi_component")
+    (element,) = [one for one in page.get("bidi_component") if one.proto.component_name == name]
     found: dict[str, Any] = json.loads(element.proto.json)
     return found
+
+
+def own_link(page: AppTest) -> dict[str, str]:
+    """The parameters that the address in the browser becomes."""
+    link: dict[str, str] = component(page, "barlow_around")["link"]
+    return link
 
 
 def to_the_tasks(page: AppTest) -> AppTest:
@@ -97,11 +108,19 @@ def test_who_was_here_before_is_not_asked_again(store: StudyStore, open_page: Op
 
 def test_an_open_link_becomes_personal(store: StudyStore, open_page: Open) -> None:
     page = to_the_tasks(open_page(store))
-    (invite,) = page.query_params.values()
-    invite = invite[0] if isinstance(invite, list) else invite
+    (invite,) = own_link(page).values()
     assert invite.startswith("guest-")
     assert store.worker(invite) is not None
     assert form(open_page(store, invite=invite))["title"] == "Practice"
+
+
+def test_back_on_an_open_link_stays_the_same_guest(store: StudyStore, open_page: Open) -> None:
+    page = open_page(store)
+    link = own_link(page)
+    assert not page.query_params, "no step is added to the browser's history"
+    assert own_link(page.run()) == link, "the address as it was opened"
+    page.button(key="agree").click().run()
+    assert store.workers()["worker"].tolist() == [link["invite"]]
 
 
 def test_who_declines_leaves_nothing(store: StudyStore, open_page: Open) -> None:
@@ -213,9 +232,9 @@ def test_the_quiz_on_the_page(tmp_path: Path, open_page: Open) -> None:
 
 def test_the_link_becomes_the_workers_own_after_consent(store: StudyStore, open_page: Open) -> None:
     page = open_page(store, **PROLIFIC)
-    assert "key" not in page.query_params
+    assert own_link(page) == PROLIFIC
     to_the_tasks(page)
-    (key,) = page.query_params["key"] if isinstance(page.query_params["key"], list) else [page.query_params["key"]]
+    key = own_link(page)["key"]
     assert store.is_signed(PERSON, key)
     assert form(open_page(store, PROLIFIC_PID=PERSON, key=key))["title"] == "Practice"
     assert "does not show that it is you" in html(open_page(store, PROLIFIC_PID=PERSON))

@@ -191,6 +191,7 @@ def test_keyboard_all_the_way(store: StudyStore, visit: Visit) -> None:
         press("Control+Enter")
         if title == "Practice":
             expect(worker.heading("Well done.")).to_be_visible()
+            worker.page.wait_for_timeout(600)  # nobody reads faster
             press("Control+Enter")
     worker.at("Task 2")
     assert sent(store, person(worker)) == [ANSWERS]
@@ -247,10 +248,13 @@ def test_a_draft_survives_a_reload_and_waits_on_other_devices(store: StudyStore,
 
 
 def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> None:
-    worker = at_work()
+    worker = at_work(viewport={"width": 1366, "height": 768})
     worker.page.evaluate(CLICKS)
     for number, pause in enumerate((0, 150, 300), 1):
-        worker.at(f"Task {number}").answer(short=f"fur {number}")
+        worker.at(f"Task {number}").answer(short="four words are many")
+        worker.send_button.click()
+        expect(worker.page.get_by_text("One answer needs another look.")).to_be_visible()
+        worker.short.fill(f"fur {number}")
         worker.send_button.scroll_into_view_if_needed()
         x, y = worker.middle(worker.send_button)
         worker.page.evaluate("place => pressAgain(...place)", [x, y, pause])
@@ -260,6 +264,22 @@ def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> N
         worker.page.wait_for_timeout(200)
         assert [answer["short"] for answer in sent(store, person(worker))] == [f"fur {n}" for n in range(1, number + 1)]
         assert worker.page.get_by_role("dialog").count() == 0, "the second click was not meant for what stands there now"
+
+
+def test_back_on_an_open_link_leads_out_and_makes_no_second_guest(url: str, visit: Visit) -> None:
+    worker = visit("about:blank")
+    page = worker.page
+    page.goto(url)
+    page.wait_for_url("**/?invite=guest-*")
+    guest = person(worker)
+    worker.button("I agree").click()
+    worker.button("Start with practice").wait_for()
+    assert person(worker) == guest
+    page.go_back()
+    assert page.url == "about:blank"
+    page.go_forward()
+    page.wait_for_url(f"**/?invite={guest}")
+    expect(worker.heading("How it works")).to_be_visible()
 
 
 def test_a_double_click_does_not_skip_the_feedback(visit: Visit) -> None:

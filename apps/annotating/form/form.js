@@ -1,6 +1,6 @@
 // The form: one task on the screen, what is typed into it, and the way to the server and back.
 
-const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 4000, SETTLES = 400;
+const DRAFT_PAUSE = 1500, DRAFT_LATEST = 8000, LIFE_EVERY = 30000, TRY_AGAIN = 4000;
 
 class Form {
   constructor(root) {
@@ -18,6 +18,7 @@ class Form {
       make("header", {}, this.title, this.facts, make("div", { class: "tools" }, this.help, this.stop)),
       make("div", { class: "sides" }, this.pictureSide, this.formSide), this.spoken);
     root.append(this.element);
+    this.guard = new Guard(this.element);
     this.listen();
   }
 
@@ -33,20 +34,21 @@ class Form {
     this.element.addEventListener("keydown", event => event.key.length === 1 && !event.ctrlKey && !event.metaKey && this.key(event, true), { signal });
     this.pulse = setInterval(() => this.showLife(), LIFE_EVERY);
     // Streamlit speaks to programmers when the connection is lost, and takes the focus. This page says it in its own words.
-    this.guard = new MutationObserver(() => {
+    this.silencer = new MutationObserver(() => {
       const box = document.querySelector('[data-testid="stDialog"]');
       if (!box || !/connection/i.test(box.textContent)) return;
       box.querySelector('button[aria-label="Close"]')?.click();
       this.showState("waiting");
     });
-    this.guard.observe(document.body, { childList: true, subtree: false });
+    this.silencer.observe(document.body, { childList: true, subtree: false });
   }
 
   close() {
     this.end.abort();
-    this.guard.disconnect();
+    this.guard.close();
+    this.silencer.disconnect();
     clearInterval(this.pulse);
-    [this.post.timer, this.draftTimer, this.againTimer, this.settleTimer].forEach(clearTimeout);
+    [this.post.timer, this.draftTimer, this.againTimer].forEach(clearTimeout);
   }
 
   /** The server has spoken: another task perhaps, receipts, how far the worker is. */
@@ -75,7 +77,6 @@ class Form {
     this.banner = make("div", { class: "banner", role: "alert" });
     this.formSide.replaceChildren(...this.above(), ...this.fields.map(field => field.element), this.banner, this.actions(), this.status);
     this.fill();
-    if (!first) this.settle();
     this.stop.hidden = data.mode === "preview";
     this.status.textContent = "";
     this.element.scrollIntoView({ block: "start" });
@@ -83,13 +84,6 @@ class Form {
     if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(data.mode)) this.fields[0].focus({ preventScroll: true });
     else if (!first) (this.primary ?? this.title).focus({ preventScroll: true });
     if (!first) this.spoken.textContent = data.title;
-  }
-
-  /** The second click of an impatient hand was meant for what stood there before. */
-  settle() {
-    this.formSide.classList.add("settling");
-    clearTimeout(this.settleTimer);
-    this.settleTimer = setTimeout(() => this.formSide.classList.remove("settling"), SETTLES);
   }
 
   above() {
@@ -213,7 +207,7 @@ class Form {
     }
     const { view, item, answers } = this;
     this.setBusy(true);
-    this.warn("");
+    this.banner.classList.add("past"); // its place stays: nothing moves under the pointer
     ["draft", "active"].forEach(kind => this.post.forget(kind, item));
     const receipt = await this.post.send(this.data.mode === "edit" ? "edit" : "submit", { item, token: this.data.token, answers, signs: this.signs() });
     if (receipt.ok || receipt.gone) this.drafts.drop(view);
@@ -298,6 +292,7 @@ class Form {
     if (this.element.querySelector("dialog[open]:not(.large)")) return;
     if (!inside && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
+      if (event.repeat || !this.primary || !this.guard.stands(this.primary)) return;
       if (this.data.mode === "feedback") this.go("next");
       else this.submit();
     }

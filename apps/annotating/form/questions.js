@@ -99,6 +99,7 @@ class QuestionField {
   }
 
   complain(problem) {
+    if (!problem && this.problem.textContent) this.problem.style.minHeight = `${this.problem.offsetHeight}px`; // what stands below stays there
     if (this.problem.textContent !== (problem ?? "")) this.problem.textContent = problem ?? "";
     this.element.classList.toggle("wrong", Boolean(problem));
     const target = this.input ?? this.element;
