@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -18,9 +19,11 @@ from shared.studies import open_preview, open_store
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError
-from study.participants.platforms import Identity, completion, new_guest
+from study.participants.platforms import Identity, completion, new_guest, visitor_message
 from study.store import StudyStore
-from study.store.settings import GUEST_PREFIX
+from study.store.languages import preferred
+from study.store.settings import GUEST_PREFIX, StudySettings
+from study.texts import ENGLISH, Texts
 
 VISIT = "visit"
 IDENTITY = "identity"
@@ -28,7 +31,7 @@ IDENTITY = "identity"
 
 def main() -> None:
     """The page that comes next for this visitor."""
-    st.set_page_config("Study", layout="wide", initial_sidebar_state="collapsed", menu_items={})
+    st.set_page_config(layout="wide", initial_sidebar_state="collapsed", menu_items={})
     style()
     st.html(f"<style>{(Path(__file__).parent / 'annotating' / 'style.css').read_text(encoding='utf-8')}</style>")
     try:
@@ -37,28 +40,41 @@ def main() -> None:
         store = open_preview(path) if preview else open_store(path)
     except BarlowError as error:
         print(error, file=sys.stderr)
-        pages.show_trouble(
-            "The study is not available", "Something is not set up as it should be. The researchers need to fix it."
-        )
+        show_trouble("unavailable", ENGLISH("trouble.unavailable"), ENGLISH)
         return
+    language = preferred(store.settings.languages, str(st.context.headers.get("Accept-Language", "")))
+    settings, texts = store.settings.in_language(language), store.settings.texts_in(language)
+    if preview:
+        pages.show_preview_note(texts)
     try:
         identity = who(store, preview=preview)
+        if identity.preview:
+            show_example(path, store, settings, texts)
+            return
+        at = current_visit(store, identity, language)
+        shown = show(path, at)
+        finish(at.page, shown, at.settings, at.texts, {} if preview else own_link(at))
     except UnknownVisitorError as error:
-        pages.show_trouble("We cannot let you in yet", str(error), store.settings)
-        return
-    if identity.preview:
-        show_example(path, store)
-        return
-    try:
-        at = current_visit(store, identity)
-        show(path, at)
-        show_around(at.page, {} if preview else own_link(at))
-    except UnknownVisitorError as error:
-        pages.show_trouble("We cannot let you in yet", str(error), store.settings)
+        show_trouble("visitor", visitor_message(texts, error.key, error.values), texts, settings)
     except BarlowError as error:
         print(error, file=sys.stderr)
-        text = "The study cannot be read at the moment. What you sent is saved. Please try again in a few minutes."
-        pages.show_trouble("One moment, please", text, store.settings, again=lambda: None)
+        show_trouble("moment", texts("trouble.unreadable"), texts, settings, again=lambda: None)
+
+
+def finish(page: str, title: str, settings: StudySettings | None, texts: Texts, link: Mapping[str, str] | None = None) -> None:
+    """What every page has: a title in the browser, its language, an address that leads back."""
+    study = texts("page.study") if settings is None else settings.title
+    st.set_page_config(study if title == study else texts("page.title", page=title, study=study))
+    show_around(page, link or {}, language=texts.language, direction=texts.direction)
+
+
+def show_trouble(
+    what: str, text: str, texts: Texts, settings: StudySettings | None = None, again: Callable[[], None] | None = None
+) -> None:
+    """A page that says what is in the way."""
+    title = texts(f"trouble.{what}_title")
+    pages.show_trouble(title, text, texts, settings, again)
+    finish("trouble", title, settings, texts)
 
 
 def who(store: StudyStore, *, preview: bool) -> Identity:
@@ -73,7 +89,6 @@ def who(store: StudyStore, *, preview: bool) -> Identity:
     query = st.query_params.to_dict()
     known: Identity | None = st.session_state.get(IDENTITY)
     if preview:
-        pages.show_preview_note()
         return st.session_state.setdefault(IDENTITY, Identity("link", new_guest()))
     if known is not None and all(query.get(name, value) == value for name, value in known.query.items()):
         return known  # also without any parameters: Back leads to the link as it was opened
@@ -90,12 +105,13 @@ def own_link(at: Visit) -> dict[str, str]:
     return link
 
 
-def current_visit(store: StudyStore, identity: Identity) -> Visit:
+def current_visit(store: StudyStore, identity: Identity, language: str) -> Visit:
     """The visit that this page is; begun anew after a reload, which goes on where the file says."""
     found: Visit | None = st.session_state.get(VISIT)
     if found is None or found.identity != identity or found.store is not store:
         theirs = is_theirs(store, identity, st.query_params.get(KEY))
-        found = st.session_state[VISIT] = visit.begin(store, identity, theirs=theirs, device=_device(store, identity))
+        device = _device(store, identity)
+        found = st.session_state[VISIT] = visit.begin(store, identity, theirs=theirs, device=device, language=language)
     return found
 
 
@@ -109,36 +125,41 @@ def _device(store: StudyStore, identity: Identity) -> str | None:
     return store.device(address, browser) if address else None
 
 
-def show(path: Path, at: Visit) -> None:
-    """The page at which a visit is."""
-    settings = at.store.settings
+def show(path: Path, at: Visit) -> str:
+    """The page at which a visit is; its title."""
+    settings, texts = at.settings, at.texts
     if at.page == "consent":
         pages.show_notice(at)
         at.consent = settings.consent
-        pages.show_consent(settings, lambda: visit.agree(at), lambda: visit.decline(at))
-    elif at.page == "instructions":
-        total = at.store.standing(at.worker).practice_total
-        pages.show_instructions(settings, total, lambda: visit.start(at))
-    elif at.page == "quiz":
+        pages.show_consent(at, lambda: visit.agree(at), lambda: visit.decline(at))
+        return settings.title
+    if at.page == "instructions":
+        pages.show_instructions(at, at.store.standing(at.worker).practice_total, lambda: visit.start(at))
+        return texts("instructions.heading")
+    if at.page == "quiz":
         pages.show_notice(at)
-        pages.show_quiz(settings, lambda chosen: visit.take_quiz(at, chosen))
-    elif at.page == "trouble":
-        pages.show_trouble(
-            "One moment, please", f"{at.notice} What you sent is saved.", settings, again=lambda: visit.try_again(at)
-        )
-    elif at.page == "end":
-        end = completion(at.identity, settings, at.outcome or "complete")
+        pages.show_quiz(at, lambda chosen: visit.take_quiz(at, chosen))
+        return texts("quiz.heading", n=len(settings.quiz))
+    if at.page == "trouble":
+        text = f"{at.notice} {texts('trouble.saved')}"
+        pages.show_trouble(texts("trouble.moment_title"), text, texts, settings, again=lambda: visit.try_again(at))
+        return texts("trouble.moment_title")
+    if at.page == "end":
+        end = completion(at.identity, settings, at.outcome or "complete", texts)
         go_on = (lambda: visit.advance(at)) if at.standing is not None and at.standing.outcome is None else None
-        pages.show_end(settings, end, at.standing, go_on)
-    else:
-        panel, trouble = item_panel(path, at.store, at.item)
-        show_form(task.form_data(at, panel, served_picture, trouble=trouble), lambda message: visit.handle(at, message))
+        pages.show_end(at, end, go_on)
+        return end.title
+    panel, trouble = item_panel(path, at.store, at.item, texts)
+    data = task.form_data(at, panel, served_picture, trouble=trouble)
+    show_form(data, lambda message: visit.handle(at, message))
+    return str(data["title"])
 
 
-def show_example(path: Path, store: StudyStore) -> None:
+def show_example(path: Path, store: StudyStore, settings: StudySettings, texts: Texts) -> None:
     """What a task looks like, for somebody who has not accepted it yet."""
-    panel, trouble = item_panel(path, store, example_item(store))
-    show_form(task.example_data(store.settings, panel, served_picture, trouble=trouble), lambda message: None)
+    panel, trouble = item_panel(path, store, example_item(store), texts)
+    show_form(task.example_data(settings, texts, panel, served_picture, trouble=trouble), lambda message: None)
+    finish("example", texts("task.preview"), settings, texts)
 
 
 main()

@@ -12,10 +12,12 @@ class InvalidAnswersError(BarlowError):
 
     Attributes:
         problems: for every question that needs another look, what to do, in the order of the questions.
+        rule: the rule that they break (see `study.store.rules`); empty: none, it is the questions that are not answered.
     """
 
-    def __init__(self, problems: Mapping[str, str]):
+    def __init__(self, problems: Mapping[str, str], *, rule: str = ""):
         self.problems = dict(problems)
+        self.rule = rule
         super().__init__(" ".join(self.problems.values()))
 
 
@@ -42,7 +44,17 @@ class NotSavedError(BarlowError):
 
 
 class UnknownVisitorError(BarlowError):
-    """Somebody whose link does not say who they are, or says what cannot be; the message is for them."""
+    """Somebody whose link does not say who they are, or says what cannot be; the message is for them.
+
+    Attributes:
+        key: of the text that says so (`study.texts`), beginning with "visitor."; values: what is filled in, names of platforms as
+            their keys.
+    """
+
+    def __init__(self, message: str, key: str, values: Mapping[str, object]):
+        self.key = key
+        self.values = dict(values)
+        super().__init__(message)
 
 
 class UnknownInviteError(UnknownVisitorError):

@@ -9,13 +9,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from numbers import Integral
 from typing import Any, TypeGuard
 
 from barlow_core.errors import BarlowError
-from barlow_core.wording import count
 from study.errors import InvalidAnswersError
+from study.texts import ENGLISH, Texts
 
 # What stands between two words: white space, commas and their like, dashes that join clauses; a comma, colon or slash between two
 # digits belongs to the number. The pattern means the same in JavaScript (flag u), so that a page counts as the store does.
@@ -29,6 +29,7 @@ NO_WORD = ("P", "Z", "Cc", "Cf", "Sm", "Sc", "Sk")
 KINDS = ("text", "scale", "choice")
 MAX_LENGTH = 10_000
 _WORD_BREAK = re.compile(WORD_BREAK)
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a character, which UTF-8 cannot hold
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 
 
@@ -85,12 +86,13 @@ class Question:
     high_label: str = ""
     options: tuple[tuple[str, str], ...] = ()
 
-    def problem(self, answer: object) -> str | None:
+    def problem(self, answer: object, texts: Texts = ENGLISH) -> str | None:
         """What to do about `answer`, in words that a person likes; None when it is fine."""
         if answer is None or (isinstance(answer, str) and not answer):
-            return f"{self.name}: please {'write something' if self.kind == 'text' else 'choose one'}." if self.required else None
+            return texts("answer.write" if self.kind == "text" else "answer.choose", name=self.name) if self.required else None
         if self.kind == "text":
-            return self._text_problem(answer)
+            return self._text_problem(answer, texts)
+        # No page sends what follows: it is for whoever fills a study by program.
         if self.kind == "scale":
             if not _is_whole(answer) or not self.low <= answer <= self.high:
                 low, high = (
@@ -103,19 +105,27 @@ class Question:
             return f"{self.name}: please choose one of {', '.join(map(repr, values))}, not {shown(answer)}."
         return None
 
-    def _text_problem(self, answer: object) -> str | None:
+    def _text_problem(self, answer: object, texts: Texts) -> str | None:
         if not isinstance(answer, str):
             return f"{self.name}: please write a text, not {shown(answer)}."
         if len(answer) > self.max_length:
-            return f"{self.name}: please shorten it to at most {self.max_length:,} characters; it has {len(answer):,}."
-        if reason := cannot_be_kept(answer):
-            return f"{self.name}: it contains {reason}. Please delete it and type the text again."
+            return texts("answer.shorten", name=self.name, most=self.max_length, has=len(answer))
+        if "\0" in answer:
+            return texts("answer.nul", name=self.name)
+        if half := _HALF.search(answer):
+            return texts("answer.surrogate", name=self.name, code=f"U+{ord(half[0]):04X}")
         n_words = len(words(answer))
         if self.required and not n_words:
-            return f"{self.name}: please write at least one word."
+            return texts("answer.word", name=self.name)
         if self.max_words is not None and n_words > self.max_words:
-            return f"{self.name}: please use at most {count(self.max_words, 'word')}; it has {n_words}."
+            return texts("answer.words", name=self.name, n=self.max_words, has=n_words)
         return None
+
+    def in_words(self, words: Mapping[str, Any]) -> Question:
+        """This question in other words: `name`, `text`, `help`, `low_label`, `high_label`, and labels of `options` by value."""
+        labels = words.get("options", {})
+        options = tuple((value, labels.get(value, label)) for value, label in self.options)
+        return replace(self, **{**words, "options": options})
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,10 @@ class Questionnaire:
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(question.id for question in self.questions)
+
+    def in_words(self, title: str, questions: Mapping[str, Mapping[str, Any]]) -> Questionnaire:
+        """The same questions in other words, by id; those that are not among `questions` stay as they are."""
+        return Questionnaire(title, tuple(question.in_words(questions.get(question.id, {})) for question in self.questions))
 
     def validate(self, answers: Mapping[str, object]) -> dict[str, Any]:
         """The answers in the order of the questions, unchanged; a question that may stay open and did is None.
@@ -297,53 +311,12 @@ def dumps(value: object) -> str:
 
 # The five questions of Figure 65, which is a picture in the paper; the wording follows section 8 and appendix G.
 PAPER = Questionnaire(
-    title="Describe what the pictures have in common",
-    questions=(
-        Question(
-            id="short",
-            kind="text",
-            name="Short description",
-            text="What do the highlighted parts of the pictures have in common? Describe it in at most 3 words.",
-            help="For example: striped fur, round wheels, green background.",
-            max_words=3,
-            max_length=100,
-        ),
-        Question(
-            id="long",
-            kind="text",
-            name="Long description",
-            text="Describe it again in more detail, in at most 15 words.",
-            help="What would somebody need to know who cannot see the pictures?",
-            max_words=15,
-            max_length=500,
-        ),
-        Question(
-            id="ease",
-            kind="scale",
-            name="Ease of understanding",
-            text="How easy was it to understand what the pictures have in common?",
-            low_label="very difficult",
-            high_label="very easy",
-        ),
-        Question(
-            id="confidence",
-            kind="scale",
-            name="Confidence",
-            text="How confident are you in your description?",
-            low_label="not at all confident",
-            high_label="very confident",
-        ),
-        Question(
-            id="useful",
-            kind="choice",
-            name="Most useful section",
-            text="Which section was most useful for your description?",
-            options=(
-                ("B", "Section B (heatmaps)"),
-                ("C", "Section C (changed pictures)"),
-                ("both", "Both sections"),
-                ("none", "Neither of them"),
-            ),
-        ),
+    "",
+    (
+        Question("short", "text", "", "", max_words=3, max_length=100),
+        Question("long", "text", "", "", max_words=15, max_length=500),
+        Question("ease", "scale", "", ""),
+        Question("confidence", "scale", "", ""),
+        Question("useful", "choice", "", "", options=(("B", ""), ("C", ""), ("both", ""), ("none", ""))),
     ),
-)
+).in_words(ENGLISH.study["title"], ENGLISH.questions)

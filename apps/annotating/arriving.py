@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from barlow_core.wording import count
-from study.errors import NotSavedError, UnknownInviteError, UnknownVisitorError
-from study.participants.platforms import Identity, identify
+from study.errors import NotSavedError, UnknownInviteError
+from study.participants.platforms import Identity, identify, unknown_visitor
 from study.store import StudyStore
 
 _log = logging.getLogger("barlow.annotate")
@@ -35,8 +34,7 @@ def arrive(query: Mapping[str, str], store: StudyStore, address: str | None) -> 
     if not code or address is None:
         return identify(query, store.settings)
     if wait := store.seconds_to_wait(address):
-        minutes = count(math.ceil(wait / 60), "minute")
-        raise UnknownVisitorError(f"Many links that do not exist were opened from your network. Please try again in {minutes}.")
+        raise unknown_visitor("visitor.slowed", n=math.ceil(wait / 60))
     try:
         return identify(query, store.settings)
     except UnknownInviteError:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from study.errors import UnknownVisitorError
-from study.participants.platforms import Identity
+from study.participants.platforms import Identity, unknown_visitor
 from study.store import StudyStore
 from study.store.workers import Worker
 
 KEY = "key"  # of the link that a worker's first visit becomes: the study's signature of their id
 SESSIONS = "sessions"  # among a worker's details: the visits that were theirs
-_AGAIN = (
-    "Somebody with this ID has taken part already, and the link does not show that it is you. Please open the study from the place "
-    "where you found it, or by the link that you used before."
-)
 
 
 def is_theirs(store: StudyStore, identity: Identity, key: object) -> bool:
@@ -37,7 +32,7 @@ def is_theirs(store: StudyStore, identity: Identity, key: object) -> bool:
     if known is None or store.is_signed(identity.worker_id, key):
         return True
     if identity.visit is None:
-        raise UnknownVisitorError(_AGAIN)
+        raise unknown_visitor("visitor.again")
     return identity.visit in _sessions(known)
 
 

@@ -13,9 +13,10 @@ from barlow_core.errors import BarlowError
 from barlow_core.panels import Panel
 from study.setup.frozen_panels import has_pictures, load_item_panel
 from study.store import StudyStore
+from study.texts import Texts
 
 
-def item_panel(path: Path, store: StudyStore, item: str | None) -> tuple[Panel | None, str]:
+def item_panel(path: Path, store: StudyStore, item: str | None, texts: Texts) -> tuple[Panel | None, str]:
     """The pictures of an item, and what is wrong with them, in words for a worker; None where the study has none.
 
     Args:
@@ -28,7 +29,7 @@ def item_panel(path: Path, store: StudyStore, item: str | None) -> tuple[Panel |
         return _panel(str(path), str(item), data), ""
     except BarlowError as error:
         print(error, file=sys.stderr)
-        return None, "The pictures of this task cannot be shown. Please report it below, and skip the task."
+        return None, texts("task.no_pictures")
 
 
 def example_item(store: StudyStore) -> str | None:

@@ -6,30 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.money import amount
-
 from annotating.visit import Visit, before
 from barlow_core.panels import Panel
-from barlow_core.wording import count
 from study.questionnaire import MAX_LENGTH, NO_WORD, WORD_BREAK, Question
 from study.store.settings import StudySettings
+from study.texts import Texts
 
-SECTIONS = (
-    ("A", "Pictures", "They have something in common.", "Picture {n} of {of}"),
-    (
-        "B",
-        "What is important",
-        "The same pictures. What matters is bright.",
-        "Picture {n} of {of} with its important regions bright",
-    ),
-    (
-        "C",
-        "Made stronger",
-        "The same pictures, changed so that what matters stands out.",
-        "Picture {n} of {of}, changed so that what matters stands out",
-    ),
-)
-
+SECTIONS = {"A": "image", "B": "overlay", "C": "attack"}  # letter → which file of a picture
 Served = Callable[[Path], Mapping[str, Any] | None]
 
 
@@ -41,7 +24,7 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
         served: gives the address and size of a picture, None for one that is missing.
         trouble: why the pictures cannot be shown.
     """
-    settings = visit.store.settings
+    settings, texts = visit.settings, visit.texts
     shown = visit.answer if visit.mode != "answer" else None
     claimed = visit.claimed
     kind = shown.kind if shown is not None else claimed.kind if claimed is not None else "item"
@@ -55,40 +38,59 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
         "storage": f"barlow {visit.store.study_id} {visit.worker}",
         "title": title(visit, kind),
         "practice": kind == "practice",
-        "notice": str(data.get("notice") or "") if visit.mode == "answer" else "",
+        "notice": _notice(visit, data),
         "feedback": feedback(visit) if visit.mode == "feedback" else None,
         "answers": dict(shown.answers) if shown is not None else dict(claimed.draft) if claimed is not None else {},
         "progress": progress(visit),
         "earlier": bool(before(visit)),
-        "contact": settings.contact,
+        "contact": texts("page.contact", contact=settings.contact) if settings.contact else "",
         "receipts": dict(visit.receipts),
-        **panel_data(panel, served, trouble),
-        **form_settings(settings),
+        **panel_data(panel, served, trouble, texts),
+        **form_settings(settings, texts),
     }
 
 
-def example_data(settings: StudySettings, panel: Panel | None, served: Served, *, trouble: str = "") -> dict[str, Any]:
+def _notice(visit: Visit, data: Mapping[str, Any]) -> str:
+    """What stands out above the questions."""
+    if visit.mode == "answer":
+        return said(data.get("notice"), visit)
+    return visit.texts("receipt.elsewhere") if visit.mode == "edit" and visit.elsewhere else ""
+
+
+def said(text: object, visit: Visit) -> str:
+    """A text of an item, which may be given by language."""
+    if isinstance(text, Mapping):
+        text = text.get(visit.texts.language) or next(iter(text.values()), "")
+    return str(text or "")
+
+
+def example_data(
+    settings: StudySettings, texts: Texts, panel: Panel | None, served: Served, *, trouble: str = ""
+) -> dict[str, Any]:
     """A task to look at: the form without anywhere to send it."""
     return {
         "view": "preview",
         "mode": "preview",
         "item": None,
-        "title": "An example of the tasks",
+        "title": texts("task.preview"),
         "answers": {},
         "progress": [],
         "receipts": {},
-        "contact": settings.contact,
-        **panel_data(panel, served, trouble),
-        **form_settings(settings),
+        "contact": texts("page.contact", contact=settings.contact) if settings.contact else "",
+        **panel_data(panel, served, trouble, texts),
+        **form_settings(settings, texts),
     }
 
 
-def form_settings(settings: StudySettings) -> dict[str, Any]:
+def form_settings(settings: StudySettings, texts: Texts) -> dict[str, Any]:
     """What is the same for all tasks of a study."""
     return {
         "questions": [question_data(question) for question in settings.questionnaire.questions],
         "words": {"pause": WORD_BREAK, "none": NO_WORD},
         "max_length": MAX_LENGTH,
+        "language": texts.language,
+        "direction": texts.direction,
+        "texts": texts.within("form", "answer", "example"),
         "instructions": list(settings.instructions),
         "examples": [{str(key): str(value) for key, value in example.items()} for example in settings.examples],
     }
@@ -105,51 +107,52 @@ def question_data(question: Question) -> dict[str, Any]:
     return data | {"options": [list(option) for option in question.options]}
 
 
-def panel_data(panel: Panel | None, served: Served, trouble: str) -> dict[str, Any]:
+def panel_data(panel: Panel | None, served: Served, trouble: str, texts: Texts) -> dict[str, Any]:
     """The three sections; `trouble` where the pictures cannot be shown, `sections` empty where there are none."""
     if panel is None:
         return {"sections": [], "trouble": trouble}
-    files = {"A": "image", "B": "overlay", "C": "attack"}
     of = len(panel.images)
     sections = []
-    for letter, name, note, alt in SECTIONS:
+    for letter, file in SECTIONS.items():
         pictures = [
-            {**(served(panel.path / getattr(image, files[letter])) or {}), "alt": alt.format(n=n, of=of)}
+            {**(served(panel.path / getattr(image, file)) or {}), "alt": texts(f"section.{letter}.alt", n=n, of=of)}
             for n, image in enumerate(panel.images, 1)
         ]
-        sections.append({"letter": letter, "title": name, "note": note, "pictures": pictures})
+        title, note = texts(f"section.{letter}.title"), texts(f"section.{letter}.note")
+        sections.append({"letter": letter, "title": title, "note": note, "pictures": pictures})
     missing = any("src" not in picture for section in sections for picture in section["pictures"])
-    return {"sections": sections, "trouble": trouble or ("Some pictures of this task are missing." if missing else "")}
+    return {"sections": sections, "trouble": trouble or (texts("task.missing") if missing else "")}
 
 
 def title(visit: Visit, kind: str) -> str:
     """What the worker is at. Checks look like any other task."""
+    texts, standing = visit.texts, visit.standing
     if visit.mode == "edit":
-        return "Change an earlier answer"
-    standing = visit.standing
+        return texts("task.edit")
     if kind == "practice":
         if standing is None or standing.practice_total <= 1:
-            return "Practice"
+            return texts("task.practice")
         done = standing.practice_done + (visit.mode == "answer")
-        return f"Practice {min(done, standing.practice_total)} of {standing.practice_total}"
+        return texts("task.practice_number", n=min(done, standing.practice_total), of=standing.practice_total)
     number = standing.answered + 1 if standing is not None else 1
     if standing is not None and standing.limit is not None:
-        return f"Task {number} of at most {standing.limit}"
-    return f"Task {number}"
+        return texts("task.number_of", n=number, most=standing.limit)
+    return texts("task.number", n=number)
 
 
 def progress(visit: Visit) -> list[str]:
     """Short facts about how far the worker is."""
-    standing = visit.standing
+    texts, standing = visit.texts, visit.standing
     if standing is None:
         return []
-    return [f"{count(standing.answered, 'answer')} sent", f"{amount(standing.amount, standing.currency)} earned"]
+    earned = texts.money(standing.amount, standing.currency)
+    return [texts("task.sent", n=standing.answered), texts("task.earned", amount=earned)]
 
 
 def feedback(visit: Visit) -> dict[str, Any]:
     """What a worker hears about the practice task that they have just sent."""
-    answer, claimed = visit.answer, visit.claimed
-    text = "" if claimed is None else str(claimed.data.get("feedback") or "")
+    texts, answer, claimed = visit.texts, visit.answer, visit.claimed
+    text = "" if claimed is None else said(claimed.data.get("feedback"), visit)
     passed = None if answer is None else answer.passed
-    heading = {True: "Well done.", False: "Not quite what we expected.", None: "Thank you."}[passed]
-    return {"passed": passed, "heading": heading, "text": text or "This was practice. Continue when you are ready."}
+    heading = {True: "task.passed", False: "task.not_passed", None: "task.thanks"}[passed]
+    return {"passed": passed, "heading": texts(heading), "text": text or texts("task.feedback")}

@@ -15,13 +15,14 @@ from typing import Any
 
 from annotating.binding import details_of
 from barlow_core.errors import BarlowError
-from barlow_core.wording import count
 from study.errors import InvalidAnswersError, NotSavedError, RefusedError
 from study.participants.platforms import Identity
 from study.store import StudyStore
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.progress import Standing
+from study.store.settings import StudySettings
+from study.texts import Texts
 
 RECEIPTS = 30  # the form waits for one at a time
 READ = "instructions_read"
@@ -34,6 +35,7 @@ class Visit:
 
     Attributes:
         theirs: whether the visitor may see what this worker sent before (`annotating.binding`).
+        language: of the study's ones, the visitor's.
         device: a name of the visitor's device, where the study looks for people who take part twice; else None.
         page: "consent", "instructions", "quiz", "task", "end" or "trouble" (the file cannot be used at the moment).
         mode: of a task: "answer", "edit" (an answer that was sent before) or "feedback" (after a practice task).
@@ -42,12 +44,14 @@ class Visit:
         consent: the text of consent that is on the screen.
         failed: what could not be saved, to be tried again.
         notice: what happened that the worker did not expect, for the next page.
+        elsewhere: the answer that is edited was sent in another tab, while something else was typed in this one.
         receipts: by id of the message, what became of it.
     """
 
     store: StudyStore
     identity: Identity
     theirs: bool = True
+    language: str = ""
     device: str | None = None
     page: str = "consent"
     mode: str = "answer"
@@ -57,12 +61,27 @@ class Visit:
     consent: str | None = None
     failed: Callable[[], None] | None = None
     notice: str = ""
+    elsewhere: bool = False
     standing: Standing | None = None
     receipts: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
 
     @property
     def worker(self) -> str:
         return self.identity.worker_id
+
+    @property
+    def settings(self) -> StudySettings:
+        """Those of the study, in the visitor's language."""
+        return self.store.settings.in_language(self._language)
+
+    @property
+    def texts(self) -> Texts:
+        return self.store.settings.texts_in(self._language)
+
+    @property
+    def _language(self) -> str:
+        offered = self.store.settings.languages
+        return self.language if self.language in offered else offered[0]
 
     @property
     def item(self) -> str | None:
@@ -72,9 +91,9 @@ class Visit:
         return None if self.claimed is None else self.claimed.id
 
 
-def begin(store: StudyStore, identity: Identity, *, theirs: bool = True, device: str | None = None) -> Visit:
+def begin(store: StudyStore, identity: Identity, *, theirs: bool = True, device: str | None = None, language: str = "") -> Visit:
     """Let a visitor in: a new one is asked for consent, if there is a place for them; one who was here before goes on where they stopped."""
-    visit = Visit(store, identity, theirs, device)
+    visit = Visit(store, identity, theirs, language, device)
     known = store.worker(identity.worker_id)
     if known is None:
         try:
@@ -104,8 +123,8 @@ def agree(visit: Visit) -> None:
 
     def join() -> None:
         visit.notice = ""
-        if visit.consent not in (None, visit.store.settings.consent):
-            visit.page, visit.notice = "consent", "The text has changed while you read it. Please read it again."
+        if visit.consent not in (None, visit.settings.consent):
+            visit.page, visit.notice = "consent", visit.texts("consent.changed")
             return
         if not _keep_place(visit):
             return
@@ -144,18 +163,10 @@ def take_quiz(visit: Visit, chosen: Sequence[int | None]) -> None:
 
     def take() -> None:
         state = visit.store.take_quiz(visit.worker, chosen)
-        visit.notice = (
-            ""
-            if state.state != "open"
-            else f"Not all of that is right. Please read the instructions again; {_tries(state.tries_left)}."
-        )
+        visit.notice = "" if state.state != "open" else visit.texts("quiz.wrong", n=state.tries_left)
         advance(visit)
 
     _at_peace(visit, take)
-
-
-def _tries(n: int) -> str:
-    return "this is your last try" if n == 1 else f"you have {count(n, 'more try', 'more tries')}"
 
 
 def decline(visit: Visit) -> None:
@@ -209,7 +220,7 @@ def _at_peace(visit: Visit, act: Callable[[], None]) -> None:
         end(visit, "refused")
     except NotSavedError as error:
         _log.error("%s", error)
-        visit.page, visit.notice, visit.failed = "trouble", cannot_save(error), act
+        visit.page, visit.notice, visit.failed = "trouble", cannot_save(visit, error), act
 
 
 def try_again(visit: Visit) -> None:
@@ -222,17 +233,10 @@ def try_again(visit: Visit) -> None:
         _at_peace(visit, act)
 
 
-def cannot_save(error: NotSavedError) -> str:
+def cannot_save(visit: Visit, error: NotSavedError) -> str:
     """Why nothing was saved, for the worker; the researcher finds more in the log of the server."""
-    if error.reason == "busy":
-        return "The study is busy at the moment."
-    what = {
-        "full": "there is no room left on its disk",
-        "read_only": "its file cannot be written to",
-        "damaged": "its file is damaged",
-    }
-    cause = what.get(error.reason, "something is wrong with its file")
-    return f"The study cannot save anything at the moment: {cause}. The researchers need to fix it."
+    known = ("busy", "full", "read_only", "damaged")
+    return visit.texts(f"trouble.{error.reason if error.reason in known else 'other'}")
 
 
 # --- messages of the form
@@ -252,13 +256,13 @@ def handle(visit: Visit, message: object) -> None:
     act = _ACTIONS.get(str(message.get("kind")))
     try:
         if act is None:
-            raise BarlowError("The page sent something unexpected. Please reload it.")
+            raise BarlowError(visit.texts("receipt.unexpected"))
         receipt = {"ok": True, "text": ""} | (act(visit, message) or {})
     except InvalidAnswersError as error:
-        receipt = {"ok": False, "text": "", "problems": error.problems}
+        receipt = {"ok": False, "text": "", "problems": _problems(visit, message, error)}
     except NotSavedError as error:
         _log.error("%s", error)
-        receipt = {"ok": False, "text": cannot_save(error), "again": True}
+        receipt = {"ok": False, "text": cannot_save(visit, error), "again": True}
     except RefusedError as error:
         _log.warning("%s", error)
         receipt = {"ok": False, "text": _refused(visit, message), "gone": True}
@@ -267,10 +271,22 @@ def handle(visit: Visit, message: object) -> None:
     except Exception:
         # A mistake of ours. What was typed must stay on the screen, so the form has to hear of it like of any other failure.
         _log.exception("A message of kind %r failed", message.get("kind"))
-        receipt = {"ok": False, "text": "Something went wrong on our side. Please try again in a minute, or report it."}
+        receipt = {"ok": False, "text": visit.texts("receipt.mistake")}
     visit.receipts[message["id"]] = receipt
     while len(visit.receipts) > RECEIPTS:
         visit.receipts.popitem(last=False)
+
+
+def _problems(visit: Visit, message: Mapping[str, Any], error: InvalidAnswersError) -> dict[str, str]:
+    """What is wrong with answers, in the visitor's language where there are words for it."""
+    if error.rule:
+        return {"": visit.texts(f"rule.{error.rule}")}
+    answers = message.get("answers")
+    if not isinstance(answers, Mapping):
+        return error.problems
+    questions, texts = visit.settings.questionnaire, visit.texts
+    said = {question.id: question.problem(answers.get(question.id), texts) for question in questions.questions}
+    return {name: said.get(name) or problem for name, problem in error.problems.items()}
 
 
 def _refused(visit: Visit, message: Mapping[str, Any]) -> str:
@@ -278,44 +294,54 @@ def _refused(visit: Visit, message: Mapping[str, Any]) -> str:
     known = visit.store.worker(visit.worker)
     if known is None or known.state != "active":
         end(visit, "refused")
-        return "You can no longer send answers to this study. What you sent before will be paid."
+        return visit.texts("receipt.closed")
     if message.get("item") == visit.item:
         advance(visit)
-    return "This task is no longer open for you, or you have already answered it. Here is the next one."
+    return visit.texts("receipt.gone")
 
 
-def _item(message: Mapping[str, Any]) -> str:
+def _item(visit: Visit, message: Mapping[str, Any]) -> str:
     item = message.get("item")
     if not isinstance(item, str):
-        raise BarlowError("Something went wrong with this page. Please reload it.")
+        raise BarlowError(visit.texts("receipt.unexpected"))
     return item
 
 
 def _submit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
-    item = _item(message)
+    item = _item(visit, message)
     signs = message.get("signs")
     kept = visit.store.submit(
         visit.worker, item, message.get("answers") or {}, message.get("token"), signs=signs if isinstance(signs, Mapping) else {}
     )
-    text = (
-        ""
-        if kept.as_sent
-        else "You have already answered this task, perhaps in another tab. That answer counts; you can go back and change it."
-    )
+    if not kept.as_sent:
+        return _sent_elsewhere(visit, kept.item)
     if item != visit.item or visit.mode != "answer":
-        return {"text": text}
+        return {}
     if kept.kind == "practice":
         visit.mode, visit.answer = "feedback", kept
         visit.standing = visit.store.standing(visit.worker, visit=visit.identity.visit)
     else:
         advance(visit)
-    return {"text": text, "stored": True}
+    return {"stored": True}
+
+
+def _sent_elsewhere(visit: Visit, item: str) -> dict[str, Any]:
+    """Another answer to it is in the file already, from another tab perhaps: what is typed here stays, as a change that is not made yet."""
+    receipt = {"ok": False, "gone": True}
+    earlier = [one for one in changeable(visit) if one.item == item]
+    if not earlier:
+        if item == visit.item:
+            advance(visit)
+        return receipt | {"text": visit.texts("receipt.elsewhere_next")}
+    if item == visit.item and visit.mode == "answer":
+        visit.mode, visit.answer, visit.page, visit.elsewhere = "edit", earlier[0], "task", True
+    return receipt | {"text": visit.texts("receipt.elsewhere"), "kept": True}
 
 
 def _edit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
-    item = _item(message)
+    item = _item(visit, message)
     if all(one.item != item for one in changeable(visit)):
-        raise RefusedError(f"{item} is no answer that can be changed in this visit.")
+        raise RefusedError(item)
     visit.store.edit(visit.worker, item, message.get("answers") or {}, message.get("token"))
     if visit.mode == "edit" and item == visit.item:
         _to_current(visit)
@@ -323,33 +349,26 @@ def _edit(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draft(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
-    item = _item(message)
+    item = _item(visit, message)
     if visit.store.save_draft(visit.worker, item, message.get("answers") or {}):
         return {}
-    if item == visit.item and visit.mode == "answer":
-        advance(visit)
-        return {
-            "ok": False,
-            "gone": True,
-            "text": "This task has already been answered, perhaps in another tab. Here is the next one.",
-        }
-    return {"ok": False, "gone": True}
+    return _sent_elsewhere(visit, item)
 
 
 def _active(visit: Visit, message: Mapping[str, Any]) -> None:
-    visit.store.active(visit.worker, _item(message))
+    visit.store.active(visit.worker, _item(visit, message))
 
 
 def _report(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
     text = message.get("text")
-    visit.store.report(visit.worker, _item(message), text if isinstance(text, str) else "")
-    return {"text": "Thank you, the researchers will see your report."}
+    visit.store.report(visit.worker, _item(visit, message), text if isinstance(text, str) else "")
+    return {"text": visit.texts("receipt.reported")}
 
 
 def _skip(visit: Visit, message: Mapping[str, Any]) -> None:
-    item = _item(message)
+    item = _item(visit, message)
     if visit.claimed is not None and item == visit.claimed.id and visit.claimed.kind != "item":
-        raise BarlowError("This task cannot be skipped. If something is wrong with it, please report it.")
+        raise BarlowError(visit.texts("receipt.no_skip"))
     visit.store.give_back(visit.worker, item)
     if item == visit.item:
         advance(visit)
@@ -367,8 +386,8 @@ def _back(visit: Visit, message: Mapping[str, Any]) -> None:
     """To the answer before the one on the screen."""
     earlier = before(visit)
     if not earlier:
-        raise BarlowError("There is no answer before this one.")
-    visit.mode, visit.answer, visit.page = "edit", earlier[0], "task"
+        raise BarlowError(visit.texts("receipt.no_earlier"))
+    visit.mode, visit.answer, visit.page, visit.elsewhere = "edit", earlier[0], "task", False
 
 
 def changeable(visit: Visit) -> list[StoredAnswer]:
@@ -385,7 +404,7 @@ def before(visit: Visit) -> list[StoredAnswer]:
 
 
 def _to_current(visit: Visit) -> None:
-    if visit.claimed is None or any(one.item == visit.claimed.id for one in visit.store.history(visit.worker)[:1]):
+    if visit.claimed is None or any(one.item == visit.claimed.id for one in visit.store.history(visit.worker)):
         advance(visit)
         return
     visit.mode, visit.answer = "answer", None

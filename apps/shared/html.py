@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 def paragraphs(text: str) -> str:
     """A text as paragraphs; an empty line parts them. What looks like HTML stays text."""
     parts = (part.strip() for part in text.split("\n\n"))
-    return "".join(f"<p>{escape(part)}</p>" for part in parts if part)
+    return "".join(f'<p dir="auto">{escape(part)}</p>' for part in parts if part)
 
 
 def term(name: str) -> str:

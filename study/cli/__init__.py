@@ -15,6 +15,7 @@ _COMMANDS = {
     "serve": "serving",
     "admin": "serving",
     "set": "making",
+    "texts": "making",
     "status": "people",
     "pause": "people",
     "resume": "people",

@@ -65,6 +65,13 @@ setting_options = options(
         type=click.IntRange(1),
         help="Maximum number of items per visit, such as an accepted HIT. [default: all]",
     ),
+    click.option(
+        "--language",
+        "languages",
+        multiple=True,
+        metavar="CODE",
+        help="Language of the workers' page (en, de, or one that --texts brings); given several times, the browser chooses. [default: en]",
+    ),
     click.option("--quiz", is_flag=True, help="Ask questions about the instructions before the first item."),
     click.option("--completion-code", help="The code that Prolific shows for this study."),
     click.option("--contact", help="How workers reach you; shown on every page."),
@@ -92,6 +99,13 @@ setting_options = options(
     type=click.Path(path_type=Path),
     help="A JSON or TOML file with any settings: consent, instructions, examples, questionnaire, ...",
 )
+@click.option(
+    "--texts",
+    "text_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file with other texts for a language; barlow study texts prints one to start from.",
+)
 @click.option("--images-per-panel", type=click.IntRange(1), help="[default: as in the panels of the run]")
 @click.option("--steps", type=click.IntRange(0), help="Steps of the feature attack. [default: as in the panels of the run]")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; for missing panels. [default: a GPU if there is one]")
@@ -108,6 +122,7 @@ def create(
     attention: int,
     invites: int,
     settings_path: Path | None,
+    text_paths: tuple[Path, ...],
     images_per_panel: int | None,
     steps: int | None,
     device: str | None,
@@ -128,7 +143,6 @@ def create(
     from study.setup.selection import from_list, select, with_checks
     from study.store import StudySettings
     from study.store.admin_secret import hashed, new_secret
-    from study.store.texts import QUIZ
 
     run = open_run(run_path)
     path = run_path / "study.sqlite" if path is None else path
@@ -136,8 +150,9 @@ def create(
         raise BarlowError(f"{path} exists already. A study is never replaced: choose another path with --study, or move it away.")
     values = _read_settings(settings_path) if settings_path is not None else {}
     values |= {name: value for name, value in given.items() if value not in (None, ()) and not _is_default(name, values)}
+    _add_texts(values, text_paths)
     if isinstance(asked := values.get("quiz"), bool):  # the option, and not a quiz of the file of settings
-        values["quiz"] = QUIZ if asked else ()
+        values["quiz"] = _quiz(values) if asked else ()
     if invites:
         values["invite_codes"] = [*values.get("invite_codes", ()), *new_invite_codes(invites)]
     settings = StudySettings.make(values)
@@ -153,6 +168,7 @@ def create(
         attention=0 if kinds & {"gold", "attention"} else attention,
         questionnaire=settings.questionnaire,
         seed=settings.seed,
+        languages={name: (settings.texts_in(name), settings.in_language(name).questionnaire) for name in settings.languages},
     )
     _say_selection(chosen, settings)
     if dry_run:
@@ -172,6 +188,28 @@ def create(
         **values,
     ) as store:
         _say_made(store, secret)
+
+
+def _add_texts(values: dict[str, Any], paths: tuple[Path, ...]) -> None:
+    """Put files of texts into settings; a file is for one of the languages of the study, or gives it its only one."""
+    from study.texts import read_texts
+
+    read = dict(read_texts(path) for path in paths)
+    if not read:
+        return
+    values["texts"] = {**values.get("texts", {}), **read}
+    values.setdefault("languages", tuple(read))
+
+
+def _quiz(values: dict[str, Any]) -> Any:
+    """The questions about the instructions, in the first language of a study."""
+    from study.texts import texts_of
+
+    first = next(iter(values.get("languages", ())), "en")
+    quiz = texts_of(first, values.get("texts", {}).get(first, {})).study.get("quiz")
+    if quiz is None:
+        raise BarlowError(f"There is no quiz in {first!r}. Put one below [study] into the file of texts: --texts FILE.")
+    return quiz
 
 
 def _is_default(name: str, from_file: dict[str, Any]) -> bool:
@@ -239,16 +277,22 @@ def _say_made(store: StudyStore, secret: str | None) -> None:
 @study_argument
 @click.argument("values", metavar="NAME=VALUE", nargs=-1)
 @click.option("--invites", type=click.IntRange(0), default=0, help="Add this many new invite codes.")
-def set_command(study: Path, values: tuple[str, ...], invites: int) -> None:
+@click.option(
+    "--texts", "text_paths", multiple=True, type=click.Path(path_type=Path), help="A file of other texts for a language."
+)
+def set_command(study: Path, values: tuple[str, ...], invites: int, text_paths: tuple[Path, ...]) -> None:
     """Change settings, even while people answer.
 
     Texts, limits, codes and platforms; without NAME=VALUE, all settings are shown.
     """
     from study.participants.platforms import new_invite_codes
     from study.store.settings import CHANGEABLE, SECRET
+    from study.texts import read_texts
 
     with open_store(study) as store:
         changes = dict(_pair(value) for value in values)
+        if text_paths:
+            changes["texts"] = {**store.settings.texts, **dict(read_texts(path) for path in text_paths)}
         if changes:
             store.configure(**changes)
         if invites:
@@ -271,3 +315,15 @@ def _pair(text: str) -> tuple[str, Any]:
     if not equals:
         raise BarlowError(f"{text!r} is not a setting with a value. Expected NAME=VALUE, such as items_per_worker=30.")
     return name, parse(name, value)
+
+
+@click.command("texts", epilog=example("barlow study texts", "barlow study texts --language de > mine.toml"))
+@click.option("--language", default="en", show_default=True, metavar="CODE", help="One of those that Barlow has.")
+def texts(language: str) -> None:
+    """Print the texts of the workers' page, as a file to change.
+
+    Change what you like, leave the rest out, and give the file to barlow study create --texts.
+    """
+    from study.texts import shipped_file
+
+    click.echo(shipped_file(language).read_text(encoding="utf-8"), nl=False)

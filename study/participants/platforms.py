@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
@@ -17,7 +17,8 @@ from xml.sax.saxutils import escape
 from barlow_core.wording import count
 from study.errors import UnknownInviteError, UnknownVisitorError
 from study.store.pay import PAYING
-from study.store.settings import GUEST_PREFIX, INVITE, StudySettings
+from study.store.settings import GUEST_PREFIX, INVITE, PLATFORMS, StudySettings
+from study.texts import ENGLISH, Texts
 
 OUTCOMES = (
     "complete",
@@ -42,7 +43,6 @@ _MTURK_ID = re.compile(r"[A-Za-z0-9]{5,128}\Z")
 _GUEST = re.compile(rf"{GUEST_PREFIX}[{CODE_ALPHABET}]{{20}}\Z")
 _PROLIFIC_KEYS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 _MTURK_KEYS = ("assignmentId", "hitId", "workerId", "turkSubmitTo")
-_ASK = "Please open the study again from the place where you found it; if that does not help, tell the researchers."
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,18 @@ class Link:
     advice: str
 
 
+def unknown_visitor(key: str, kind: type[UnknownVisitorError] = UnknownVisitorError, **values: object) -> UnknownVisitorError:
+    """Why a link lets nobody in; `key` of the text, see `UnknownVisitorError`."""
+    return kind(visitor_message(ENGLISH, key, values), key, values)
+
+
+def visitor_message(texts: Texts, key: str, values: Mapping[str, object]) -> str:
+    """What the visitor is told, in their language."""
+    said = {name: texts(f"platform.{value}") if value in PLATFORMS else value for name, value in values.items()}
+    ask = "" if key in ("visitor.again", "visitor.slowed") else f" {texts('visitor.ask')}"
+    return f"{texts(key, **said)}{ask}"
+
+
 def identify(query: Mapping[str, str], settings: StudySettings) -> Identity:
     """Who opens the study with these parameters in the link.
 
@@ -119,16 +131,16 @@ def identify(query: Mapping[str, str], settings: StudySettings) -> Identity:
     }
     named = [kind for kind, names in kinds.items() if names]
     if len(named) > 1:
-        raise UnknownVisitorError(f"This link mixes parameters of {' and '.join(named)}, so it is not clear who you are. {_ASK}")
+        raise unknown_visitor("visitor.mixed", first=named[0], second=named[1])
     platform = named[0] if named else "link"
     if platform not in settings.platforms:
         if named:
-            raise UnknownVisitorError(f"This study does not take part in {_name(platform)}. {_ASK}")
-        raise UnknownVisitorError(f"This link does not say who you are. {_ASK}")
+            raise unknown_visitor("visitor.platform", platform=platform)
+        raise unknown_visitor("visitor.nobody")
     identity = {"prolific": _prolific, "mturk": _mturk, "link": _link}[platform](found, settings)
     listed = settings.allowed_workers
     if listed and identity.platform in PAYING and identity.worker_id not in listed:
-        raise UnknownVisitorError(f"This study is for people on a list, and your ID is not on it. {_ASK}")
+        raise unknown_visitor("visitor.unlisted")
     return identity
 
 
@@ -138,14 +150,11 @@ def _prolific(query: Mapping[str, str], settings: StudySettings) -> Identity:
         if value is None and name != "PROLIFIC_PID":
             continue
         if value is None:
-            raise UnknownVisitorError(f"This link does not hold your Prolific ID ({name}). {_ASK}")
+            raise unknown_visitor("visitor.prolific_missing", name=name)
         if "{" in value or "%" in value:
-            raise UnknownVisitorError(
-                f"Prolific did not fill in {name}. If you are the researcher: set the study's URL to record Prolific IDs by URL "
-                f"parameters. {_ASK}"
-            )
+            raise unknown_visitor("visitor.prolific_unfilled", name=name)
         if not _PROLIFIC_ID.match(value):
-            raise UnknownVisitorError(f"{name} in this link is not an ID of Prolific (24 digits and letters a to f). {_ASK}")
+            raise unknown_visitor("visitor.prolific_wrong", name=name)
     details = {name.lower(): query[name] for name in ("STUDY_ID", "SESSION_ID") if name in query}
     kept = {name: query[name] for name in _PROLIFIC_KEYS if name in query}
     return Identity("prolific", query["PROLIFIC_PID"], query.get("SESSION_ID"), query.get("STUDY_ID"), details, kept)
@@ -157,7 +166,7 @@ def _mturk(query: Mapping[str, str], settings: StudySettings) -> Identity:
         return Identity("preview", "", query=kept)
     for name in ("assignmentId", "hitId", "workerId"):
         if not _MTURK_ID.match(query.get(name, "")):
-            raise UnknownVisitorError(f"This link does not hold a valid {name} of Mechanical Turk. {_ASK}")
+            raise unknown_visitor("visitor.mturk_wrong", name=name)
     _submit_host(query.get("turkSubmitTo", ""))
     details = {"hit": query["hitId"], "assignment": query["assignmentId"]}
     return Identity("mturk", query["workerId"], query["assignmentId"], query["assignmentId"], details, kept)
@@ -171,7 +180,7 @@ def _submit_host(url: str) -> str:
     except ValueError:
         fine = False
     if not fine:
-        raise UnknownVisitorError(f"turkSubmitTo in this link is not an address of Mechanical Turk. {_ASK}")
+        raise unknown_visitor("visitor.mturk_address")
     return f"https://{parts.hostname}/mturk/externalSubmit"
 
 
@@ -179,14 +188,12 @@ def _link(query: Mapping[str, str], settings: StudySettings) -> Identity:
     code = query.get("invite")
     if code is None:
         if not settings.link_is_open:
-            raise UnknownVisitorError(
-                "You need a personal invitation to take part: a link that ends in your invite code. " + _ASK
-            )
+            raise unknown_visitor("visitor.invitation")
         code = new_guest()
         return Identity("link", code, query={"invite": code}, new=True)
     if (settings.link_is_open and _GUEST.match(code)) or (INVITE.match(code) and code in settings.invite_codes):
         return Identity("link", code, query={"invite": code})
-    raise UnknownInviteError(f"The invite code in this link is not one of this study. Look whether the link is complete. {_ASK}")
+    raise unknown_visitor("visitor.invite_wrong", UnknownInviteError)
 
 
 def new_guest() -> str:
@@ -206,38 +213,7 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(CODE_ALPHABET) for _ in range(length))
 
 
-def _name(platform: str) -> str:
-    return {"prolific": "Prolific", "mturk": "Mechanical Turk", "link": "invitations by link"}[platform]
-
-
-_WORDS = {
-    "complete": ("Thank you!", "You have done everything that there is for you. All your answers are saved."),
-    "partial": ("Thank you!", "Everything that you sent is saved and will be paid."),
-    "settled": ("Thank you!", "Everything that you sent is saved. It is paid already, or will be paid as a bonus."),
-    "returned": ("You have not sent any answer yet", "You can come back later by the same link and go on where you stopped."),
-    "screened_out": (
-        "Thank you, that is all",
-        "Some answers did not fit tasks whose answer is known, so there are no more tasks for you. What you sent is paid.",
-    ),
-    "unqualified": (
-        "There are no tasks for you",
-        "Not all of your answers about the instructions were right. Thank you for your interest.",
-    ),
-    "declined": ("You have not taken part", "Nothing about you is kept."),
-    "refused": ("This study is closed for you", "There are no more tasks for you. What you sent before is paid."),
-    "full": ("The study is full", "There is nothing to do for you. Thank you for your interest."),
-    "reserved": (
-        "All places are taken at the moment",
-        "Some of them may become free within the next half hour, as not everybody finishes. You can try again by the same link.",
-    ),
-    "paused": (
-        "The study takes nobody new at the moment",
-        "You can try again later by the same link. Thank you for your interest.",
-    ),
-}
-
-
-def completion(identity: Identity, settings: StudySettings, outcome: str) -> Completion:
+def completion(identity: Identity, settings: StudySettings, outcome: str, texts: Texts = ENGLISH) -> Completion:
     """Where somebody goes who is at the end.
 
     Args:
@@ -245,14 +221,14 @@ def completion(identity: Identity, settings: StudySettings, outcome: str) -> Com
             "screened_out" (failed too many checks), "unqualified" (failed the quiz, before sending anything), "settled" (paid by bonuses, as a part of it was already), "declined" (no consent), "refused" (blocked or withdrawn), "full" (there was
             nothing for them at all), "reserved" (all places are taken for the moment), "paused" (nobody new is let in).
     """
-    title, text = _WORDS[outcome]
+    made = Completion(outcome, texts(f"outcome.{outcome}.title"), texts(f"outcome.{outcome}.text"))
     if identity.platform == "prolific":
-        return _to_prolific(settings, outcome, title, text)
+        return _to_prolific(settings, made, texts)
     if identity.platform == "mturk":
-        return _to_mturk(identity, outcome, title, text)
+        return _to_mturk(identity, made, texts)
     if identity.platform == "link":
-        return _from_link(identity, settings, outcome, title, text)
-    return Completion(outcome, title, text)
+        return _from_link(identity, settings, made, texts)
+    return made
 
 
 def _code(settings: StudySettings, outcome: str) -> str:
@@ -266,34 +242,37 @@ def _code(settings: StudySettings, outcome: str) -> str:
     return getattr(settings, names.get(outcome, f"{outcome}_code"), "")
 
 
-def _from_link(identity: Identity, settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
-    code = _code(settings, outcome)
-    if code and outcome in ("complete", "partial"):
-        text += " Copy the completion code below: it shows that you took part."
-    values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code, safe=""), "outcome": outcome}
-    leads_back = outcome == "complete" or "{outcome}" in settings.completion_url
+def _from_link(identity: Identity, settings: StudySettings, made: Completion, texts: Texts) -> Completion:
+    code = _code(settings, made.outcome)
+    more = ["end.copy_code"] if code and made.outcome in ("complete", "partial") else []
+    values = {"worker": quote(identity.worker_id, safe=""), "code": quote(code, safe=""), "outcome": made.outcome}
+    leads_back = made.outcome == "complete" or "{outcome}" in settings.completion_url
     url = settings.completion_url.format(**values) if leads_back else ""
-    return Completion(outcome, title, text, code or None, url or None)
+    return replace(made, text=_with(made, texts, *more), code=code or None, url=url or None)
 
 
-def _to_prolific(settings: StudySettings, outcome: str, title: str, text: str) -> Completion:
-    code = _code(settings, outcome)
+def _to_prolific(settings: StudySettings, made: Completion, texts: Texts) -> Completion:
+    code = _code(settings, made.outcome)
     if code:
         url = f"{PROLIFIC_COMPLETE}{quote(code, safe='')}"
-        return Completion(outcome, title, f"{text} Please go back to Prolific now.", code, url)
-    if outcome == "complete":
-        return Completion(outcome, title, f"{text} Please send the researchers a message on Prolific that you are done.")
-    if outcome in ("partial", "screened_out", "settled", "refused"):
-        text += " It is paid as a bonus on Prolific, not as the reward of the study."
-    return Completion(outcome, title, f"{text} Please return your submission on Prolific: choose Stop Without Completing there.")
+        return replace(made, text=_with(made, texts, "end.prolific_back"), code=code, url=url)
+    if made.outcome == "complete":
+        return replace(made, text=_with(made, texts, "end.prolific_done"))
+    bonus = ["end.prolific_bonus"] if made.outcome in ("partial", "screened_out", "settled", "refused") else []
+    return replace(made, text=_with(made, texts, *bonus, "end.prolific_return"))
 
 
-def _to_mturk(identity: Identity, outcome: str, title: str, text: str) -> Completion:
-    if outcome not in ("complete", "partial", "screened_out"):
-        return Completion(outcome, title, f"{text} Please return the HIT.")
-    fields = {"assignmentId": identity.query["assignmentId"], "worker": identity.worker_id, "outcome": outcome}
+def _to_mturk(identity: Identity, made: Completion, texts: Texts) -> Completion:
+    if made.outcome not in ("complete", "partial", "screened_out"):
+        return replace(made, text=_with(made, texts, "end.mturk_return"))
+    fields = {"assignmentId": identity.query["assignmentId"], "worker": identity.worker_id, "outcome": made.outcome}
     action = _submit_host(identity.query["turkSubmitTo"])
-    return Completion(outcome, title, f"{text} Please send the HIT in now, or it is not paid.", None, None, action, fields)
+    return replace(made, text=_with(made, texts, "end.mturk_send"), action=action, fields=fields)
+
+
+def _with(made: Completion, texts: Texts, *keys: str) -> str:
+    """The text of an ending, followed by others."""
+    return " ".join([made.text, *(texts(key) for key in keys)])
 
 
 def links(settings: StudySettings, base_url: str) -> list[Link]:
@@ -328,7 +307,7 @@ def missing(settings: StudySettings) -> list[str]:
     found = []
     if "prolific" in settings.platforms and not settings.completion_code:
         found.append("Prolific needs a completion code: barlow study set STUDY completion_code=CODE")
-    paying = [_name(name) for name in settings.platforms if name in PAYING]
+    paying = [ENGLISH(f"platform.{name}") for name in settings.platforms if name in PAYING]
     if paying and settings.pay and not Decimal(settings.base_pay):
         found.append(
             f"The reward that {' or '.join(paying)} pays by itself is not known, so all that people earn would be due once more: "

@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from babel.lists import format_list
 
 from barlow_core.analyses import group_information, load_result
 from barlow_core.errors import BarlowError
 from barlow_core.run import Run
 from barlow_core.wording import count
 from study.questionnaire import PAPER, Question, Questionnaire, shown
+from study.texts import ENGLISH, Texts
 from study.tiers import TIERS
 
 GROUPINGS = ("label", "prediction")
 PER_TIER, TOP = 20, 10
-FEEDBACK = (
-    "There is no single right answer to this one. Look at section B once more: do your words name what the bright regions of all the "
-    "pictures have in common? Somebody who cannot see them should know what to look for.",
-    "A good short description names a thing, a part of a thing, a pattern, a colour or a background. When section C does not seem to "
-    "fit section B, say what you think is most likely, and give a low confidence: that helps just as much.",
-)
+MODELS = 2  # texts of feedback, "check.feedback_1" and so on
 
 
 @dataclass(frozen=True)
@@ -136,25 +133,44 @@ def _item(table: pd.DataFrame, group: str, feature: int, rank: int | None, infor
 
 
 def with_checks(
-    run: Run, selection: Selection, *, practice: int = 2, attention: int = 3, questionnaire: Questionnaire = PAPER, seed: int = 0
+    run: Run,
+    selection: Selection,
+    *,
+    practice: int = 2,
+    attention: int = 3,
+    questionnaire: Questionnaire = PAPER,
+    seed: int = 0,
+    languages: Mapping[str, tuple[Texts, Questionnaire]] | None = None,
 ) -> Selection:
     """Add practice items and attention checks, shown with features that the study does not ask about.
 
     Practice comes with feedback and without a right answer. An attention check says above the questions what to choose.
+
+    Args:
+        languages: texts and questions in each language of the study; None: in English, as `questionnaire` has them.
     """
+    languages = languages or {"en": (ENGLISH, questionnaire)}
     table = run.groups()
     notes = list(selection.notes)
     spare = _spare(run, selection, practice + attention, seed)
-    expected = [asked for number in range(attention) if (asked := _attention(questionnaire, number)) is not None]
+    expected = [asked for number in range(attention) if (asked := _expected(questionnaire, number))]
     if len(expected) < attention:
         notes.append("No attention checks: the questionnaire has neither a scale nor a choice.")
     found: list[dict[str, Any]] = []
     for number, (group, feature) in enumerate(spare):
         about = {name: value for name, value in _item(table, group, feature, None, None).items() if value is not None}
         if number < practice:
-            found.append(about | {"id": f"practice:{number + 1}", "kind": "practice", "feedback": _feedback(number, practice)})
+            found.append(
+                about
+                | {
+                    "id": f"practice:{number + 1}",
+                    "kind": "practice",
+                    "feedback": _in_each(languages, _feedback, number, practice),
+                }
+            )
         elif number - practice < len(expected):
-            wanted, notice = expected[number - practice]
+            wanted = expected[number - practice]
+            notice = _in_each(languages, _notice, number - practice)
             about |= {"id": f"attention:{number - practice + 1}", "kind": "attention", "expected": wanted, "notice": notice}
             found.append(about)
     if len(spare) < practice + attention:
@@ -181,29 +197,30 @@ def _spare(run: Run, selection: Selection, n: int, seed: int) -> list[tuple[str,
     return (fresh + others)[:n]
 
 
-def _feedback(number: int, practice: int) -> str:
-    return FEEDBACK[number % len(FEEDBACK)] + (
-        " That was all the practice: from now on your answers count." if number == practice - 1 else ""
-    )
+def _in_each(languages: Mapping[str, tuple[Texts, Questionnaire]], say: Callable[..., str], *about: int) -> str | dict[str, str]:
+    """A text of an item: by language, where the study has several."""
+    said = {name: say(texts, questionnaire, *about) for name, (texts, questionnaire) in languages.items()}
+    return said if len(said) > 1 else next(iter(said.values()))
 
 
-def _attention(questionnaire: Questionnaire, number: int) -> tuple[dict[str, Any], str] | None:
-    """Expected answers and the text that asks for them; the `number`-th check asks for the other end of every scale."""
-    expected: dict[str, Any] = {}
-    asks = []
-    for question in questionnaire.questions:
-        if question.kind == "text":
-            continue
-        value, label = _end(question, number)
-        expected[question.id] = value
-        asks.append(f"{label} for \N{LEFT DOUBLE QUOTATION MARK}{question.name}\N{RIGHT DOUBLE QUOTATION MARK}")
-    if not expected:
-        return None
-    notice = (
-        "This task only checks that the questions are read; you need not look at the pictures. Please choose "
-        f"{' and '.join(asks) if len(asks) < 3 else ', '.join(asks[:-1]) + ' and ' + asks[-1]}, and write anything into the other fields."
-    )
-    return expected, notice
+def _feedback(texts: Texts, questionnaire: Questionnaire, number: int, practice: int) -> str:
+    said = texts(f"check.feedback_{number % MODELS + 1}")
+    return f"{said} {texts('check.last')}" if number == practice - 1 else said
+
+
+def _expected(questionnaire: Questionnaire, number: int) -> dict[str, Any]:
+    """What an attention check asks for: the `number`-th one the other end of every scale."""
+    return {question.id: _end(question, number)[0] for question in questionnaire.questions if question.kind != "text"}
+
+
+def _notice(texts: Texts, questionnaire: Questionnaire, number: int) -> str:
+    """The text that asks for it."""
+    asks = [
+        texts("check.choose", label=_end(question, number)[1], question=question.name)
+        for question in questionnaire.questions
+        if question.kind != "text"
+    ]
+    return texts("check.attention", choices=format_list(asks, locale=texts.locale))
 
 
 def _end(question: Question, number: int) -> tuple[int | str, str]:

@@ -20,14 +20,10 @@ from typing import Any
 from study.errors import InvalidAnswersError
 from study.questionnaire import words
 from study.store.settings import StudySettings
+from study.texts import ENGLISH
 
 REPEATED = 2  # earlier answers of the same worker with the same words: one may be two items that do show the same
 COPIED_WORDS = 5  # fewer words are the same by chance
-_SAY = {
-    "speed": "That was very quick. Please look at the pictures once more, and send it again in a moment.",
-    "identical": "You have used these words before. Please describe what these pictures show in words of their own.",
-    "automation": "This page seems to be filled in by a program. Please answer it yourself.",
-}
 
 
 def broken(
@@ -59,7 +55,7 @@ def broken(
     found = [rule for rule in found if getattr(settings, rule) != "off"]
     for rule in found:
         if getattr(settings, rule) == "refuse":
-            raise InvalidAnswersError({"": _SAY[rule]})
+            raise InvalidAnswersError({"": ENGLISH(f"rule.{rule}")}, rule=rule)
     return found
 
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import PAPER, Questionnaire, cannot_be_kept, dumps, shown
-from study.store.texts import CONSENT, EXAMPLES, INSTRUCTIONS
+from study.store import languages
+from study.texts import ENGLISH, Texts, texts_of
 
 MONEY = ("pay_per_item", "base_pay", "partial_pay", "screened_out_pay", "bonus")
 CODES = ("completion_code", "partial_code", "screened_out_code", "full_code", "declined_code")
@@ -27,6 +28,7 @@ CHANGEABLE = (
     "consent",
     "instructions",
     "examples",
+    "texts",
     "reservation_minutes",
     "items_per_worker",
     "items_per_visit",
@@ -65,6 +67,9 @@ class StudySettings:
         answers_per_item: how many workers describe each item (5 in section 8).
         questionnaire: what is asked; the paper's questions unless a study brings its own (`Questionnaire`, or its data).
         title, contact, consent, instructions, examples: texts for the worker; `instructions` paragraphs, `examples` worked examples.
+        languages: which the worker's page offers, by their codes ("en", "de"); the browser of a visitor chooses among them, and the
+            first is for all whose browser would like none. The texts above are in the first one.
+        texts: by language, what a study says otherwise than the catalogue, or in addition to it (`study.texts.texts_of`).
         pay_per_item: in `currency`, a decimal number ("0.50"); every answer to an item that is not for practice is paid.
         base_pay: what the platform pays by itself for a complete submission (the reward of a Prolific study or a HIT); the rest of
             what a worker earned is paid as a bonus.
@@ -102,9 +107,11 @@ class StudySettings:
     questionnaire: Questionnaire = PAPER
     title: str = PAPER.title
     contact: str = ""
-    consent: str = CONSENT
-    instructions: tuple[str, ...] = INSTRUCTIONS
-    examples: tuple[Mapping[str, str], ...] = EXAMPLES
+    consent: str = ENGLISH.study["consent"]
+    instructions: tuple[str, ...] = tuple(ENGLISH.study["instructions"])
+    examples: tuple[Mapping[str, str], ...] = tuple(ENGLISH.study["examples"])
+    languages: tuple[str, ...] = ("en",)
+    texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pay_per_item: str = "0.50"
     base_pay: str = "0"
     partial_pay: str = "0"
@@ -149,7 +156,7 @@ class StudySettings:
         Raises:
             BarlowError: a setting that does not exist, or a value that it cannot have.
         """
-        return cls()._with(given)
+        return cls()._with(languages.filled_in(given))
 
     def changed(self, given: Mapping[str, Any]) -> StudySettings:
         """These settings with some of the `CHANGEABLE` ones replaced.
@@ -172,7 +179,7 @@ class StudySettings:
             values["questionnaire"] = Questionnaire.from_data(values["questionnaire"])
         if values.get("questionnaire", self.questionnaire) is None:
             values["questionnaire"] = PAPER
-        for name in ("instructions", "examples", "quiz", "platforms", "invite_codes", "allowed_workers"):
+        for name in ("instructions", "examples", "quiz", "languages", "platforms", "invite_codes", "allowed_workers"):
             if isinstance(values.get(name), (str, Mapping)):
                 values[name] = (values[name],)
             if name in values:
@@ -187,6 +194,14 @@ class StudySettings:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         return tuple(one.name for one in fields(cls))
+
+    def texts_in(self, language: str) -> Texts:
+        """What the page says in a language of the study."""
+        return texts_of(language, self.texts.get(language, {}))
+
+    def in_language(self, language: str) -> StudySettings:
+        """These settings with their words in another language of the study."""
+        return replace(self, **languages.words_of(self, language))
 
     @property
     def pay(self) -> Decimal:
@@ -246,6 +261,7 @@ class StudySettings:
         for name in MONEY:
             _require_money(name, getattr(self, name))
         self._check_platforms()
+        languages.check(self)
         for name in ("title", "contact", "consent", "currency", "admin_hash"):
             if not isinstance(getattr(self, name), str):
                 raise BarlowError(f"{name} must be a text, not {shown(getattr(self, name))}.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 from collections.abc import Callable
 from html import unescape
@@ -17,7 +19,9 @@ from worker_study import ANSWERS, FEEDBACK, make_worker_study
 from barlow_core.storage.shipped import apps_dir
 from study.setup.frozen_panels import panels_folder
 from study.store import StudyStore
-from study.store.texts import QUIZ
+from study.texts import ENGLISH
+
+QUIZ = ENGLISH.study["quiz"]
 
 Open = Callable[..., AppTest]
 PERSON = "5a9d64f5f6dfdd0001eaa73d"
@@ -79,7 +83,7 @@ def test_the_way_to_the_first_task(store: StudyStore, open_page: Open) -> None:
     page = open_page(store, **PROLIFIC)
     text = html(page)
     assert "Describe what the pictures have in common" in text
-    assert "$0.50 for each task" in text
+    assert "$0.50 for each task, up to $1.50 in all" in text
     assert store.worker(PERSON) is None, "nothing is kept before they agree"
     page.button(key="agree").click().run()
     assert "You begin with 1 practice task" in html(page)
@@ -112,6 +116,54 @@ def test_an_open_link_becomes_personal(store: StudyStore, open_page: Open) -> No
     assert invite.startswith("guest-")
     assert store.worker(invite) is not None
     assert form(open_page(store, invite=invite))["title"] == "Practice"
+
+
+def test_consent_says_what_is_asked_and_what_is_paid(tmp_path: Path, open_page: Open) -> None:
+    given = {"bonus": "2", "bonus_after": 3, "quiz": QUIZ, "items_per_worker": 100, "minutes_per_item": 1.5}
+    store = make_worker_study(tmp_path / "study.sqlite", practice=2, tasks=90, attention=3, pictures=False, **given)
+    text = unescape(html(open_page(store)))
+    for fact in (
+        "Up to 93 tasks, about 1.5 minutes each; 2.3 hours for all of them",
+        "$0.50 for each task, up to $46.50 in all",
+        "A bonus of $2.00 if you answer at least 3 tasks and pass every attention check",
+        "Not paid: 2 practice tasks at the beginning, about 3 minutes",
+        "Not paid: 3 questions about the instructions",
+        "A place is kept for you for 10 minutes",
+    ):
+        assert fact in text
+    small = make_worker_study(tmp_path / "small.sqlite", practice=0, tasks=5, pictures=False, items_per_visit=1, pay_per_item="0")
+    text = html(open_page(small, **PROLIFIC))
+    assert "One task, about 2.5 minutes" in text
+    assert "Up to 5 tasks" in html(open_page(small)), "a plain link has no visits"
+    for absent in ("Not paid", "bonus", "for each task"):
+        assert absent not in text
+
+
+def test_the_browser_chooses_the_language(tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_worker_study(tmp_path / "study.sqlite", pictures=False, languages=("en", "de"), currency="EUR")
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.headers", {"Accept-Language": "de-DE,en;q=0.5"})
+    page = open_page(store)
+    text = unescape(html(page))
+    assert "Beschreiben Sie, was die Bilder gemeinsam haben" in text
+    assert "0,50\N{NO-BREAK SPACE}€ für jede Aufgabe, insgesamt bis zu 1,50\N{NO-BREAK SPACE}€" in text
+    assert component(page, "barlow_around") | {"link": None} == {
+        "page": "consent",
+        "link": None,
+        "language": "de",
+        "direction": "ltr",
+    }
+    data = form(to_the_tasks(page))
+    assert (data["title"], data["questions"][2]["high_label"]) == ("Übung", "sehr leicht")
+    assert data["texts"]["form.send"] == "Antwort abschicken"
+    at = page.session_state["visit"]
+    message = {"id": "1", "kind": "submit", "item": at.store.item_code(at.item), "token": at.claimed.token}
+    visit.handle(at, message | {"answers": {**ANSWERS, "short": "vier Wörter sind zuviel", "useful": None}})
+    assert at.receipts["1"]["problems"] == {
+        "short": "Kurze Beschreibung: Bitte verwenden Sie höchstens 3 Wörter; es sind 4.",
+        "useful": "Nützlichster Abschnitt: Bitte wählen Sie etwas aus.",
+    }
+    text = unescape(html(open_page(store, invite="?")))
+    assert "Der Einladungscode in diesem Link gehört nicht zu dieser Studie." in text
 
 
 def test_back_on_an_open_link_stays_the_same_guest(store: StudyStore, open_page: Open) -> None:
@@ -194,7 +246,7 @@ def test_the_end_leads_back(tmp_path: Path, open_page: Open, platform: str, expe
     text = html(open_page(store, **parameters))
     assert "Thank you!" in text
     assert expected in text
-    assert "<b>1 answer</b> sent, <b>$0.50</b> earned" in text
+    assert "1 answer sent, $0.50 earned" in text
     assert ('target="_top"' in text) is (platform == "prolific")
 
 
@@ -281,3 +333,29 @@ def test_feedback_stays_text(store: StudyStore, open_page: Open) -> None:
     assert data["feedback"] == {"passed": True, "heading": "Well done.", "text": FEEDBACK}
     assert data["title"] == "Practice"
     assert data["answers"] == ANSWERS
+
+
+def prose(path: Path) -> list[str]:
+    """Texts in a file of Python that look like words for people: two words in a row, where they are neither documentation nor for a log."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    quiet: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            quiet.add(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log."):
+            quiet.update(ast.walk(node))
+    texts = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in quiet
+    ]
+    without_tags = ((node.lineno, re.sub(r"<[^>]*>?|^[^<]*\">", "", str(node.value))) for node in texts)
+    return [f"{path.name}:{line} {text}" for line, text in without_tags if re.search(r"[A-Za-z]{2,}[,.]? [A-Za-z]{2,}", text)]
+
+
+def test_every_text_of_the_page_is_in_the_catalogue(tmp_path: Path) -> None:
+    """The words of the form are looked for in a browser: tests/browser/test_form.py."""
+    files = [apps_dir() / "annotate.py", *sorted((apps_dir() / "annotating").glob("*.py"))]
+    assert [one for path in files for one in prose(path)] == []
+    (tmp_path / "bad.py").write_text(
+        '"""Not this one."""\nst.button("Go on now")\nst.html(f"<p class=\'a\'>Thank you, {name}</p>")\n'
+    )
+    assert len(prose(tmp_path / "bad.py")) == 2

@@ -19,7 +19,9 @@ from study.errors import UnknownVisitorError
 from study.participants.platforms import Identity, identify
 from study.store import StudyStore
 from study.store.connections import lock_path
-from study.store.texts import QUIZ
+from study.texts import ENGLISH
+
+QUIZ = ENGLISH.study["quiz"]
 
 PID, STUDY = "5f3c0a1b2c3d4e5f60718293", "60b1c2d3e4f5061728394a5b"
 FIRST, SECOND = "61" * 12, "62" * 12

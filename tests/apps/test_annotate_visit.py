@@ -108,22 +108,41 @@ def test_a_message_that_comes_again_after_a_crash_finds_its_answer(store: StudyS
     assert len(store.answers()) == 1
 
 
-def test_two_tabs_keep_the_first_answer(store: StudyStore) -> None:
+def test_two_tabs_keep_the_first_answer_and_what_is_typed_in_the_second(store: StudyStore) -> None:
     one = at_work(store)
     two = visit.begin(store, who())
-    assert two.item == one.item
     first = one.item
+    assert two.item == first
     send(one, "submit", answers=ANSWERS)
-    assert send(two, "draft", answers={"short": "something"})["gone"]
-    assert two.item == one.item != first
+    receipt = send(two, "draft", answers={"short": "something"})
+    assert (receipt["ok"], receipt["gone"], receipt["kept"]) == (False, True, True)
+    data = form_data(two, None, lambda path: None)
+    assert (data["mode"], two.item, data["answers"]) == ("edit", first, ANSWERS)
+    assert data["notice"] == receipt["text"]
+    assert "that answer counts" in receipt["text"]
+    send(two, "next")
+    assert (two.mode, two.item) == ("answer", one.item)
     three = visit.begin(store, who())
-    second = three.item
+    send(one, "submit", answers=ANSWERS)
     send(one, "submit", answers=ANSWERS)
     receipt = send(three, "submit", answers=ANSWERS | {"short": "other words"})
-    assert receipt["ok"]
-    assert "That answer counts" in receipt["text"]
-    assert three.item == one.item
-    assert store.answers().set_index("item")["short"].to_dict() == {first: "striped fur", second: "striped fur"}
+    assert (receipt["ok"], receipt["kept"], three.mode) == (False, True, "edit")
+    assert store.answers()["short"].tolist() == [ANSWERS["short"]] * 3
+    assert send(three, "edit", answers=ANSWERS | {"short": "other words"})["ok"]
+    assert three.page == "end", "not the task again that another tab has answered since"
+    assert sorted(store.answers()["short"]) == sorted([ANSWERS["short"], ANSWERS["short"], "other words"])
+
+
+def test_two_tabs_in_practice_say_that_the_first_answer_counts(store: StudyStore) -> None:
+    one = visit.begin(store, who())
+    visit.agree(one)
+    visit.start(one)
+    two = visit.begin(store, who())
+    send(one, "submit", answers=ANSWERS)
+    receipt = send(two, "submit", answers=ANSWERS | {"short": "other words"})
+    assert (receipt["ok"], "kept" in receipt) == (False, False)
+    assert "Here is the next one" in receipt["text"]
+    assert two.item != "practice-0"
 
 
 def test_a_draft_waits_on_every_device(store: StudyStore) -> None:
@@ -340,4 +359,4 @@ def test_words_for_people() -> None:
         "1,234.50 CHF",
         "1,234.50",
     ]
-    assert paragraphs("One <b>\n\n\n two & three") == "<p>One &lt;b&gt;</p><p>two &amp; three</p>"
+    assert paragraphs("One <b>\n\n\n two & three") == '<p dir="auto">One &lt;b&gt;</p><p dir="auto">two &amp; three</p>'

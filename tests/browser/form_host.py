@@ -10,6 +10,7 @@ from annotating.task import form_settings, panel_data
 from playwright.sync_api import Locator, Page
 
 from study.store.settings import StudySettings
+from study.texts import ENGLISH, Texts
 
 # `host.start(data, latency)` shows a task. What the form sends lies in `host.messages`, and is answered after `latency`: an answer
 # brings the next task, anything else a receipt.
@@ -47,7 +48,26 @@ window.host = {
 """
 
 
-def task_data(settings: StudySettings | None = None, **changes: Any) -> dict[str, Any]:
+PICTURE = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'><rect width='64' height='64' fill='teal'/></svg>"
+
+
+def sections(texts: Texts = ENGLISH, n: int = 3) -> list[dict[str, Any]]:
+    """The three sections of a panel, `n` pictures each, all of them the same."""
+    return [
+        {
+            "letter": letter,
+            "title": texts(f"section.{letter}.title"),
+            "note": texts(f"section.{letter}.note"),
+            "pictures": [
+                {"src": PICTURE, "width": 64, "height": 64, "alt": texts(f"section.{letter}.alt", n=place, of=n)}
+                for place in range(1, n + 1)
+            ],
+        }
+        for letter in "ABC"
+    ]
+
+
+def task_data(settings: StudySettings | None = None, texts: Texts = ENGLISH, **changes: Any) -> dict[str, Any]:
     """A first task without pictures, as the server would send it."""
     return {
         "view": "answer 1",
@@ -63,8 +83,8 @@ def task_data(settings: StudySettings | None = None, **changes: Any) -> dict[str
         "progress": ["0 answers sent"],
         "earlier": True,
         "contact": "study@example.org",
-        **panel_data(None, lambda path: None, ""),
-        **form_settings(settings or StudySettings()),
+        **panel_data(None, lambda path: None, "", texts),
+        **form_settings(settings or StudySettings(), texts),
         **changes,
     }
 
@@ -75,7 +95,9 @@ class FormHost:
     def __init__(self, page: Page, *, clock: bool = False):
         """`clock`: time stands still but for `wait`."""
         self.page = page
-        page.route("http://form.test/**", lambda route: route.fulfill(content_type="text/html", body="<!doctype html><main></main>"))
+        page.route(
+            "http://form.test/**", lambda route: route.fulfill(content_type="text/html", body="<!doctype html><main></main>")
+        )
         page.route("http://form.test/form.js", lambda route: route.fulfill(content_type="text/javascript", body=script()))
         page.goto("http://form.test/")
         if clock:

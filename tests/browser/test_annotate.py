@@ -17,6 +17,7 @@ from browser.worker_page import Worker, no_dialogs, person, prepared, sent
 from study.questionnaire import PAPER, words
 from study.store import StudyStore
 from study.store.admin_secret import hashed
+from study.texts import ENGLISH
 
 SECRET = "a secret that nobody guesses"
 Visit = Callable[..., Worker]
@@ -256,6 +257,7 @@ def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> N
         expect(worker.page.get_by_text("One answer needs another look.")).to_be_visible()
         worker.short.fill(f"fur {number}")
         worker.send_button.scroll_into_view_if_needed()
+        worker.page.wait_for_timeout(600)  # nobody moves a hand faster
         x, y = worker.middle(worker.send_button)
         worker.page.evaluate("place => pressAgain(...place)", [x, y, pause])
         worker.page.mouse.click(x, y)
@@ -298,18 +300,25 @@ def test_a_double_click_does_not_skip_the_feedback(visit: Visit) -> None:
     worker.at("Task 1")
 
 
-def test_two_tabs_send_one_answer(store: StudyStore, at_work: Visit) -> None:
+def test_two_tabs_send_one_answer_and_keep_what_was_typed(store: StudyStore, at_work: Visit) -> None:
     worker = at_work().answer()
     second = Worker(worker.page.context.new_page())
     second.page.goto(worker.page.url)
     second.at("Task 1").answer(short="other words")
+    for tab in (worker, second):
+        expect(tab.page.get_by_text("This task is also open in another tab.")).to_be_visible()
     expect(second.page.get_by_text("Draft saved.")).to_be_visible()
     worker.send_button.click()
     worker.at("Task 2")
     second.send_button.click()
-    second.at("Task 2")
+    second.at("Change an earlier answer")
     expect(second.page.get_by_text("You have already answered this task")).to_be_visible()
+    expect(second.page.get_by_text("Your answer is saved.")).to_have_count(0)
+    expect(second.short).to_have_value("other words")
     assert sent(store, person(worker)) == [ANSWERS]
+    second.button("Save changes").click()
+    second.at("Task 2")
+    assert sent(store, person(worker)) == [ANSWERS | {"short": "other words"}]
 
 
 def test_back_to_an_earlier_answer_skip_report_and_stop(store: StudyStore, at_work: Visit) -> None:
@@ -441,6 +450,7 @@ def test_words_are_counted_as_the_store_counts_them(browser: Browser, visit: Vis
     script = (FOLDER / "basics.js").read_text(encoding="utf-8")
     run = "([script, given, body]) => new Function('given', script + body)(given)"
     body = "return given.texts.map(text => wordSplitter(given.words)(text));"
+    speech = {"language": "en", "texts": dict(ENGLISH.entries)}
     found = page.evaluate(run, [script, {"texts": TEXTS, "words": {"pause": WORD_BREAK, "none": NO_WORD}}, body])
     assert dict(zip(TEXTS, found, strict=True)) == {text: words(text) for text in TEXTS}
     answers = [
@@ -452,9 +462,12 @@ def test_words_are_counted_as_the_store_counts_them(browser: Browser, visit: Vis
         "fur\0",
         "fur \ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
     ]
-    body = (
-        "const split = wordSplitter(given.words); return given.answers.map(answer => problemOf(given.question, answer, split));"
-    )
+    body = "const split = wordSplitter(given.words); speak(given.speech); return given.answers.map(answer => problemOf(given.question, answer, split));"
     for question in PAPER.questions[:2]:
-        given = {"answers": answers, "question": question_data(question), "words": {"pause": WORD_BREAK, "none": NO_WORD}}
+        given = {
+            "answers": answers,
+            "question": question_data(question),
+            "words": {"pause": WORD_BREAK, "none": NO_WORD},
+            "speech": speech,
+        }
         assert page.evaluate(run, [script, given, body]) == [question.problem(answer) for answer in answers]

@@ -14,9 +14,20 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A number with its noun: 1 word, 2 words. */
-function counted(n, noun) {
-  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+/** A text of the catalogue, filled in; set by `speak`. */
+let say = key => key;
+
+/** From now on `say` speaks a language: its plural forms, its numbers. */
+function speak({ language, texts }) {
+  const [plurals, numbers] = [new Intl.PluralRules(language), new Intl.NumberFormat(language)];
+  say = (key, values = {}) => {
+    const entry = texts[key];
+    const text = typeof entry === "string" ? entry : entry[plurals.select(values.n)] ?? entry.other;
+    return text.replace(/\{\{|\}\}|\{(\w+)\}/g, (brace, name) => {
+      if (!name) return brace[0];
+      return typeof values[name] === "number" ? numbers.format(values[name]) : values[name];
+    });
+  };
 }
 
 /** A function that splits a text into words exactly as study.questionnaire.words does. */
@@ -26,37 +37,35 @@ function wordSplitter({ pause, none }) {
   return text => text.split(breaks).filter(piece => makesAWord.test(piece));
 }
 
-/** Why a text cannot be kept, in words that follow "it contains"; null when it can. As study.questionnaire.cannot_be_kept. */
-function cannotBeKept(text) {
-  if (text.includes("\0")) return "an invisible character that cannot be kept (NUL, U+0000)";
-  const half = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.exec(text);
-  if (!half) return null;
-  return `half of a character (a lone surrogate, U+${half[0].charCodeAt(0).toString(16).toUpperCase()})`;
+/** Half of a character, which the file of a study cannot hold; null where there is none. */
+function halfOf(text) {
+  return /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.exec(text)?.[0] ?? null;
+}
+
+function canBeKept(text) {
+  return !text.includes("\0") && halfOf(text) === null;
 }
 
 /** What to do about an answer, in words that a person likes; null when it is fine. As study.questionnaire.Question.problem. */
 function problemOf(question, answer, split) {
+  const { name } = question;
   if (answer === null || answer === undefined || answer === "") {
     if (!question.required) return null;
-    return `${question.name}: please ${question.kind === "text" ? "write something" : "choose one"}.`;
+    return say(question.kind === "text" ? "answer.write" : "answer.choose", { name });
   }
   if (question.kind !== "text") return null;
   const length = [...answer].length;
-  if (length > question.max_length) {
-    const [most, has] = [question.max_length, length].map(n => n.toLocaleString("en"));
-    return `${question.name}: please shorten it to at most ${most} characters; it has ${has}.`;
-  }
-  const reason = cannotBeKept(answer);
-  if (reason) return `${question.name}: it contains ${reason}. Please delete it and type the text again.`;
-  const n = split(answer).length;
-  if (question.required && !n) return `${question.name}: please write at least one word.`;
-  if (question.max_words !== null && n > question.max_words) {
-    return `${question.name}: please use at most ${counted(question.max_words, "word")}; it has ${n}.`;
-  }
+  if (length > question.max_length) return say("answer.shorten", { name, most: question.max_length, has: length });
+  if (answer.includes("\0")) return say("answer.nul", { name });
+  const half = halfOf(answer);
+  if (half) return say("answer.surrogate", { name, code: `U+${half.charCodeAt(0).toString(16).toUpperCase()}` });
+  const has = split(answer).length;
+  if (question.required && !has) return say("answer.word", { name });
+  if (question.max_words !== null && has > question.max_words) return say("answer.words", { name, n: question.max_words, has });
   return null;
 }
 
 /** A text of the study as paragraphs; an empty line parts them. */
 function paragraphs(text) {
-  return text.split(/\n\n+/).filter(part => part.trim()).map(part => make("p", { text: part.trim() }));
+  return text.split(/\n\n+/).filter(part => part.trim()).map(part => make("p", { dir: "auto", text: part.trim() }));
 }

@@ -13,23 +13,23 @@ function button(text, onclick, kind = "") {
 
 function instructionsDialog({ instructions, examples, contact }) {
   const content = [...instructions.flatMap(paragraphs), ...examples.map(exampleCard)];
-  if (contact) content.push(make("p", { class: "help", text: `Questions? Write to ${contact}` }));
-  const dialog = dialogWith("Instructions", content, [button("Close", () => dialog.close(), "main")]);
+  if (contact) content.push(make("p", { class: "help", text: contact }));
+  const dialog = dialogWith(say("form.instructions"), content, [button(say("form.close"), () => dialog.close(), "main")]);
   return dialog;
 }
 
 function exampleCard({ shows, good, poor, why }) {
-  const row = (name, text, kind) => text && make("p", { class: kind }, make("b", { text: name }), make("span", { text }));
-  return make("div", { class: "example" }, row("Shown", shows, "shows"), row("Good", good, "good"), row("Not so good", poor, "poor"), row("Why", why, "why"));
+  const row = (name, text, kind) => text && make("p", { class: kind }, make("b", { text: name }), make("span", { dir: "auto", text }));
+  return make("div", { class: "example" }, row(say("example.shows"), shows, "shows"), row(say("example.good"), good, "good"), row(say("example.poor"), poor, "poor"), row(say("example.why"), why, "why"));
 }
 
 /** Ask for a report; `send(text)` resolves with what to say, or with null when it could not be sent. */
 function reportDialog(send) {
-  const text = make("textarea", { rows: "4", id: "report", "aria-label": "What is wrong?" });
+  const text = make("textarea", { rows: "4", id: "report", dir: "auto", "aria-label": say("form.report_label") });
   const problem = make("p", { class: "problem", role: "alert" });
   const sendIt = async () => {
     if (!text.value.trim()) {
-      problem.textContent = "Please write what is wrong.";
+      problem.textContent = say("form.report_empty");
       text.focus();
       return;
     }
@@ -39,18 +39,18 @@ function reportDialog(send) {
     if (failed) problem.textContent = failed;
     else dialog.close();
   };
-  const go = button("Send the report", sendIt, "main");
-  const dialog = dialogWith("Report a problem", [
-    make("p", { text: "What is wrong with this task? For example: a picture is missing, or it shows something that it should not." }),
+  const go = button(say("form.report_send"), sendIt, "main");
+  const dialog = dialogWith(say("form.report"), [
+    make("p", { text: say("form.report_text") }),
     text, problem,
-  ], [go, button("Cancel", () => dialog.close())]);
+  ], [go, button(say("form.cancel"), () => dialog.close())]);
   return dialog;
 }
 
 function confirmDialog(title, text, yes, act) {
   const dialog = dialogWith(title, paragraphs(text), [
     button(yes, () => { dialog.close(); act(); }, "main"),
-    button("Cancel", () => dialog.close()),
+    button(say("form.cancel"), () => dialog.close()),
   ]);
   return dialog;
 }

@@ -12,8 +12,8 @@ class Form {
     this.spoken = make("p", { class: "unseen", "aria-live": "polite" });
     this.pictureSide = make("div", { class: "side" });
     this.formSide = make("div", { class: "ask-side" });
-    this.stop = button("Stop for now", () => this.askToStop(), "quiet");
-    this.help = button("Instructions", () => this.open(instructionsDialog(this.data)), "quiet");
+    this.stop = button("", () => this.askToStop(), "quiet");
+    this.help = button("", () => this.open(instructionsDialog(this.data)), "quiet");
     this.element = make("div", { class: "task" },
       make("header", {}, this.title, this.facts, make("div", { class: "tools" }, this.help, this.stop)),
       make("div", { class: "sides" }, this.pictureSide, this.formSide), this.spoken);
@@ -31,7 +31,7 @@ class Form {
     on(document, ["visibilitychange"], () => document.hidden && this.sendDraft());
     document.addEventListener("keydown", event => this.key(event), { signal });
     // Streamlit listens to single letters; here they are text.
-    this.element.addEventListener("keydown", event => event.key.length === 1 && !event.ctrlKey && !event.metaKey && this.key(event, true), { signal });
+    this.element.addEventListener("keydown", event => event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.stopPropagation(), { signal });
     this.pulse = setInterval(() => this.showLife(), LIFE_EVERY);
     // Streamlit speaks to programmers when the connection is lost, and takes the focus. This page says it in its own words.
     this.silencer = new MutationObserver(() => {
@@ -46,6 +46,7 @@ class Form {
   close() {
     this.end.abort();
     this.guard.close();
+    this.tabs?.close();
     this.silencer.disconnect();
     clearInterval(this.pulse);
     [this.post.timer, this.draftTimer, this.againTimer].forEach(clearTimeout);
@@ -55,6 +56,11 @@ class Form {
   update({ data, setTriggerValue }) {
     this.post.deliver = message => setTriggerValue("message", message);
     this.data = data;
+    speak(data);
+    this.element.dir = data.direction;
+    this.element.lang = data.language;
+    this.stop.textContent = say("form.stop");
+    this.help.textContent = say("form.instructions");
     this.drafts ??= new Drafts(data.storage);
     this.title.textContent = data.title;
     this.facts.replaceChildren(...data.progress.map(text => make("span", { text })));
@@ -67,36 +73,75 @@ class Form {
   show() {
     const first = this.view === undefined;
     const { data } = this;
+    const before = first ? null : { view: this.view, mode: this.mode, item: this.item, answers: this.answers };
     [this.draftTimer, this.againTimer].forEach(clearTimeout);
     this.draftTimer = null;
-    Object.assign(this, { view: data.view, busy: false, item: data.item });
+    Object.assign(this, { view: data.view, mode: data.mode, busy: false, item: data.item });
     const split = wordSplitter(data.words);
     this.pictures = new Pictures(data.sections, data.trouble);
     this.pictureSide.replaceChildren(this.pictures.element);
-    this.fields = data.questions.map((question, place) => new QuestionField(question, place + 1, split, () => this.typed()));
+    this.fields = data.questions.map((question, place) => new QuestionField(question, place + 1, split, () => this.typed(), field => this.next(field)));
     this.banner = make("div", { class: "banner", role: "alert" });
-    this.formSide.replaceChildren(...this.above(), ...this.fields.map(field => field.element), this.banner, this.actions(), this.status);
+    const [above, questions, actions] = [this.above(), this.fields.map(field => field.element), this.actions()];
+    // What somebody has to read now, and the way on, come before what they know already.
+    const order = data.mode === "feedback" ? [...above, this.banner, actions, this.status, ...questions] : [...above, ...questions, this.banner, actions, this.status];
+    this.formSide.replaceChildren(...order);
+    this.carryOver(before);
     this.fill();
+    this.listenToTabs();
     this.stop.hidden = data.mode === "preview";
     this.status.textContent = "";
-    this.element.scrollIntoView({ block: "start" });
+    this.bring(first);
+  }
+
+  /** Show the beginning of what has come, and put the focus where one goes on. */
+  bring(first) {
+    const { mode, title, feedback } = this.data;
+    const quiet = { preventScroll: true };
+    const start = mode === "feedback" && !this.isBeside() ? this.formSide : this.element;
+    start.scrollIntoView({ block: "start" });
+    this.guard.moved();
     // On a phone the keyboard would cover the pictures.
-    if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(data.mode)) this.fields[0].focus({ preventScroll: true });
-    else if (!first) (this.primary ?? this.title).focus({ preventScroll: true });
-    if (!first) this.spoken.textContent = data.title;
+    if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(mode)) this.fields[0].focus(quiet);
+    else if (!first) (mode === "feedback" ? this.primary : this.title).focus(quiet);
+    if (!first) this.spoken.textContent = feedback ? `${feedback.heading} ${feedback.text}` : title;
+  }
+
+  /** Whether the questions stand beside the pictures, and not below them. */
+  isBeside() {
+    return this.formSide.offsetTop < this.pictureSide.offsetTop + this.pictureSide.offsetHeight;
+  }
+
+  /** Somebody answered this task in another tab: what was typed here becomes a change of that answer, which is not made yet. */
+  carryOver(before) {
+    if (before?.mode !== "answer" || this.mode !== "edit" || before.item !== this.item) return;
+    this.drafts.drop(before.view);
+    this.drafts.put(this.view, before.answers, false);
+  }
+
+  /** Tabs of the same browser tell each other which task they show: two that fill in the same one should know. */
+  listenToTabs() {
+    this.tabs?.close();
+    if (this.mode !== "answer" || !window.BroadcastChannel) return;
+    this.tabs = new BroadcastChannel(`${this.drafts.prefix} ${this.view}`);
+    this.tabs.onmessage = ({ data }) => {
+      if (data === "opened") this.tabs.postMessage("here");
+      this.tell(say("form.other_tab"));
+    };
+    this.tabs.postMessage("opened");
   }
 
   above() {
     const { mode, practice, notice, feedback } = this.data;
-    const box = (kind, ...children) => make("div", { class: `note ${kind}` }, ...children);
+    const box = (kind, ...children) => make("div", { class: `note ${kind}`, id: "note" }, ...children);
     if (feedback) {
       const kind = { true: "fine", false: "warn" }[feedback.passed] ?? "";
       return [box(kind, make("h2", { text: feedback.heading }), ...paragraphs(feedback.text))];
     }
-    if (mode === "preview") return [box("", make("p", { text: "This is a preview. Accept the task on the page around it to take part." }))];
-    if (mode === "edit") return [box("", make("p", { text: "You sent this before. Change what you like; what is not saved here stays as it was." }))];
+    if (mode === "preview") return [box("", make("p", { text: say("form.preview") }))];
+    if (mode === "edit") return [notice ? box("strong", ...paragraphs(notice)) : box("", make("p", { text: say("form.edit") }))];
     const found = [];
-    if (practice) found.push(box("", make("p", { text: "This one is for practice: afterwards you will see what we were looking for." })));
+    if (practice) found.push(box("", make("p", { text: say("form.practice") })));
     if (notice) found.push(box("strong", ...paragraphs(notice)));
     return found;
   }
@@ -107,25 +152,34 @@ class Form {
     if (mode === "preview") return make("div");
     const rows = [];
     if (mode === "feedback") {
-      this.primary = button("Go on", () => this.go("next"), "main wide");
+      this.primary = button(say("form.go_on"), () => this.go("next"), "main wide");
+      this.primary.setAttribute("aria-describedby", "note");
     } else {
       this.primary = button(this.sendWords(), () => this.submit(), "main wide");
-      this.primary.append(make("kbd", { text: "Ctrl+Enter", "aria-hidden": "true" }));
+      this.primary.append(make("kbd", { text: say("form.send_key"), "aria-hidden": "true" }));
       this.primary.setAttribute("aria-keyshortcuts", "Control+Enter");
     }
-    this.back = button("← Previous answer", () => this.go("back"), "quiet");
+    this.back = button(say("form.back"), () => this.go("back"), "quiet");
     this.back.hidden = !earlier;
-    if (mode === "edit") rows.push(button("Back to the current task", () => this.go("next"), "quiet"));
+    if (mode === "edit") rows.push(button(say("form.current"), () => this.go("next"), "quiet"));
     rows.push(this.back);
     if (mode === "answer") {
-      rows.push(button("Skip this task", () => this.askToSkip(), "quiet"));
-      rows.push(button("Report a problem", () => this.open(reportDialog(text => this.report(text))), "quiet"));
+      rows.push(button(say("form.skip"), () => this.askToSkip(), "quiet"));
+      rows.push(button(say("form.report"), () => this.open(reportDialog(text => this.report(text))), "quiet"));
     }
     return make("div", { class: "send" }, this.primary, make("div", { class: "more" }, ...rows));
   }
 
   sendWords() {
-    return this.data.mode === "edit" ? "Save changes" : "Send answer";
+    return say(this.data.mode === "edit" ? "form.save" : "form.send");
+  }
+
+  /** To the field after one; after the last, to the button. */
+  next(field) {
+    const after = this.fields[this.fields.indexOf(field) + 1];
+    if (after) after.focus();
+    else this.primary?.focus();
+    (after?.element ?? this.primary)?.scrollIntoView({ block: "nearest" });
   }
 
   /** Fill in what was typed before: on this device if the server does not have it yet, else what the server has. */
@@ -160,18 +214,18 @@ class Form {
     this.unsentSince = null;
     const { view, item, answers } = this;
     if (this.data.mode !== "answer" || this.busy || this.drafts.get(view)?.sent !== false) return;
-    if (Object.values(answers).some(answer => typeof answer === "string" && (answer.length > this.data.max_length || cannotBeKept(answer)))) return;
+    if (Object.values(answers).some(answer => typeof answer === "string" && (answer.length > this.data.max_length || !canBeKept(answer)))) return;
     this.alive = false;
     const receipt = await this.post.send("draft", { item, answers });
     if (!receipt) return;
     if (receipt.ok && this.drafts.get(view) && JSON.stringify(this.drafts.get(view).answers) === JSON.stringify(answers)) {
       this.drafts.put(view, answers, true);
-      if (view === this.view && !this.busy) this.status.textContent = "Draft saved.";
+      if (view === this.view && !this.busy) this.status.textContent = say("form.draft_saved");
     } else if (receipt.gone) {
-      this.drafts.drop(view);
-      this.tell(receipt.text);
+      if (!receipt.kept) this.drafts.drop(view);
+      this.tell(receipt.kept ? "" : receipt.text);
     } else if (receipt.again && view === this.view) {
-      this.status.textContent = `${receipt.text} Your draft is kept on this device.`;
+      this.status.textContent = say("form.draft_here", { why: receipt.text });
     }
   }
 
@@ -187,10 +241,9 @@ class Form {
     if (!this.fields) return;
     this.element.classList.toggle("waiting", state === "waiting");
     if (state === "waiting") {
-      const what = this.busy ? "Not saved yet" : "No connection";
-      this.status.textContent = `${what}, trying again … What you typed stays here and on this device.`;
+      this.status.textContent = say(this.busy ? "form.waiting" : "form.offline");
     } else if (state === "idle" && before === "waiting") {
-      this.status.textContent = "The connection is back.";
+      this.status.textContent = say("form.online");
     }
   }
 
@@ -201,7 +254,7 @@ class Form {
     clearTimeout(this.againTimer);
     const wrong = this.fields.filter(field => !field.check());
     if (wrong.length) {
-      this.warn(wrong.length === 1 ? "One answer needs another look." : `${wrong.length} answers need another look.`);
+      this.warn(say("form.look", { n: wrong.length }));
       wrong[0].focus();
       return;
     }
@@ -210,14 +263,14 @@ class Form {
     this.banner.classList.add("past"); // its place stays: nothing moves under the pointer
     ["draft", "active"].forEach(kind => this.post.forget(kind, item));
     const receipt = await this.post.send(this.data.mode === "edit" ? "edit" : "submit", { item, token: this.data.token, answers, signs: this.signs() });
-    if (receipt.ok || receipt.gone) this.drafts.drop(view);
+    if (receipt.ok || (receipt.gone && !receipt.kept)) this.drafts.drop(view);
     if (receipt.ok) {
       this.tell(receipt.text);
-      this.spoken.textContent = `Saved. ${this.data.title}`;
-      if (view !== this.view) this.status.textContent = "Your answer is saved.";
+      this.spoken.textContent = say("form.saved_next", { title: this.data.title });
+      if (view !== this.view) this.status.textContent = say("form.saved");
     }
     if (view !== this.view) {
-      if (!receipt.ok) this.tell(receipt.text);
+      if (!receipt.ok && !receipt.kept) this.tell(receipt.text);
       return;
     }
     this.setBusy(false);
@@ -225,7 +278,7 @@ class Form {
     this.fields.forEach(field => receipt.problems?.[field.question.id] && field.complain(receipt.problems[field.question.id]));
     this.fields.find(field => receipt.problems?.[field.question.id])?.focus();
     if (receipt.again) {
-      this.warn(`Not saved yet. ${receipt.text} Your answer stays here; trying again in a few seconds …`);
+      this.warn(say("form.not_saved", { why: receipt.text }));
       this.againTimer = setTimeout(() => view === this.view && this.submit(), TRY_AGAIN);
     } else {
       this.warn(receipt.text || Object.values(receipt.problems ?? {}).join(" "));
@@ -241,7 +294,7 @@ class Form {
     this.busy = busy;
     this.fields.forEach(field => field.lock(busy));
     this.primary.disabled = busy;
-    this.primary.firstChild.textContent = busy ? "Sending …" : this.sendWords();
+    this.primary.firstChild.textContent = busy ? say("form.sending") : this.sendWords();
     this.status.textContent = "";
   }
 
@@ -256,19 +309,17 @@ class Form {
 
   async report(text) {
     const receipt = await this.post.send("report", { item: this.item, text });
-    if (!receipt.ok) return receipt.text || "The report could not be sent. Please try again.";
+    if (!receipt.ok) return receipt.text || say("form.report_failed");
     this.tell(receipt.text);
     return null;
   }
 
   askToSkip() {
-    const text = "You will not get this task again, and it is not paid. Someone else will answer it.";
-    this.open(confirmDialog("Skip this task?", text, "Skip it", () => { this.drafts.drop(this.view); this.go("skip"); }));
+    this.open(confirmDialog(say("form.skip_title"), say("form.skip_text"), say("form.skip_yes"), () => { this.drafts.drop(this.view); this.go("skip"); }));
   }
 
   askToStop() {
-    const text = "Everything that you sent is saved. What you have typed here is kept as a draft, and you can come back later with the same link, on any device.";
-    this.open(confirmDialog("Stop for now?", text, "Stop for now", () => this.go("stop")));
+    this.open(confirmDialog(say("form.stop_title"), say("form.stop_text"), say("form.stop"), () => this.go("stop")));
   }
 
   open(dialog) {
@@ -287,17 +338,12 @@ class Form {
     this.banner.textContent = text;
   }
 
-  key(event, inside = false) {
-    if (inside) event.stopPropagation();
-    if (this.element.querySelector("dialog[open]:not(.large)")) return;
-    if (!inside && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      if (event.repeat || !this.primary || !this.guard.stands(this.primary)) return;
-      if (this.data.mode === "feedback") this.go("next");
-      else this.submit();
-    }
-    const typing = event.composedPath()[0]?.matches?.("textarea, input[type=text]");
-    if ((event.key === "h" || event.key === "H") && !typing && !event.ctrlKey && !event.metaKey) this.pictures.setHeat(!this.pictures.heat);
+  key(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || this.element.querySelector("dialog[open]:not(.large)")) return;
+    event.preventDefault();
+    if (event.repeat || !this.primary || !this.guard.stands(this.primary)) return;
+    if (this.data.mode === "feedback") this.go("next");
+    else this.submit();
   }
 }
 

@@ -7,10 +7,10 @@ class Pictures {
     this.heat = true;
     this.place = [0, 0]; // of the picture that Tab comes to: section, picture
     this.buttons = sections.map(() => []);
-    this.element = make("div", { class: "pictures", role: "group", "aria-label": "Pictures" });
+    this.element = make("div", { class: "pictures", role: "group", "aria-label": say("form.pictures"), onkeydown: event => this.key(event) });
     if (trouble) this.element.append(make("p", { class: "note warn", role: "alert", text: trouble }));
     if (!this.count) {
-      if (!trouble) this.element.append(make("p", { class: "note", text: "This task has no pictures." }));
+      if (!trouble) this.element.append(make("p", { class: "note", text: say("form.no_pictures") }));
       return;
     }
     this.grid = make("div", { class: "grid", style: `--n:${this.count}`, onkeydown: event => this.walk(event) });
@@ -27,7 +27,7 @@ class Pictures {
       make("h2", {}, make("b", { text: letter }), make("span", { text: title })),
       make("p", { text: note }));
     if (letter === "B") {
-      this.toggle = make("button", { type: "button", class: "quiet", "aria-pressed": "true", title: "Key H", onclick: () => this.setHeat(!this.heat), text: "Highlights" });
+      this.toggle = make("button", { type: "button", class: "quiet", "aria-pressed": "true", title: say("form.highlights_key"), onclick: () => this.setHeat(!this.heat), text: say("form.highlights") });
       head.append(this.toggle);
     }
     return head;
@@ -36,7 +36,7 @@ class Pictures {
   button(picture, row, column) {
     const button = make("button", {
       type: "button", class: "picture", tabindex: row + column ? "-1" : "0", "data-section": this.sections[row].letter,
-      "aria-label": `${picture.alt}. Show it large.`, onclick: () => this.open(row, column),
+      "aria-label": say("form.show_large", { picture: picture.alt }), onclick: () => this.open(row, column),
       onfocus: () => this.reach(row, column),
     }, this.image(picture));
     this.buttons[row].push(button);
@@ -44,7 +44,7 @@ class Pictures {
   }
 
   image(picture) {
-    if (!picture.src) return make("span", { class: "missing", text: "missing" });
+    if (!picture.src) return make("span", { class: "missing", text: say("form.missing") });
     return make("img", { src: picture.src, alt: picture.alt, width: picture.width, height: picture.height, draggable: "false" });
   }
 
@@ -52,6 +52,11 @@ class Pictures {
     this.buttons[this.place[0]][this.place[1]].tabIndex = -1;
     this.place = [row, column];
     this.buttons[row][column].tabIndex = 0;
+  }
+
+  /** H shows the pictures of section B with and without their highlights, while the focus is among the pictures. */
+  key(event) {
+    if (event.key.toLowerCase() === "h" && !event.ctrlKey && !event.metaKey && !event.altKey) this.setHeat(!this.heat);
   }
 
   /** One stop for Tab; the arrows walk through the pictures. */
@@ -80,12 +85,12 @@ class Pictures {
     this.row = make("div", { class: "row" });
     this.where = make("p", { "aria-live": "polite" });
     const close = () => this.large.close();
-    const dialog = make("dialog", { class: "large", "aria-label": "Picture, large", onclick: event => event.target === dialog && close(), onkeydown: event => this.leaf(event) },
+    const dialog = make("dialog", { class: "large", "aria-label": say("form.picture"), onclick: event => event.target === dialog && close(), onkeydown: event => this.leaf(event) },
       make("div", { class: "bar" },
-        make("button", { type: "button", onclick: () => this.turn(-1), "aria-label": "Previous picture", text: "←" }),
+        make("button", { type: "button", onclick: () => this.turn(-1), "aria-label": say("form.previous_picture"), text: "←" }),
         this.where,
-        make("button", { type: "button", onclick: () => this.turn(1), "aria-label": "Next picture", text: "→" }),
-        make("button", { type: "button", class: "close", onclick: close, "aria-label": "Close", text: "✕" })),
+        make("button", { type: "button", onclick: () => this.turn(1), "aria-label": say("form.next_picture"), text: "→" }),
+        make("button", { type: "button", class: "close", onclick: close, "aria-label": say("form.close"), text: "✕" })),
       this.row);
     dialog.addEventListener("close", () => this.buttons[this.place[0]][this.place[1]].focus({ preventScroll: true }));
     return dialog;
@@ -99,11 +104,11 @@ class Pictures {
 
   fill() {
     const column = this.place[1];
-    this.where.textContent = `Picture ${column + 1} of ${this.count}`;
+    this.where.textContent = say("form.place", { n: column + 1, of: this.count });
     this.row.replaceChildren(...this.sections.map(({ letter, title, pictures }) => {
       const plain = letter === "B" && !this.heat;
       const picture = plain ? this.sections[0].pictures[column] : pictures[column];
-      return make("figure", {}, this.image(picture), make("figcaption", {}, make("b", { text: letter }), make("span", { text: plain ? "Highlights off" : title })));
+      return make("figure", {}, this.image(picture), make("figcaption", {}, make("b", { text: letter }), make("span", { text: plain ? say("form.highlights_off") : title })));
     }));
   }
 

@@ -1,15 +1,15 @@
 // The questions. Each knows its answer, counts its words as one types, and says what it still needs.
 
 class QuestionField {
-  /** `onInput` hears of every change. */
-  constructor(question, number, split, onInput) {
+  /** `onInput` hears of every change, `onNext` of the wish to go on to the next field. */
+  constructor(question, number, split, onInput, onNext) {
     this.question = question;
     this.split = split;
-    this.onInput = onInput;
+    Object.assign(this, { onInput, onNext });
     this.id = `q-${question.id}`;
     this.problem = make("p", { class: "problem", id: `${this.id}-problem`, role: "alert" });
-    const help = question.help ? make("p", { class: "help", id: `${this.id}-help`, text: question.help }) : null;
-    const label = [make("b", { class: "number", text: String(number), "aria-hidden": "true" }), make("span", { text: question.text })];
+    const help = question.help ? make("p", { class: "help", id: `${this.id}-help`, dir: "auto", text: question.help }) : null;
+    const label = [make("b", { class: "number", text: String(number), "aria-hidden": "true" }), make("span", { dir: "auto", text: question.text })];
     this.describedBy = [help && help.id, this.problem.id].filter(Boolean).join(" ");
     if (question.kind === "text") {
       this.element = make("div", { class: "question" }, make("label", { class: "ask", for: this.id }, ...label), help, this.text(), this.problem);
@@ -24,27 +24,41 @@ class QuestionField {
     const { max_words: most, max_length: length } = this.question;
     const small = most !== null && most <= 5;
     this.input = make(small ? "input" : "textarea", {
-      id: this.id, type: small ? "text" : null, rows: small ? null : "2", autocomplete: "off", autocapitalize: "off", enterkeyhint: "next",
+      id: this.id, dir: "auto", type: small ? "text" : null, rows: small ? null : "2", autocomplete: "off", autocapitalize: "off", enterkeyhint: "next",
       "aria-describedby": `${this.describedBy} ${this.id}-count`, "aria-required": String(this.question.required), oninput: () => this.changed(),
+      onkeydown: event => this.enter(event, small),
     });
     this.counter = make("span", { class: "count", id: `${this.id}-count` });
     this.spoken = make("span", { class: "unseen", "aria-live": "polite" });
-    this.unit = most === null ? { most: length, noun: "character", of: text => [...text].length } : { most, noun: "word", of: text => this.split(text).length };
+    this.unit = most === null ? { most: length, key: "form.characters", of: text => [...text].length } : { most, key: "form.words", of: text => this.split(text).length };
     return make("div", { class: "field" }, this.input, this.counter, this.spoken);
   }
 
+  /** Enter goes on to the next field, as the keyboard of a phone says; in a larger field of a real keyboard it begins a new line. */
+  enter(event, small) {
+    if (event.key !== "Enter" || event.isComposing || event.shiftKey || event.ctrlKey || event.metaKey) return;
+    if (!small && matchMedia("(pointer: fine)").matches) return;
+    event.preventDefault();
+    if (!event.repeat) this.onNext(this);
+  }
+
   options() {
+    const last = this.question.options.length - 1;
     return this.question.options.map(([value, name], place) => {
-      const input = make("input", { type: "radio", name: this.id, id: `${this.id}-${place}`, value: String(value), onchange: () => this.changed() });
+      const end = { 0: this.question.low_label && `${this.id}-low`, [last]: this.question.high_label && `${this.id}-high` }[place];
+      const input = make("input", {
+        type: "radio", name: this.id, id: `${this.id}-${place}`, value: String(value), onchange: () => this.changed(),
+        "aria-labelledby": end && `${this.id}-${place}-name ${end}`,
+      });
       const key = this.question.kind === "choice" ? make("kbd", { text: String(place + 1), "aria-hidden": "true" }) : null;
-      return make("label", { class: "option", for: input.id }, input, make("span", { text: name }), key);
+      return make("label", { class: "option", for: input.id }, input, make("span", { id: `${input.id}-name`, dir: "auto", text: name }), key);
     });
   }
 
   ends() {
     const { low_label: low, high_label: high } = this.question;
     if (!low && !high) return null;
-    return make("p", { class: "ends" }, make("span", { text: low ?? "" }), make("span", { text: high ?? "" }));
+    return make("p", { class: "ends" }, make("span", { id: `${this.id}-low`, dir: "auto", text: low ?? "" }), make("span", { id: `${this.id}-high`, dir: "auto", text: high ?? "" }));
   }
 
   /** Number keys: the value of a scale, the place in a choice. */
@@ -71,9 +85,9 @@ class QuestionField {
 
   count() {
     if (!this.input) return;
-    const { most, noun, of } = this.unit;
+    const { most, key, of } = this.unit;
     const n = of(this.input.value);
-    const words = `${n.toLocaleString("en")} of ${counted(most, noun)}`;
+    const words = say(key, { n: most, has: n });
     this.counter.textContent = words;
     this.counter.classList.toggle("over", n > most);
     clearTimeout(this.speaking);

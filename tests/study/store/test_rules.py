@@ -11,7 +11,9 @@ from fake_clock import FakeClock
 from barlow_core.errors import BarlowError
 from study.errors import InvalidAnswersError, RefusedError
 from study.store import StudyStore
-from study.store.texts import QUIZ
+from study.texts import ENGLISH
+
+QUIZ = ENGLISH.study["quiz"]
 
 Make = Callable[..., StudyStore]
 CHECK = {"id": "check", "kind": "attention", "expected": {"useful": "C"}}
