@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from shared.first_paint import FirstPaint, study_words
 from shared.guard import Guard, headers
 from shared.studies import close_studies
 from starlette.middleware import Middleware
@@ -33,5 +34,8 @@ given = headers(
     forms=[f"https://{host}" for host in forms],
     host=f"{st.get_option(ADDRESS)}:{st.get_option(PORT)}" if st.config.is_manually_set(ADDRESS) else "",
 )
+middleware = [Middleware(Guard, headers=given, folder=Path(__file__).resolve().parent)]
+if script == WORKERS:
+    middleware.append(Middleware(FirstPaint, words=study_words(Path(sys.argv[1]))))
 # Streamlit looks for this line, without running it.
-app = st.App(script, lifespan=life, middleware=[Middleware(Guard, headers=given, folder=Path(__file__).resolve().parent)])
+app = st.App(script, lifespan=life, middleware=middleware)

@@ -151,7 +151,7 @@ def show_end(visit: Visit, end: Completion, go_on: Callable[[], None] | None) ->
         link = f'<a class="bw-button" href="{escape(end.url)}" target="_top">{escape(texts("end.go_back"))}</a>'
         st.html(f'<p class="bw-text">{link}</p>')
     if go_on is not None:
-        st.button(plain(texts("end.go_on")), key="go on", on_click=go_on)
+        st.button(plain(texts("end.go_on")), key="go_on", on_click=go_on)
     _text(_contact(visit.settings, texts))
 
 

@@ -360,8 +360,14 @@ def _active(visit: Visit, message: Mapping[str, Any]) -> None:
 
 
 def _report(visit: Visit, message: Mapping[str, Any]) -> dict[str, Any]:
-    text = message.get("text")
-    visit.store.report(visit.worker, _item(visit, message), text if isinstance(text, str) else "")
+    text, item = message.get("text"), _item(visit, message)
+    try:
+        visit.store.report(visit.worker, item, text if isinstance(text, str) else "")
+    except (NotSavedError, RefusedError):
+        raise
+    except BarlowError as error:
+        _log.warning("%s", error)
+        raise BarlowError(visit.texts("receipt.no_report")) from error
     return {"text": visit.texts("receipt.reported")}
 
 
