@@ -11,6 +11,7 @@ import click
 
 from barlow_core.cli.shared import example, open_run, options, quiet_option, run_argument
 from barlow_core.errors import BarlowError
+from barlow_core.storage.files import atomic_write
 from barlow_core.wording import count
 from study.cli.shared import money, open_store, study_argument
 
@@ -317,13 +318,22 @@ def _pair(text: str) -> tuple[str, Any]:
     return name, parse(name, value)
 
 
-@click.command("texts", epilog=example("barlow study texts", "barlow study texts --language de > mine.toml"))
+@click.command(epilog=example("barlow study texts", "barlow study texts --language de --out mine.toml"))
 @click.option("--language", default="en", show_default=True, metavar="CODE", help="One of those that Barlow has.")
-def texts(language: str) -> None:
+@click.option("--out", type=click.Path(path_type=Path), help="A file to write them to, instead of printing them.")
+def texts(language: str, out: Path | None) -> None:
     """Print the texts of the workers' page, as a file to change.
 
     Change what you like, leave the rest out, and give the file to barlow study create --texts.
     """
     from study.texts import shipped_file
 
-    click.echo(shipped_file(language).read_text(encoding="utf-8"), nl=False)
+    found = shipped_file(language).read_text(encoding="utf-8")
+    if out is None:
+        click.echo(found, nl=False)
+        return
+    if out.exists():
+        raise BarlowError(f"{out} exists already, perhaps with texts that you changed. Choose another path.")
+    with atomic_write(out) as temporary:
+        temporary.write_text(found, encoding="utf-8")
+    click.echo(f"Texts of the workers' page: {out}")

@@ -81,3 +81,10 @@ def test_the_same_pixels_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     with Image.open(tmp_path / "one" / name) as picture:
         assert picture.size == (40, 40)
         assert name.endswith("jpg") or np.array_equal(np.asarray(picture), pixels)
+
+
+def test_photographs_are_written_so_that_they_come_in_at_once(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    write_picture(tmp_path / "photograph.jpg", pixels)
+    with Image.open(tmp_path / "photograph.jpg") as image:
+        assert image.info["progressive"] == 1

@@ -31,6 +31,7 @@ VERBS = [
     "serve",
     "admin",
     "set",
+    "texts",
     "status",
     "pause",
     "resume",
