@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -107,9 +105,11 @@ def test_from_the_link_to_the_completion_code(store: StudyStore, visit: Visit) -
     worker = visit()
     expect(worker.heading("Describe what the pictures have in common")).to_be_visible()
     worker.button("I agree").click()
-    expect(worker.heading("How it works")).to_be_visible()
+    expect(worker.heading("How it works")).to_be_focused()
+    expect(worker.page).to_have_title("How it works · Describe what the pictures have in common")
     worker.button("Start with practice").click()
     worker.at("Practice")
+    expect(worker.page).to_have_title("Practice · Describe what the pictures have in common")
     images = worker.page.get_by_role("group", name="Pictures", exact=True).get_by_role("img")
     expect(images).to_have_count(9)
     # The pictures are there, and large.
@@ -128,12 +128,22 @@ def test_from_the_link_to_the_completion_code(store: StudyStore, visit: Visit) -
         expect(worker.page.get_by_text(f"${(number - 1) * 0.5:.2f} earned")).to_be_visible()
         worker.answer(short=f"fur {number}")
         worker.send_button.click()
-    expect(worker.heading("Thank you!")).to_be_visible()
+    expect(worker.heading("Thank you!")).to_be_focused()
+    expect(worker.page).to_have_title("Thank you! · Describe what the pictures have in common")
     expect(worker.page.get_by_text("C0DE123", exact=True)).to_be_visible()
     expect(worker.page.get_by_text("4 answers sent, $2.00 earned")).to_be_visible()
     assert [answer["short"] for answer in sent(store, person(worker))] == ["fur 1", "fur 2", "fur 3", "fur 4"]
     worker.page.reload()
     expect(worker.page.get_by_text("C0DE123", exact=True)).to_be_visible()
+
+
+def test_words_are_on_the_screen_before_any_script(url: str, new_context: Callable[..., BrowserContext]) -> None:
+    page = new_context().new_page()
+    page.route("**/*.js", lambda route: route.abort())
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Describe what the pictures have in common")).to_be_visible()
+    expect(page.get_by_text("The study is being loaded.")).to_be_visible()
+    assert page.title() == "Describe what the pictures have in common"
 
 
 def test_nothing_of_streamlit_is_around_it(at_work: Visit) -> None:
@@ -175,6 +185,7 @@ def test_keyboard_all_the_way(store: StudyStore, visit: Visit) -> None:
             if button.evaluate("button => button === document.activeElement"):
                 break
         expect(button).to_be_focused()
+        worker.page.wait_for_timeout(600)  # nobody reads faster
         press("Enter")
     for title in ("Practice", "Task 1"):
         worker.at(title)
@@ -261,7 +272,7 @@ def test_a_double_click_sends_one_answer(store: StudyStore, at_work: Visit) -> N
         x, y = worker.middle(worker.send_button)
         worker.page.evaluate("place => pressAgain(...place)", [x, y, pause])
         worker.page.mouse.click(x, y)
-        worker.page.wait_for_function("window.pressed")
+        worker.page.wait_for_function("() => window.pressed")
         worker.at(f"Task {number + 1}")
         worker.page.wait_for_timeout(200)
         assert [answer["short"] for answer in sent(store, person(worker))] == [f"fur {n}" for n in range(1, number + 1)]
@@ -293,7 +304,7 @@ def test_a_double_click_does_not_skip_the_feedback(visit: Visit) -> None:
     worker.page.evaluate(CLICKS + 'pressAtSight("Go on")')
     worker.button("Send answer").click()
     go_on.wait_for()
-    worker.page.wait_for_function("window.pressed")
+    worker.page.wait_for_function("() => window.pressed")
     worker.page.wait_for_timeout(600)
     expect(go_on).to_be_visible()
     go_on.click()
@@ -374,31 +385,23 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
     }
     shown = {"query": {**accepted, "assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "workerId": ""}}
 
-    class Around(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            address = f"{url}/?{urlencode(shown['query'])}".replace("&", "&amp;")
-            self.wfile.write(
-                f'<h1>Somebody else\'s site</h1><iframe src="{address}" style="width:100%;height:900px"></iframe>'.encode()
-            )
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    site = ThreadingHTTPServer(("127.0.0.1", 0), Around)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
     posted: list[dict[str, list[str]]] = []
-    context = new_context(viewport={"width": 1000, "height": 1000})
+    # The study is at this computer, which a page from elsewhere may show in a frame only if somebody allows it.
+    context = new_context(viewport={"width": 1000, "height": 1000}, permissions=["local-network-access"])
+
+    def around(route) -> None:  # type: ignore[no-untyped-def]
+        address = f"{url}/?{urlencode(shown['query'])}".replace("&", "&amp;")
+        frame = f'<iframe src="{address}" style="width:100%;height:900px"></iframe>'
+        route.fulfill(content_type="text/html", body=f"<h1>Somebody else's site</h1>{frame}")
 
     def amazon(route, request) -> None:  # type: ignore[no-untyped-def]
         posted.append(parse_qs(request.post_data or ""))
         route.fulfill(status=200, body="Received by Amazon")
 
+    context.route("https://worker.mturk.com/hit", around)
     context.route("https://workersandbox.mturk.com/mturk/externalSubmit", amazon)
     page = context.new_page()
-    page.goto(f"http://127.0.0.1:{site.server_port}/")
+    page.goto("https://worker.mturk.com/hit")
     worker = Worker(page, page.frame_locator("iframe"))
     expect(worker.place.get_by_text("This is a preview.")).to_be_visible()
     expect(worker.send_button).to_have_count(0)
@@ -413,7 +416,6 @@ def test_a_hit_in_its_frame(store: StudyStore, url: str, new_context: Callable[.
     expect(worker.place.get_by_text("Received by Amazon")).to_be_visible()
     assert posted == [{"assignmentId": ["3ASSIGNMENT"], "worker": ["A1WORKER"], "outcome": ["partial"]}]
     assert sent(store, "A1WORKER") == [ANSWERS]
-    site.shutdown()
 
 
 def test_the_admin_page_is_elsewhere_and_asks_for_the_secret(url: str, admin_port: int, visit: Visit, at_work: Visit) -> None:
