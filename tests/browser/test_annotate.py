@@ -207,6 +207,7 @@ def test_keyboard_all_the_way(store: StudyStore, visit: Visit) -> None:
             press("Control+Enter")
     worker.at("Task 2")
     assert sent(store, person(worker)) == [ANSWERS]
+    worker.page.wait_for_timeout(600)
     press("Shift+Tab")
     expect(worker.button("Highlights")).to_be_focused()
     press("h")
