@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from shared.html import plain, style
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, StudyData
-from study.report import SECTIONS, section
+from study.report import INTERVIEW_SECTIONS, section, sections_of
 
 # What the buttons say; the sections bring their own titles.
 SHORT = {
@@ -34,8 +35,14 @@ SHORT = {
     "differences": "Differences",
     "names": "Names",
     "understanding": "Understanding",
+    "practitioners": "Interviews",
+    "mitigation": "Action items",
 }
-PAGES = {**{name: SHORT.get(name, title) for name, title in SECTIONS.items()}, ITEMS: "Items", REPORT: "Report"}
+
+
+def pages_of(data: StudyData) -> dict[str, str]:
+    """The pages that a study has, by name with what their buttons say, in order."""
+    return {**{name: SHORT.get(name, title) for name, title in sections_of(data).items()}, ITEMS: "Items", REPORT: "Report"}
 
 
 def main() -> None:
@@ -60,7 +67,7 @@ def main() -> None:
 
 def show_study(start: Source, state: str, data: StudyData) -> None:
     """The header, the way to the sections, and the one that is looked at."""
-    dropped = settle(data.choices(), list(PAGES), list(start.vectors))
+    dropped = settle(data.choices(), list(pages_of(data)), list(start.vectors))
     place = here()
     show_filters(data, start.vectors)
     with st.sidebar:
@@ -71,7 +78,7 @@ def show_study(start: Source, state: str, data: StudyData) -> None:
     show_header(data, analysis)
     for said in dropped:
         st.warning(plain(said))
-    if data.answers.empty:
+    if data.answers.empty and place.page not in INTERVIEW_SECTIONS:
         show_waiting(start, data)
     else:
         show_page(start, analysis)
@@ -90,8 +97,8 @@ def show_header(data: StudyData, analysis: Analysis) -> None:
     st.html(f'<header class="bw-title"><h1>{escape(title)}</h1><p>{escape(data.name)}</p></header>')
     st.segmented_control(
         "Section",
-        list(PAGES),
-        format_func=PAGES.__getitem__,
+        list(pages_of(data)),
+        format_func=pages_of(data).__getitem__,
         required=True,
         label_visibility="collapsed",
         **bound("page", here().page),
@@ -120,7 +127,7 @@ def show_waiting(start: Source, data: StudyData) -> None:
 def show_page(start: Source, analysis: Analysis) -> None:
     """The item, worker or section that is looked at."""
     place = here()
-    if analysis.data.answers.empty and place.page != REPORT:
+    if analysis.data.answers.empty and place.page not in (REPORT, *INTERVIEW_SECTIONS):
         st.info("No answers are left with these filters. Remove one in the sidebar.")
         return
     if place.item is not None:
@@ -135,7 +142,7 @@ def show_page(start: Source, analysis: Analysis) -> None:
         if place.page in NEED_VECTORS:
             show_coverage(analysis)
         show_section(section(analysis, place.page), analysis, CONTROLS.get(place.page))
-        _show_neighbours(place.page)
+        _show_neighbours(place.page, pages_of(analysis.study))
 
 
 def choose_models() -> None:
@@ -151,11 +158,11 @@ def choose_models() -> None:
 CONTROLS = {"quality": choose_rule, "reliability": choose_models}
 
 
-def _show_neighbours(page: str) -> None:
+def _show_neighbours(page: str, pages: Mapping[str, str]) -> None:
     """On to the next section, as one reads."""
-    order = list(PAGES)
+    order = list(pages)
     following = order[order.index(page) + 1]
-    st.button(f"Next: {PAGES[following]} →", on_click=go, kwargs={"page": following}, type="tertiary", key="next section")
+    st.button(f"Next: {pages[following]} →", on_click=go, kwargs={"page": following}, type="tertiary", key="next section")
 
 
 main()

@@ -15,7 +15,7 @@ from barlow_core.intake.values import parse_missing
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, load_study, study_state
 from study.answers.loading import is_table
 from study.answers.mapping import parse_mapping
-from study.report import SECTIONS, section
+from study.report import section, sections_of
 
 
 class Source(NamedTuple):
@@ -129,7 +129,7 @@ def warm(analysis: Analysis, key: tuple[str, ...]) -> None:
 
 def _compute(analysis: Analysis, busy: threading.Lock) -> None:
     try:
-        for name in SECTIONS:
+        for name in sections_of(analysis.study):
             with suppress(BarlowError):  # the page says it when it is opened
                 section(analysis, name)
     finally:

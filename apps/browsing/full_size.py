@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from shared.html import figure, plain
+from shared.html import figure, image_words, plain
 
 from barlow_core import views
 from barlow_core.failure_tree import Condition, Node, threshold_text
@@ -16,7 +16,6 @@ from barlow_core.panels import overlays
 from barlow_core.panels.jobs import Job
 from barlow_core.run import Run
 from barlow_core.wording import percent
-from browsing.images import image_words
 from browsing.jobs import find, jobs, show_job, start
 from browsing.judgements import Opinions
 from browsing.run_place import Place, go, here, write_url

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from shared.html import figure
+from shared.html import figure, image_words
 from shared.pressable import pressable
 
 from barlow_core import views
@@ -120,12 +120,6 @@ def _cell(row: Mapping[Any, Any], feature: int | None) -> str:
         f'<button class="bw-cell bw-{outcome}" data-press="{row["position"]}" tabindex="-1">{picture}'
         f"<span>{escape(words)}</span><small>{value}</small></button>"
     )
-
-
-def image_words(row: Mapping[Any, Any]) -> str:
-    """What an image is and what it was taken for: "truck → cat (0.90)"."""
-    sure = "" if pd.isna(row["confidence"]) else f" ({row['confidence']:.2f})"
-    return f"{row['label']} → {row['prediction']}{sure}"
 
 
 def _take(run: Run, key: str, found: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
-from shared.html import figure, plain, term
+from shared.html import figure, image_words, plain, term
 
 from barlow_core import views
 from barlow_core.analyses import ExplainRecord
@@ -16,7 +16,6 @@ from barlow_core.views import WhatIf
 from barlow_core.views.suggestions import suggest
 from barlow_core.wording import percent, percent_interval, points, points_interval
 from browsing.data import of_node
-from browsing.images import image_words
 from browsing.judgements import Opinions
 from browsing.panels import strongest
 from browsing.run_place import Kept, go, here

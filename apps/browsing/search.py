@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from shared.html import TERMS, figure, plain, rate_bar, stats, term
+from shared.html import TERMS, figure, image_words, plain, rate_bar, stats, term
 from shared.panel_pictures import panel_html
 
 from barlow_core import views
@@ -18,7 +18,7 @@ from barlow_core.run import Run
 from barlow_core.wording import count
 from browsing.columns import in_percent, percent_column, points_column
 from browsing.data import of_group, of_run
-from browsing.images import SIZE, image_words
+from browsing.images import SIZE
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions
 from browsing.panels import found_panel

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from shared import runs
-from shared.html import figure, stats
+from shared.html import figure, image_words, stats
 
 from barlow_core import views
 from barlow_core.compare import Comparison
 from barlow_core.run import Run
 from barlow_core.wording import percent
-from browsing.images import image_words
 
 SHOWN, SEED = 8, 0  # images of each run; of their order
 

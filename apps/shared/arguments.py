@@ -41,11 +41,12 @@ class Arguments(NamedTuple):
     values: dict[str, list[str]]
 
 
-READ_ONLY, PREVIEW = "--read-only", "--preview"
+READ_ONLY, PREVIEW, INTERVIEWER = "--read-only", "--preview", "--interviewer"
 VECTORS, COLUMNS, MISSING = "--vectors", "--columns", "--missing"
 BROWSE = App("run folder", "barlow browse RUN", f"browse.py -- RUN [RUN...] [{READ_ONLY}]", several=True, switches=(READ_ONLY,))
 ANNOTATE = App("study", "barlow study serve STUDY", f"annotate.py -- STUDY [{PREVIEW}]", switches=(PREVIEW,))
 ADMINISTER = App("study", "barlow study admin STUDY", "administer.py -- STUDY")
+INTERVIEW = App("study", "barlow study interview serve STUDY", f"interview.py -- STUDY [{INTERVIEWER}]", switches=(INTERVIEWER,))
 ANALYZE = App(
     "study",
     "barlow study analyze STUDY --app",

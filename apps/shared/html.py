@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,12 @@ def figure(path: Path, *, alt: str, caption: str = "") -> str:
         f'width="{image.width}" height="{image.height}" loading="lazy">'
     )
     return f'<figure class="bw-figure">{picture}{below}</figure>'
+
+
+def image_words(row: Mapping[Any, Any]) -> str:
+    """What an image is and what it was taken for: "truck → cat (0.90)"."""
+    sure = "" if row["confidence"] is None or row["confidence"] != row["confidence"] else f" ({row['confidence']:.2f})"
+    return f"{row['label']} → {row['prediction']}{sure}"
 
 
 def served_picture(path: Path) -> dict[str, Any] | None:

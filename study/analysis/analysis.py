@@ -16,6 +16,7 @@ from study.agreement.coverage import Coverage, coverage, words_needed
 from study.agreement.descriptions import KINDS
 from study.agreement.paper_items import compare_with_paper
 from study.agreement.word_vectors import load_vectors
+from study.analysis.interviews import Interviews
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
 from study.analysis.options import AnalysisOptions
 from study.answers.exclusion import ExclusionRule
@@ -332,6 +333,13 @@ class Analysis:
     @cached_property
     def correlations(self) -> pd.DataFrame:
         return understanding.correlations(self.item_table, **self._bootstrap)
+
+    # --- interviews
+
+    @cached_property
+    def interviews(self) -> Interviews | None:
+        """The interviews of practitioners in the same file; None where there are none. Of the filters, the one for people holds."""
+        return None if self.study.interviews is None else Interviews(self.study.interviews, self.filters.simulated)
 
     # --- items
 

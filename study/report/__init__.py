@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from barlow_core.lazy import attach
 from study.report.elements import Figure, Number, Section, Table
-from study.report.sections import SECTIONS, all_sections, section
+from study.report.sections import INTERVIEW_SECTIONS, SECTIONS, all_sections, section, sections_of
 
 if TYPE_CHECKING:
     from study.report.html import report_html
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.report.writing import archive, items_csv, report_files, write_report
 
 __all__ = [
+    "INTERVIEW_SECTIONS",
     "SECTIONS",
     "Figure",
     "Number",
@@ -33,6 +34,7 @@ __all__ = [
     "report_html",
     "report_pdf",
     "section",
+    "sections_of",
     "write_report",
 ]
 

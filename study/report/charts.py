@@ -242,6 +242,32 @@ def levels(rows: pd.DataFrame) -> Spec:
     return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": 26}, "layer": [zero, bar, number]}
 
 
+def stacked(rows: pd.DataFrame, *, x_title: str, colours: Mapping[str, Any], colour: str, step: int = 26) -> Spec:
+    """Counts as bars of several pieces, a line each.
+
+    Args:
+        rows: `label` (a bar each), `n` (the length of a piece), and the column `colour` that names it.
+    """
+    shown = rows.assign(order=[list(colours["domain"]).index(value) for value in rows[colour]])
+    bar: Spec = {
+        "mark": {"type": "bar", "height": {"band": 0.72}},
+        "encoding": {
+            "y": {
+                "field": "label",
+                "type": "nominal",
+                "scale": {"domain": list(dict.fromkeys(rows["label"]))},
+                "title": None,
+                "axis": {"labelPadding": 8, "labelLimit": 420},
+            },
+            "x": {"field": "n", "type": "quantitative", "title": x_title, "axis": {"tickMinStep": 1, "format": "d"}},
+            "color": {"field": colour, "type": "nominal", "scale": dict(colours), "title": None, "legend": _top_legend()},
+            "order": {"field": "order", "type": "quantitative"},
+            "tooltip": [_tip(column) for column in rows.columns],
+        },
+    }
+    return {"data": {"values": records(shown)}, "width": WIDTH, "height": {"step": step}, **bar}
+
+
 def cloud(
     points: pd.DataFrame,
     *,
@@ -324,4 +350,14 @@ def _top_legend() -> Spec:
     return {"orient": "top", "direction": "horizontal", "symbolType": "circle", "symbolOpacity": 1, "columns": 5}
 
 
-__all__: Sequence[str] = ("binned", "cloud", "histogram", "intervals", "levels", "staircase", "thinned", "thinning_text")
+__all__: Sequence[str] = (
+    "binned",
+    "cloud",
+    "histogram",
+    "intervals",
+    "levels",
+    "stacked",
+    "staircase",
+    "thinned",
+    "thinning_text",
+)

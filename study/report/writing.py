@@ -18,7 +18,7 @@ from study.report import front
 from study.report.elements import csv_bytes
 from study.report.html import report_html
 from study.report.pdf import report_pdf
-from study.report.sections import SECTIONS, section
+from study.report.sections import section, sections_of
 from study.report.sections.names import NAMES_TABLE
 
 PROVENANCE = "provenance.json"
@@ -38,7 +38,7 @@ def report_files(
     """
     say = progress or (lambda _: None)
     made = []
-    for name, title in SECTIONS.items():
+    for name, title in sections_of(analysis.study).items():
         say(title)
         made.append(section(analysis, name))
     for one in made:

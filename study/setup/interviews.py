@@ -12,7 +12,7 @@ from barlow_core.run import Run
 from barlow_core.wording import count
 from study.protocol import Protocol
 from study.questionnaire import shown
-from study.setup.frozen_groupings import freeze_grouping, splits_of, tree_of
+from study.setup.freezing_groupings import freeze_grouping, splits_of, tree_of
 from study.setup.making import panels_of
 from study.store import StudyStore
 
@@ -85,7 +85,7 @@ def make_interviews(
     Args:
         easy: groups out of which the first grouping of a participant is drawn.
         known: what else to keep of groups, such as the ease of their features.
-        per_node, extremes: see `study.setup.frozen_groupings.freeze_grouping`.
+        per_node, extremes: see `study.setup.freezing_groupings.freeze_grouping`.
         images_per_panel, steps: see `study.setup.making.panels_of`.
 
     Raises:

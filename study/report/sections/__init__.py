@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from barlow_core.errors import BarlowError
-from study.analysis import Analysis
+from study.analysis import Analysis, StudyData
 from study.report.elements import Section
 from study.report.sections import (
     agreement,
     differences,
     likert,
+    mitigation,
     names,
     overview,
+    practitioners,
     preferences,
     quality,
     reliability,
@@ -35,6 +37,14 @@ _MODULES = {
 # Those with intervals that resample items or workers.
 _RESAMPLED = ("likert", "preferences", "agreement", "reliability", "quality", "differences")
 SECTIONS = {name: module.TITLE for name, module in _MODULES.items()}
+# Of studies with interviews only.
+_OF_INTERVIEWS = {"practitioners": practitioners, "mitigation": mitigation}
+INTERVIEW_SECTIONS = {name: module.TITLE for name, module in _OF_INTERVIEWS.items()}
+
+
+def sections_of(study: StudyData) -> dict[str, str]:
+    """The sections that a study has, by name with their titles, in order."""
+    return SECTIONS if study.interviews is None else SECTIONS | INTERVIEW_SECTIONS
 
 
 def section(analysis: Analysis, name: str) -> Section:
@@ -43,14 +53,15 @@ def section(analysis: Analysis, name: str) -> Section:
     Raises:
         BarlowError: there is no such section.
     """
-    if name not in _MODULES:
-        raise BarlowError(f"No section is called {name!r}. Expected one of: {', '.join(_MODULES)}.")
-    made: Section = _MODULES[name].make(analysis)
+    there = sections_of(analysis.study)
+    if name not in there:
+        raise BarlowError(f"No section is called {name!r}. Expected one of: {', '.join(there)}.")
+    made: Section = (_MODULES | _OF_INTERVIEWS)[name].make(analysis)
     limit = few_clusters(analysis) if name in _RESAMPLED else None
     return replace(made, notes=(*made.notes, limit)) if limit else made
 
 
 def all_sections(analysis: Analysis) -> Iterator[Section]:
     """All sections in order, each made when it is asked for."""
-    for name in _MODULES:
+    for name in sections_of(analysis.study):
         yield section(analysis, name)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
-from study.analysis import Analysis
 from study.report.elements import SHOWN, Figure, Table
 from study.report.style import label
 from study.report.wording import MISSING, decimal, is_missing, p_value, share, share_digits
 
 
-def figure(analysis: Analysis, *, content: Any, reason: str | None = None, **given: Any) -> Figure:
+class About(Protocol):
+    """What figures and tables are about: an analysis, or the interviews of one."""
+
+    @property
+    def n_text(self) -> str: ...
+
+    @property
+    def banner(self) -> str | None: ...
+
+
+def figure(analysis: About, *, content: Any, reason: str | None = None, **given: Any) -> Figure:
     """A figure of an analysis; without content where there is a reason."""
     subtitle = given.pop("subtitle", analysis.n_text)
     return Figure(content=None if reason else content, reason=reason, banner=analysis.banner, subtitle=subtitle, **given)
 
 
-def table(analysis: Analysis, data: pd.DataFrame, *, shown: pd.DataFrame | None = None, **given: Any) -> Table:
+def table(analysis: About, data: pd.DataFrame, *, shown: pd.DataFrame | None = None, **given: Any) -> Table:
     """A table of an analysis; what is shown is at most `SHOWN` rows of the formatted table, or of the data."""
     return Table(data=data, shown=(as_text(data) if shown is None else shown).head(SHOWN), banner=analysis.banner, **given)
 
