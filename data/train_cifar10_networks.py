@@ -24,6 +24,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
 from barlow_core.extractors.small_resnet import SmallResNet
 from barlow_core.training import adversarial
+from barlow_core.training.measuring import accuracy
 
 RECIPES = {
     "standard": {"epochs": 6, "peak_rate": 0.4, "rho": 0.0},
@@ -75,7 +76,7 @@ def main(
         torch.manual_seed(seed)
         model = small_resnet.load(start) if start else fresh_model()
         checkpoint = out.with_suffix(".checkpoint.pt")
-        losses = adversarial.train(
+        epochs_done = adversarial.train(
             model.network,
             images[:limit],
             labels[:limit],
@@ -92,10 +93,10 @@ def main(
         )
         small_resnet.save(out, model)
         checkpoint.unlink()
-        share = adversarial.accuracy(model.logits, test_images, test_labels, device=device)
+        share = accuracy(model.logits, test_images, test_labels, device=device)
     except BarlowError as error:
         raise click.ClickException(str(error)) from error
-    course = ", ".join(f"{loss:.3f}" for loss in losses)
+    course = ", ".join(f"{epoch.loss:.3f}" for epoch in epochs_done)
     click.echo(f"{out}: loss by epoch {course}; {share:.1%} of the test images right")
 
 

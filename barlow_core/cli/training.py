@@ -26,6 +26,13 @@ recipe_options = options(
     click.option("--steps", type=click.IntRange(0), default=3, show_default=True, help="Steps of the adversary."),
     click.option("--step-size", type=float, help="l2 length of a step; the default is 2/3 of rho."),
     click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
+    click.option(
+        "--average",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.0,
+        show_default=True,
+        help="Keep a moving average of the weights, of which each batch leaves this share, such as 0.999; 0 for the last weights.",
+    ),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
     click.option("--overwrite", is_flag=True, help="Train again even if OUT exists."),
@@ -53,7 +60,8 @@ def train_robust_command(
 ) -> None:
     """Train a robust network on labelled IMAGES.
 
-    L2 adversarial training; the network is written to OUT, for use as an extractor.
+    L2 adversarial training; the network is written to OUT, for use as an extractor, with a card that says how good it is (OUT.card.md) and a
+    log that can be watched (OUT.log.csv, OUT.log.svg).
 
     IMAGES is a folder: with --metadata, of the images that the table names; without, of one folder per class. Interrupted training
     resumes after its last finished epoch.

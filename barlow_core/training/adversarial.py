@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +19,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.optim import swa_utils
 
 from barlow_core.errors import BarlowError
 from barlow_core.progress import progress_bar
 from barlow_core.storage.files import atomic_write
-
-Logits = Callable[[Tensor], Tensor]
-
-
-def l2_pgd(
-    logits: Logits,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    rho: float,
-    step_size: float,
-    steps: int,
-    generator: Generator | None = None,
-) -> Tensor:
-    """Search the l2 ball around each image for the largest cross-entropy: the inner maximum of (1).
-
-    Starts at a random point of the ball, then takes `steps` gradient steps of l2 length `step_size`,
-    projecting back after each.
-
-    Args:
-        logits: maps images (N, 3, H, W) in [0, 1] to logits (N, K).
-        images: (N, 3, H, W) in [0, 1].
-        labels: (N,) int64.
-        generator: on the CPU, so that every device gets the same random starts.
-
-    Returns:
-        (N, 3, H, W) in [0, 1], at most `rho` from `images` in l2 norm, without gradient.
-    """
-    direction = torch.randn(images.shape, generator=generator).to(images.device)
-    # Radius u^(1/d) makes the points uniform in a ball of d dimensions.
-    radius = torch.rand(len(images), generator=generator).to(images.device) ** (1 / images[0].numel())
-    perturbed = _into_ball(images + _unit(direction) * (rho * radius).view(-1, 1, 1, 1), images, rho)
-    for _ in range(steps):
-        perturbed.requires_grad_(True)
-        loss = functional.cross_entropy(logits(perturbed).float(), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, perturbed)
-        perturbed = _into_ball(perturbed.detach() + step_size * _unit(gradient), images, rho)
-    return perturbed
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    norms = vectors.flatten(1).norm(dim=1).clamp_min(1e-12)
-    return vectors / norms.view(-1, 1, 1, 1)
-
-
-def _into_ball(points: Tensor, centres: Tensor, rho: float) -> Tensor:
-    offset = points - centres
-    norms = offset.flatten(1).norm(dim=1).clamp_min(1e-12)
-    offset = offset * (rho / norms).clamp_max(1).view(-1, 1, 1, 1)
-    # The centre lies in the box [0, 1], so clamping only brings the point closer to it: the ball is kept.
-    return (centres + offset).clamp(0, 1)
+from barlow_core.training.adversary import l2_pgd
 
 
 def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor:
@@ -95,6 +48,26 @@ def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor
     return cropped.permute(0, 3, 1, 2).contiguous()
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training: a row of its log.
+
+    Attributes:
+        epoch: from 1.
+        loss: mean training loss.
+        rate: learning rate of its last batch.
+        seconds: how long it took.
+        accuracy, robust_accuracy: shares of held-out images that are right after it, as they are and under attack; None where not measured.
+    """
+
+    epoch: int
+    loss: float
+    rate: float
+    seconds: float
+    accuracy: float | None
+    robust_accuracy: float | None
+
+
 def train(
     network: nn.Module,
     images: Tensor,
@@ -114,9 +87,12 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     bf16: bool | None = None,
+    average: float = 0.0,
     checkpoint: Path | None = None,
+    measure: Callable[[nn.Module], tuple[float, float | None]] | None = None,
+    on_epoch: Callable[[Sequence[Epoch]], None] | None = None,
     progress: bool = False,
-) -> list[float]:
+) -> list[Epoch]:
     """Train `network` in place by objective (1): SGD, Nesterov momentum 0.9, decay 5e-4, one-cycle rate.
 
     Args:
@@ -133,10 +109,14 @@ def train(
         made_from: stands for images, labels and network, so that `checkpoint` is not taken for another training's.
         bf16: compute in bfloat16 where that is safe (autocast); weights stay float32. None does so where it is quick: on CUDA,
             and on processors with AVX-512 (one without is 13 times slower at it than in float32).
+        average: the network becomes an exponential moving average of its weights, of which each batch keeps this share, such as 0.999
+            (fewer in the first batches: (1 + t) / (10 + t)); 0 for the weights of the last batch.
         checkpoint: written after every epoch; if it exists, training goes on from there.
+        measure: called after every epoch with the network as it would be if this was the last; its accuracy, and that under attack.
+        on_epoch: called after every epoch, and at once where some were resumed, with all epochs so far.
 
     Returns:
-        The mean training loss of every epoch, resumed ones included.
+        Every epoch, resumed ones included.
 
     Raises:
         BarlowError: fewer images than one batch, or `checkpoint` belongs to another training.
@@ -156,6 +136,9 @@ def train(
     batches = len(learnt) // batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=epochs * batches)
     parts: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    averaged = _averaged(network, average) if average else None
+    if averaged is not None:
+        parts["averaged"] = averaged
     attack = {"rho": rho, "step_size": rho if step_size is None else step_size, "steps": steps}
     settings = {
         "images": len(learnt),
@@ -165,8 +148,11 @@ def train(
         "peak_rate": peak_rate,
         "batch_size": batch_size,
         "seed": seed,
+        "average": average,
     }
-    losses = _resume(checkpoint, parts, settings | attack)
+    done = _resume(checkpoint, parts, settings | attack)
+    if done and on_epoch is not None:
+        on_epoch(done)
     means, stds = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
 
     def logits(pixels: Tensor) -> Tensor:
@@ -174,7 +160,8 @@ def train(
             found: Tensor = network((pixels - means) / stds)
         return found.float()
 
-    for epoch in range(len(losses), epochs):
+    for epoch in range(len(done), epochs):
+        started = time.monotonic()
         generator = Generator().manual_seed(seed * 100_003 + epoch)
         order = learnt[torch.randperm(len(learnt), generator=generator)]
         total = 0.0
@@ -192,21 +179,48 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+            rate = float(schedule.get_last_lr()[0])
             schedule.step()
+            if averaged is not None:
+                averaged.update_parameters(network)
             total += loss.item()
-            bar.set_postfix(loss=f"{total / (batch + 1):.3f}", refresh=False)
+            bar.set_postfix(loss=f"{total / (batch + 1):.3f}", **_shares(done), refresh=False)
         if not math.isfinite(total):
             raise BarlowError(
                 f"The loss is {total} in epoch {epoch + 1}. Expected a finite number. "
                 f"Start again with a lower peak rate than {peak_rate}."
             )
-        losses.append(total / batches)
+        reached = (network if averaged is None else averaged.module).eval()
+        shares = (None, None) if measure is None else measure(reached)
+        done.append(Epoch(epoch + 1, total / batches, rate, time.monotonic() - started, *shares))
         if checkpoint is not None:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_write(checkpoint) as temporary:
-                torch.save({"settings": settings | attack, "losses": losses, **state}, temporary)
+                torch.save({"settings": settings | attack, "epochs": [asdict(one) for one in done], **state}, temporary)
+        if on_epoch is not None:
+            on_epoch(done)
+    if averaged is not None:
+        network.load_state_dict(averaged.module.state_dict())
     network.eval()
-    return losses
+    return done
+
+
+def _averaged(network: nn.Module, keep: float) -> swa_utils.AveragedModel:
+    """The moving average of a network, of the statistics of its batch normalisations as well."""
+
+    def mean(average: Tensor, now: Tensor, t: Tensor | int) -> Tensor:
+        kept = min(keep, (1 + float(t)) / (10 + float(t)))
+        return average + (now - average) * (1 - kept)
+
+    return swa_utils.AveragedModel(network, avg_fn=mean, use_buffers=True)
+
+
+def _shares(done: Sequence[Epoch]) -> dict[str, str]:
+    """What the progress bar says of the epoch before."""
+    if not done:
+        return {}
+    shares = {"accuracy": done[-1].accuracy, "robust": done[-1].robust_accuracy}
+    return {name: f"{share:.1%}" for name, share in shares.items() if share is not None}
 
 
 def _layout(network: nn.Module) -> torch.memory_format:
@@ -219,12 +233,12 @@ def _layout(network: nn.Module) -> torch.memory_format:
     return torch.channels_last if all(width % 8 == 0 for width in widths) else torch.contiguous_format
 
 
-def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, Any]) -> list[float]:
+def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, Any]) -> list[Epoch]:
     if checkpoint is None or not checkpoint.exists():
         return []
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        before, losses = dict(saved["settings"]), list(saved["losses"])
+        before, done = dict(saved["settings"]), [Epoch(**one) for one in saved["epochs"]]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
         raise BarlowError(
             f"{checkpoint} is not the checkpoint of a training ({_first_line(error)}). Remove the file to start anew."
@@ -241,27 +255,8 @@ def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, 
         )
     for name, part in parts.items():
         part.load_state_dict(saved[name])
-    return losses
+    return done
 
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def accuracy(
-    logits: Logits,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    rows: np.ndarray | None = None,
-    batch_size: int = 500,
-    device: str = "cpu",
-) -> float:
-    """Share of `images` (N, 3, H, W, uint8), or of its `rows`, whose largest logit is the label, in [0, 1]."""
-    chosen = torch.arange(len(images)) if rows is None else torch.from_numpy(rows)
-    right = 0
-    with torch.inference_mode():
-        for batch in chosen.split(batch_size):
-            pixels = images[batch].to(device).float().div(255)
-            right += int((logits(pixels).argmax(1).cpu() == labels[batch]).sum())
-    return right / len(chosen)

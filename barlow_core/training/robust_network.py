@@ -7,11 +7,14 @@ need not fit there. An interrupted training goes on after its last finished epoc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from barlow_core.benchmark import Benchmark
@@ -25,16 +28,23 @@ from barlow_core.run import digest
 from barlow_core.storage.files import atomic_write
 from barlow_core.storage.shards import ShardedArray
 from barlow_core.training import adversarial
-from barlow_core.training.adversarial import Logits, accuracy, l2_pgd
-from barlow_core.wording import percent
+from barlow_core.training.adversarial import Epoch
+from barlow_core.training.adversary import Logits
+from barlow_core.training.card import write_card, write_log
+from barlow_core.training.measuring import accuracy, robust_accuracy
+from barlow_core.wording import count, percent
 
 SMALL = small_resnet.ARCH
 # The radius of the robust ImageNet networks that the paper's kind of pictures come from, at their 224 pixels.
 RHO, SIDE = 3.0, 224
-# Enough images for a channel's mean and deviation, and for the share of images that withstand an attack.
+# Enough images for a channel's mean and deviation.
 ENOUGH = 10_000
-ATTACKED = 1_000
-ATTACK_STEPS = 20
+# How the finished network is attacked: so many of the held-out images, at radii in units of rho. The last one shows that the attack is
+# not merely too weak: nothing should be left.
+ATTACKED, STEPS, RESTARTS = 500, 20, 3
+RADII = (0.5, 1.0, 2.0, 8.0)
+# After every epoch, fewer images and steps, to see how it goes.
+WATCHED, WATCHED_STEPS = 200, 10
 # What a checkpoint says of its architecture beside the name (see networks.from_checkpoint).
 KIND = ("planes", "blocks", "stride_in_1x1", "bn_eps")
 
@@ -45,15 +55,16 @@ class Trained:
 
     Attributes:
         path: the checkpoint; `extractors.load(path)` reads it.
-        losses: mean training loss of every epoch.
+        epochs: the log: loss, and accuracies on a few held-out images, of every epoch.
         n_training, n_held_out: images that were learnt from, and images of other splits.
         accuracy: share of the held-out images that are classified rightly, None where there are none.
-        robust_accuracy: the same of at most 1,000 of them, each moved by `rho` (l2) to where the loss is largest; None for rho = 0.
+        robust_accuracy: the same of at most 500 of them, each moved by `rho` (l2) to where the loss is largest, from three random starts;
+            None for rho = 0.
         rho: the radius.
     """
 
     path: Path
-    losses: list[float]
+    epochs: list[Epoch]
     n_training: int
     n_held_out: int
     accuracy: float | None
@@ -61,7 +72,7 @@ class Trained:
     rho: float
 
     def __repr__(self) -> str:
-        course = f"loss {self.losses[0]:.3f} -> {self.losses[-1]:.3f} in {len(self.losses)} epochs"
+        course = f"loss {self.epochs[0].loss:.3f} -> {self.epochs[-1].loss:.3f} in {count(len(self.epochs), 'epoch')}"
         text = f"{self.path}: {course} of {self.n_training:,} images"
         if self.accuracy is None:
             return f"{text}; none were held out, which takes a column Split"
@@ -90,6 +101,7 @@ def train_robust(
     steps: int = 3,
     step_size: float | None = None,
     batch_size: int = 128,
+    average: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -98,7 +110,8 @@ def train_robust(
     """Train a network on a benchmark by l2 adversarial training (objective (1)) and write a checkpoint that `load` reads.
 
     Args:
-        out: the file to write. OUT.checkpoint.pt and OUT.pixels.npy (3 x image_size² bytes an image) lie beside it meanwhile.
+        out: the file to write; a card (.card.json, .card.md) and the log (.log.csv, .log.svg) come beside it. OUT.checkpoint.pt and
+            OUT.pixels.npy (3 x image_size² bytes an image) lie there meanwhile.
         arch: "small_resnet" (the example's, for small images) or the name of a torchvision network.
         image_size: side of the square the network sees, in pixels; 32 for small_resnet, else 224, when None.
         start: a checkpoint of the same architecture and classes to start from; random weights when None.
@@ -106,6 +119,7 @@ def train_robust(
         peak_rate: the largest learning rate of the one-cycle schedule.
         rho: l2 radius, for images in [0, 1]; `default_rho` when None, 0 for ordinary training.
         steps, step_size: of the adversary; steps have the l2 length 2/3 rho when None.
+        average: see `adversarial.train`.
         overwrite: train anew where `out` is there already.
 
     Raises:
@@ -114,7 +128,7 @@ def train_robust(
     """
     out = Path(out)
     check_out(out, overwrite=overwrite)
-    _check(epochs=epochs, peak_rate=peak_rate, rho=rho, steps=steps, step_size=step_size)
+    _check(epochs=epochs, peak_rate=peak_rate, rho=rho, steps=steps, step_size=step_size, average=average)
     learnt = _learnt(benchmark, split)
     network, kind = _network(arch, image_size, start, benchmark.class_names, seed)
     rho = default_rho(network.image_size) if rho is None else rho
@@ -126,7 +140,10 @@ def train_robust(
         training = np.flatnonzero(learnt)
         if start is None:
             network = _normalised(network, images, training)
-        losses = adversarial.train(
+        step_size = 2 / 3 * rho if step_size is None else step_size
+        held_out = np.flatnonzero(~learnt)
+        measured = _Held(network, images, labels, held_out, rho=rho, seed=seed, device=device)
+        epochs_done = adversarial.train(
             network.model,
             images,
             labels,
@@ -138,19 +155,67 @@ def train_robust(
             epochs=epochs,
             peak_rate=peak_rate,
             rho=rho,
-            step_size=2 / 3 * rho if step_size is None else step_size,
+            step_size=step_size,
             steps=steps,
             batch_size=batch_size,
+            average=average,
             seed=seed,
             device=device,
             checkpoint=checkpoint,
+            measure=measured.watched if len(held_out) else None,
+            on_epoch=partial(write_log, out),
             progress=progress,
         )
-        shares = _accuracies(network, images, labels, np.flatnonzero(~learnt), rho=rho, seed=seed, device=device)
+        found = measured.attacked(progress=progress) if len(held_out) else None
         _save(out, network, kind | {"arch": arch})
+    settings = {
+        "start": "random weights" if start is None else str(start),
+        "split": split,
+        "epochs": epochs,
+        "peak_rate": peak_rate,
+        "rho": rho,
+        "steps": steps,
+        "step_size": step_size,
+        "batch_size": batch_size,
+        "average": average,
+        "seed": seed,
+    }
+    card = {
+        "network": _described(network, arch),
+        "data": {"training": len(training), "held_out": len(held_out), "digest": benchmark.images_digest},
+        "settings": settings,
+        "measured": found,
+        "cost": {"seconds": sum(epoch.seconds for epoch in epochs_done), "device": _device_name(device)},
+        "versions": {"barlow": version("barlow"), "torch": torch.__version__, "torchvision": torchvision.__version__},
+    }
+    write_card(out, card, epochs_done)
     for leftover in (checkpoint, *pixels.parent.glob(f"{pixels.stem}.*")):
         leftover.unlink(missing_ok=True)
-    return Trained(out, losses, len(training), int((~learnt).sum()), *shares, rho=rho)
+    right = None if found is None else found["accuracy"]
+    robust = None if found is None or rho == 0 else _at(found, rho)
+    return Trained(out, epochs_done, len(training), len(held_out), right, robust, rho)
+
+
+def _at(found: dict[str, Any], rho: float) -> float:
+    """The robust accuracy at radius `rho`, which is one of those attacked."""
+    return next(float(one["accuracy"]) for one in found["robust"] if one["radius"] == rho)
+
+
+def _described(network: Network, arch: str) -> dict[str, Any]:
+    return {
+        "arch": arch,
+        "image_size": network.image_size,
+        "classes": list(network.class_names or []),
+        "parameters": sum(parameter.numel() for parameter in network.model.parameters()),
+    }
+
+
+def _device_name(device: str) -> str:
+    return (
+        torch.cuda.get_device_name(device)
+        if device.startswith("cuda")
+        else f"{device}, {count(torch.get_num_threads(), 'thread')}"
+    )
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
@@ -165,7 +230,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         raise BarlowError(f"{out} already exists. Name another file, or replace it with overwrite=True (--overwrite).")
 
 
-def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step_size: float | None) -> None:
+def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step_size: float | None, average: float) -> None:
     if epochs < 1:
         raise BarlowError(f"epochs is {epochs}. Expected at least 1 (--epochs).")
     if not peak_rate > 0:
@@ -174,6 +239,8 @@ def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step
         raise BarlowError(f"rho is {rho}. Expected an l2 radius of 0 or more, for pixels in [0, 1] (--rho).")
     if steps < 0 or (step_size is not None and not step_size > 0):
         raise BarlowError(f"The adversary has {steps} steps of {step_size}. Expected 0 or more, of a length above 0.")
+    if not 0 <= average < 1:
+        raise BarlowError(f"average is {average}. Expected a share from 0 to below 1, such as 0.999 (--average).")
 
 
 def _learnt(benchmark: Benchmark, split: str) -> np.ndarray:
@@ -256,25 +323,45 @@ def _normalised(network: Network, images: Tensor, training: np.ndarray) -> Netwo
     return replace(network, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
-def _accuracies(
-    network: Network, images: Tensor, labels: Tensor, held_out: np.ndarray, *, rho: float, seed: int, device: str
-) -> tuple[float | None, float | None]:
-    """Shares of held-out images that are right as they are, and under attack."""
-    if len(held_out) == 0:
-        return None, None
-    logits = _logits(network, device)
-    right = accuracy(logits, images, labels, rows=held_out, device=device)
-    if rho == 0:
-        return right, None
-    chosen = held_out[:: max(1, -(-len(held_out) // ATTACKED))]
-    generator = torch.Generator().manual_seed(seed)
-    withstood = 0
-    for rows in np.array_split(chosen, max(1, len(chosen) // 100)):
-        x, y = images[rows].to(device).float().div(255), labels[rows].to(device)
-        moved = l2_pgd(logits, x, y, rho=rho, step_size=2.5 * rho / ATTACK_STEPS, steps=ATTACK_STEPS, generator=generator)
-        with torch.inference_mode():
-            withstood += int((logits(moved).argmax(1) == y).sum())
-    return right, withstood / len(chosen)
+class _Held:
+    """The held-out images of a training, on which networks are measured."""
+
+    def __init__(self, network: Network, images: Tensor, labels: Tensor, rows: np.ndarray, *, rho: float, seed: int, device: str):
+        self._network, self._rows, self._rho = network, rows, rho
+        self._of: dict[str, Any] = {"images": images, "labels": labels, "device": device}
+        self._seed = seed
+
+    def watched(self, model: nn.Module) -> tuple[float, float | None]:
+        """Accuracy of `model` on a few images, as they are and under a short attack; the network is left in evaluation mode."""
+        logits, rows = _logits(replace(self._network, model=model), self._of["device"]), self._some(WATCHED)
+        return accuracy(logits, rows=rows, **self._of), self._robust(
+            logits, rows, self._rho, WATCHED_STEPS, 1
+        ) if self._rho else None
+
+    def attacked(self, *, progress: bool) -> dict[str, Any]:
+        """What the card says: accuracy on all images, and on some under attack, at several radii."""
+        logits, rows = _logits(self._network, self._of["device"]), self._some(ATTACKED)
+        # A network that was trained without an adversary is attacked all the same.
+        unit = self._rho or default_rho(self._network.image_size)
+        wanted = [(unit * radius, STEPS) for radius in RADII] + [(unit, 5 * STEPS)]
+        bar = progress_bar(wanted, desc="attack the finished network", unit="radius", shown=progress)
+        *robust, more = [
+            {"radius": radius, "accuracy": self._robust(logits, rows, radius, steps, RESTARTS)} for radius, steps in bar
+        ]
+        return {
+            "accuracy": accuracy(logits, rows=self._rows, **self._of),
+            "attacked": len(rows),
+            "steps": STEPS,
+            "restarts": RESTARTS,
+            "robust": robust,
+            "more_steps": more,
+        }
+
+    def _some(self, most: int) -> np.ndarray:
+        return self._rows[:: max(1, -(-len(self._rows) // most))]
+
+    def _robust(self, logits: Logits, rows: np.ndarray, rho: float, steps: int, restarts: int) -> float:
+        return robust_accuracy(logits, rows=rows, rho=rho, steps=steps, restarts=restarts, seed=self._seed, **self._of)
 
 
 def _logits(network: Network, device: str) -> Logits:

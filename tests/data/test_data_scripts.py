@@ -29,7 +29,9 @@ from torch.nn import functional
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import small_resnet
 from barlow_core.training import adversarial
-from barlow_core.training.adversarial import l2_pgd, train
+from barlow_core.training.adversarial import train
+from barlow_core.training.adversary import l2_pgd
+from barlow_core.training.measuring import accuracy
 from study.agreement import load_vectors
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -86,7 +88,7 @@ def test_networks_load_safely_and_are_as_good_as_said(name: str, right: tuple[fl
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     labels = torch.tensor([CLASSES.index(label) for label in metadata["Labels"]])
     low, high = right
-    assert low < adversarial.accuracy(model.logits, batch, labels) < high
+    assert low < accuracy(model.logits, batch, labels) < high
 
 
 def test_predictions_are_those_of_the_standard_network() -> None:
@@ -281,8 +283,9 @@ def _tiny() -> nn.Module:
 
 
 def _train(network: nn.Module, images: Tensor, labels: Tensor, **settings: Any) -> list[float]:
+    """The loss of every epoch."""
     usual: dict[str, Any] = {"mean": MEAN, "std": STD, "peak_rate": 0.05, "batch_size": 64, "bf16": False}
-    return train(network, images, labels, **(usual | settings))
+    return [epoch.loss for epoch in train(network, images, labels, **(usual | settings))]
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.25])
@@ -337,7 +340,7 @@ def test_adversarial_training_makes_robust(some_images: tuple[Tensor, Tensor]) -
 def test_interrupted_training_ends_with_the_same_weights(
     some_images: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings: dict[str, Any] = {"epochs": 3, "rho": 0.25, "batch_size": 128}
+    settings: dict[str, Any] = {"epochs": 3, "rho": 0.25, "batch_size": 128, "average": 0.9}
     whole = _tiny()
     losses = _train(whole, *some_images, **settings)
 
@@ -352,7 +355,7 @@ def test_interrupted_training_ends_with_the_same_weights(
     monkeypatch.setattr(adversarial, "l2_pgd", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _train(_tiny(), *some_images, **settings, checkpoint=checkpoint)
-    assert len(torch.load(checkpoint, weights_only=True)["losses"]) == 1
+    assert len(torch.load(checkpoint, weights_only=True)["epochs"]) == 1
     resumed = _tiny()
     assert _train(resumed, *some_images, **settings, checkpoint=checkpoint) == losses
     for name, value in whole.state_dict().items():

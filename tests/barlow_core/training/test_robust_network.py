@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -16,8 +19,10 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import networks, small_resnet
-from barlow_core.training import adversarial
+from barlow_core.training import adversarial, adversary
+from barlow_core.training.measuring import robust_accuracy
 from barlow_core.training.robust_network import default_rho, train_robust
+from barlow_core.wording import percent
 
 QUICK: dict[str, Any] = {"image_size": 16, "epochs": 3, "batch_size": 32, "steps": 1, "peak_rate": 0.05}
 
@@ -57,13 +62,14 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_images_to_an_extractor(benchmark: Benchmark, tmp_path: Path) -> None:
     trained = train_robust(benchmark, tmp_path / "new" / "robust.pt", **(QUICK | {"epochs": 8}))
     assert (trained.n_training, trained.n_held_out) == (64, 32)
-    assert trained.losses[-1] < trained.losses[0]
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
     assert trained.accuracy is not None
     assert trained.robust_accuracy is not None
     assert trained.accuracy > 0.9, "red and blue are easily told apart"
     assert trained.robust_accuracy <= trained.accuracy + 1e-9
     assert "32 held-out images" in repr(trained)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["robust.pt"], "nothing but the network is left"
+    left = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert left == ["robust.card.json", "robust.card.md", "robust.log.csv", "robust.log.svg", "robust.pt"]
 
     loaded = extractors.load(trained.path)
     assert (loaded.image_size, loaded.n_features, loaded.class_names) == (16, 8, ["blue", "red"])
@@ -72,6 +78,85 @@ def test_images_to_an_extractor(benchmark: Benchmark, tmp_path: Path) -> None:
     predicted = loaded.logits(images).argmax(1).numpy()
     assert (predicted == benchmark.labels[held_out]).mean() == pytest.approx(trained.accuracy, abs=1.01 / 32)
     assert loaded.features(images).shape == (32, 8)
+
+
+def test_a_card_and_a_log_lie_beside_it(benchmark: Benchmark, tmp_path: Path) -> None:
+    trained = train_robust(benchmark, tmp_path / "robust.pt", **QUICK, rho=0.3, step_size=0.2)
+    card = json.loads((tmp_path / "robust.card.json").read_text())
+    assert card["sha256"] == hashlib.sha256(trained.path.read_bytes()).hexdigest()
+    assert (card["data"]["training"], card["data"]["held_out"], card["data"]["digest"]) == (64, 32, benchmark.images_digest)
+    assert card["settings"] == {
+        **{name: QUICK[name] for name in ("epochs", "batch_size", "steps", "peak_rate")},
+        **{"start": "random weights", "split": "train", "rho": 0.3, "step_size": 0.2, "average": 0.0, "seed": 0},
+    }
+    measured = card["measured"]
+    assert [one["radius"] for one in measured["robust"]] == [0.15, 0.3, 0.6, 2.4]
+    shares = [measured["accuracy"], *(one["accuracy"] for one in measured["robust"])]
+    assert shares == sorted(shares, reverse=True), "the further an image may be moved, the fewer stay right"
+    assert shares[-1] == 0, "an attack that may do anything leaves nothing"
+    assert (trained.accuracy, trained.robust_accuracy) == (shares[0], shares[2])
+    log = pd.read_csv(tmp_path / "robust.log.csv")
+    assert list(log["epoch"]) == [1, 2, 3]
+    assert list(log["loss"]) == [epoch.loss for epoch in trained.epochs]
+    assert log[["accuracy", "robust_accuracy"]].stack().between(0, 1).all()
+    text = (tmp_path / "robust.card.md").read_text()
+    assert f"| 0.3 | {percent(shares[2])} |" in text
+    assert "![Accuracy and loss by epoch](robust.log.svg)" in text
+    assert ">under attack</text>" in (tmp_path / "robust.log.svg").read_text()
+
+
+def test_a_moving_average_of_the_weights(benchmark: Benchmark, tmp_path: Path) -> None:
+    """By hand, over the weights after each of the two batches of one epoch: the first as it is, then (1 + t) / (10 + t) of it."""
+    quick = QUICK | {"epochs": 1}
+    seen: list[dict[str, torch.Tensor]] = []
+    step = torch.optim.SGD.step
+
+    def watched(optimizer: torch.optim.SGD, *arguments: Any) -> Any:
+        done = step(optimizer, *arguments)
+        seen.append([parameter.detach().clone() for parameter in optimizer.param_groups[0]["params"]])
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.SGD, "step", watched)
+        trained = train_robust(benchmark, tmp_path / "averaged.pt", **quick, average=0.999)
+    assert len(seen) == 2
+    kept = (1 + 1) / (10 + 1)
+    expected = [kept * first + (1 - kept) * second for first, second in zip(*seen, strict=True)]
+    model = extractors.load(trained.path)._model
+    for found, value in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, value)
+    with pytest.raises(BarlowError, match="average is 1"):
+        train_robust(benchmark, tmp_path / "other.pt", **quick, average=1.0)
+
+
+def test_the_adversary_is_that_of_foolbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the image itself, which a radius of 0 of the random start means: the same steps, the same images."""
+    foolbox = pytest.importorskip("foolbox")
+    torch.manual_seed(0)
+    model = models.resnet18(num_classes=5).eval()
+    images, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    attack = foolbox.attacks.L2ProjectedGradientDescentAttack(abs_stepsize=0.3, steps=6, random_start=False)
+    _, (expected,), _ = attack(foolbox.PyTorchModel(model, bounds=(0, 1)), images, labels, epsilons=[1.0])
+    monkeypatch.setattr(adversary.torch, "rand", lambda n, generator=None: torch.zeros(n))
+    found = adversary.l2_pgd(model, images, labels, rho=1.0, step_size=0.3, steps=6)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_restarts_find_more_and_a_small_ball_holds_less(benchmark: Benchmark) -> None:
+    """A linear network, whose nearest border is known: an image is right under attack where it is farther from it than rho."""
+    rng = np.random.default_rng(0)
+    direction = torch.from_numpy(rng.normal(size=3 * 8 * 8).astype(np.float32))
+    images = torch.from_numpy(rng.integers(60, 196, (40, 3, 8, 8), dtype=np.uint8))
+    scores = (images.float() / 255 - 0.5).flatten(1) @ direction
+    labels, distance = (scores > 0).long(), scores.abs() / direction.norm()
+
+    def logits(pixels: torch.Tensor) -> torch.Tensor:
+        score = (pixels - 0.5).flatten(1) @ direction
+        return torch.stack([-score, score], dim=1)
+
+    for rho in (0.02, 0.1, 0.3):
+        found = robust_accuracy(logits, images, labels, rows=np.arange(40), rho=rho, restarts=2)
+        assert found == pytest.approx(float((distance > rho).float().mean()), abs=1e-6)
 
 
 def test_normalises_with_the_training_images(benchmark: Benchmark, tmp_path: Path) -> None:
