@@ -102,12 +102,14 @@ def _drawn(epochs: Sequence[Epoch]) -> Spec:
         for name, label in _LABELS.items()
         if (share := getattr(epoch, name)) is not None
     ]
-    across = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": {"tickMinStep": 1, "format": "d"}}
+    every = -(-len(epochs) // 20)
+    axis = {"values": [epoch.epoch for epoch in epochs][every - 1 :: every], "format": "d"}
+    across = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": axis, "scale": {"zero": False}}
     size = {"width": 420, "height": 170}
     loss = {
         **size,
         "data": {"values": [{"epoch": epoch.epoch, "loss": epoch.loss} for epoch in epochs]},
-        "mark": {"type": "line", "point": True, "color": vega.GREY},
+        "mark": {"type": "line", "point": {"color": vega.GREY}, "color": vega.GREY},
         "encoding": {
             "x": across,
             "y": {"field": "loss", "type": "quantitative", "title": "training loss", "scale": {"zero": False}},
@@ -132,7 +134,7 @@ def _drawn(epochs: Sequence[Epoch]) -> Spec:
                 "title": None,
                 "scale": {"domain": list(_LABELS.values()), "range": [vega.BLUE, vega.ORANGE]},
             },
-            "strokeDash": {"field": "images", "type": "nominal", "title": None},
+            "strokeDash": {"field": "images", "type": "nominal", "legend": None},
         },
     }
     return {"$schema": vega.SCHEMA, "config": vega.config(), "vconcat": [held_out, loss] if shares else [loss]}
