@@ -10,7 +10,7 @@ from shared.html import figure, plain, stats
 
 from barlow_core.failure_tree import Node
 from barlow_core.interventions import Intervention, interventions
-from barlow_core.interventions.charts import dose_chart
+from barlow_core.interventions.charts import dose_charts
 from barlow_core.interventions.words import assumptions, headline, intervene_command, pair_words, way_words, what_was_done
 from barlow_core.run import Run
 from barlow_core.wording import percent, points, points_interval
@@ -50,7 +50,7 @@ def _show(found: Intervention, place: str) -> None:
     ways = found.info["ways"]
     st.html(f'<p class="bw-verdict"><b>{escape(headline(found))}</b> {escape(found.info["why"].capitalize())}.</p>')
     names = {way["way"]: way_words(way["way"]) for way in ways}
-    chosen = next(iter(names))
+    chosen = str(min(ways, key=lambda way: way["p"])["way"])  # the one that the verdict rests on comes first
     if len(names) > 1:
         chosen = (
             st.segmented_control(
@@ -65,12 +65,11 @@ def _show(found: Intervention, place: str) -> None:
             or chosen
         )
     way = next(one for one in ways if one["way"] == chosen)
-    left, right = st.columns([7, 4], gap="medium")
-    with left:
-        st.vega_lite_chart(dose_chart(found.doses(), chosen), width="content", theme=None, key=f"doses {place} {chosen}")
-    with right:
-        st.html(stats(_numbers(way)))
-        st.caption(plain(what_was_done(found)))
+    st.html(stats(_numbers(way)))
+    with st.container(horizontal=True, gap="medium"):
+        for side, chart in dose_charts(found.doses(), chosen).items():
+            st.vega_lite_chart(chart, width="content", theme=None, key=f"doses {place} {chosen} {side}")
+    st.caption(plain(what_was_done(found)))
     pairs = [pair for pair in found.pictures() if pair["way"] == chosen]
     if pairs:
         st.html(f'<div class="bw-pairs">{"".join(map(_pair, pairs))}</div>')

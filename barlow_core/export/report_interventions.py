@@ -8,7 +8,7 @@ from barlow_core.export.chosen import Chosen
 from barlow_core.export.pictures import Embedder, embed_svg
 from barlow_core.failure_tree import Node
 from barlow_core.interventions import Intervention, interventions
-from barlow_core.interventions.charts import dose_chart
+from barlow_core.interventions.charts import dose_charts
 from barlow_core.interventions.words import assumptions, headline, intervene_command, way_words, what_was_done
 from barlow_core.run import Run
 from barlow_core.vega import svg
@@ -36,7 +36,7 @@ def _intervention(found: Intervention, embed: Embedder) -> dict[str, Any]:
         "ways": [
             {
                 "name": way_words(way["way"]),
-                "chart": embed_svg(svg(dose_chart(doses, way["way"]))),
+                "charts": [(side, embed_svg(svg(chart))) for side, chart in dose_charts(doses, way["way"]).items()],
                 "alt": f"Share of predictions that follow, by the size of the change: {percent(way['rate'])} of {count(way['n'], 'image')} at "
                 f"full size, {percent(way['control_rate'])} with random features",
                 "images": [

@@ -16,25 +16,28 @@ REGIONS = {RANDOM_REGION: ("regions elsewhere", GREEN)}
 TITLES = {"leaf": "Repaired, in the leaf", "outside": "Broken, outside", "other classes": "Changed, other classes"}
 
 
-def dose_chart(doses: pd.DataFrame, way: str, *, width: int = 230, height: int = 180) -> Spec:
-    """Rates against the size of the change, one panel for each side; bands are intervals (feature) or the middle 90 % (random features).
+def dose_charts(doses: pd.DataFrame, way: str, *, width: int = 270, height: int = 190) -> dict[str, Spec]:
+    """Side -> rates against the size of the change; bands are intervals (of the feature) or the middle 90 % (of random features).
 
     Args:
         doses: of `judging.dose_table`.
         way: which of its ways.
-        width, height: of a panel, in pixels.
+        width, height: of the area within the axes, in pixels.
     """
     rows = doses[doses["way"] == way]
+    return {side: _dose_chart(rows[rows["side"] == side], side, width, height) for side in TITLES if (rows["side"] == side).any()}
+
+
+def _dose_chart(rows: pd.DataFrame, side: str, width: int, height: int) -> Spec:
     kinds = {kind: words for kind, words in (KINDS | REGIONS).items() if (rows["changed"] == kind).any()}
     table = rows.assign(changed=rows["changed"].map({kind: name for kind, (name, _) in kinds.items()}))
-    kept = ["changed", "side", "dose", "length", "rate", "rate_low", "rate_high", "n"]
-    values = table[kept].astype(object).where(table[kept].notna(), None).to_dict("records")
+    kept = ["changed", "dose", "length", "rate", "rate_low", "rate_high", "n"]
     colour = {
         "field": "changed",
         "type": "nominal",
         "title": None,
         "scale": {"domain": [name for name, _ in kinds.values()], "range": [colour for _, colour in kinds.values()]},
-        "legend": {"orient": "bottom", "direction": "horizontal", "columns": 2},
+        "legend": {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3},
     }
     x = {"field": "dose", "type": "quantitative", "title": "Size of the change", "axis": {"format": ".0%", "tickCount": 4}}
     scale = {"domain": [0, 1]}
@@ -46,34 +49,24 @@ def dose_chart(doses: pd.DataFrame, way: str, *, width: int = 230, height: int =
         {"field": "rate", "type": "quantitative", "title": "Share", "format": ".1%"},
         {"field": "n", "type": "quantitative", "title": "Images"},
     ]
-    panels = []
-    for side, title in TITLES.items():
-        if not (rows["side"] == side).any():
-            continue
-        band = {
-            "transform": [{"filter": "isValid(datum.rate_low)"}],
-            "mark": {"type": "area", "opacity": 0.15},
-            "encoding": {
-                "x": x,
-                "y": {**y, "field": "rate_low"},
-                "y2": {"field": "rate_high"},
-                "color": colour,
-            },
-        }
-        line = {
-            "mark": {"type": "line", "point": {"size": 28}, "strokeWidth": 2},
-            "encoding": {"x": x, "y": y, "color": colour, "tooltip": tooltip},
-        }
-        panels.append(
-            {
-                "title": {"text": title, "fontSize": 12},
-                "width": width,
-                "height": height,
-                "transform": [{"filter": f"datum.side == '{side}'"}],
-                "layer": [band, line],
-            }
-        )
-    return {"$schema": SCHEMA, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
+    band = {
+        "transform": [{"filter": "isValid(datum.rate_low)"}],
+        "mark": {"type": "area", "opacity": 0.15},
+        "encoding": {"x": x, "y": {**y, "field": "rate_low"}, "y2": {"field": "rate_high"}, "color": colour},
+    }
+    line = {
+        "mark": {"type": "line", "point": {"size": 28}, "strokeWidth": 2},
+        "encoding": {"x": x, "y": y, "color": colour, "tooltip": tooltip},
+    }
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": TITLES[side], "fontSize": 13},
+        "data": {"values": table[kept].astype(object).where(table[kept].notna(), None).to_dict("records")},
+        "width": width,
+        "height": height,
+        "layer": [band, line],
+        "config": config(),
+    }
 
 
 NOISED = {

@@ -51,16 +51,18 @@ def drawn_images(run: Run, inspected: Inspected, extractor: Extractor, target: T
         OUTSIDE: target.outside[~wrong[target.outside]],
         ELSEWHERE: target.elsewhere[~wrong[target.elsewhere]],
     }
-    if not len(chosen[LEAF]) and not len(chosen[OUTSIDE]):
+    chosen = {side: found for side, found in chosen.items() if side in (*target.sides, ELSEWHERE)}
+    if not any(len(chosen[side]) for side in target.sides):
         raise BarlowError(
-            f"The leaf of {target.group} ({target.rule}) has no failure that could be repaired, and outside of it is no success that could "
+            f"The leaf of {target.group} ({target.rule}) has no failure that could be repaired, or outside of it is no success that could "
             "be broken. Choose another failure mode."
         )
     drawn = {
-        side: np.sort(rng.permutation(found)[: settings.images]) for side, found in chosen.items()
+        side: np.sort(rng.permutation(found)[: settings.images * (2 if target.sides == (side,) else 1)])
+        for side, found in chosen.items()
     }  # a permutation: the same first images, however many are asked for
-    positions = np.concatenate([drawn[side] for side in SIDES])
-    sides = np.concatenate([np.full(len(drawn[side]), side, dtype=object) for side in SIDES])
+    positions = np.concatenate([drawn[side] for side in SIDES if side in drawn])
+    sides = np.concatenate([np.full(len(drawn[side]), side, dtype=object) for side in SIDES if side in drawn])
     seen, asked = pictures(run, positions, extractor.preprocess, inspected.preprocess)
     labels = benchmark.labels[positions]
     agrees = inspected.ask(asked, labels).predictions == stored[positions]

@@ -71,7 +71,9 @@ def images_to_collect(
             features = extractor.features(seen).cpu().numpy()
             confidence, predicted = model.logits(asked)[:, columns].double().softmax(dim=1).max(dim=1)
         values = target.direction.values(features)
-        holds = np.logical_and.reduce([one.holds(features) for one in conditions]) if conditions else values > target.threshold
+        holds = (values > target.threshold) == target.above
+        for condition in conditions:
+            holds &= condition.holds(features)
         for i in np.flatnonzero(holds):
             prediction = names[int(predicted[i])]
             if grouping != "prediction" or prediction == class_name:

@@ -144,6 +144,7 @@ def _described(target: Target) -> dict[str, Any]:
         "weights": list(target.direction.weights),
         "above": target.above,
         "threshold": target.threshold,
+        "sides": list(target.sides),
     }
 
 

@@ -14,6 +14,7 @@ from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Condition, Node
 from barlow_core.groups import parse
+from barlow_core.interventions.kinds import LEAF, OUTSIDE
 from barlow_core.run import Run
 
 
@@ -44,6 +45,17 @@ class Target:
     outside: np.ndarray
     elsewhere: np.ndarray
     conditions: tuple[Condition | ColumnCondition, ...] = ()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """On which side of the condition predictions could follow the feature: in the leaf, outside of it, or both.
+
+        In a group by prediction, only taking away can change a prediction: of images taken for horses, those with more of a horse stay
+        horses. There, only images in which the feature is strong are changed.
+        """
+        if self.group.startswith("prediction:"):
+            return (LEAF,) if self.above else (OUTSIDE,)
+        return (LEAF, OUTSIDE)
 
     @property
     def slug(self) -> str:

@@ -41,10 +41,11 @@ def what_was_done(found: Intervention) -> str:
     features = target["features"]
     what = f"feature {features[0]}" if len(features) == 1 else f"a weighted sum of {len(features)} features"
     down, up = ("lowered", "raised") if target["above"] else ("raised", "lowered")
-    text = (
-        f"Through the extractor, {what} was {down} in failures of the leaf and {up} in successes outside of it, by changes of an l2 "
-        f"length of at most {settings['epsilon']:.3g}."
-    )
+    words = {LEAF: f"{down} in failures of the leaf", OUTSIDE: f"{up} in successes outside of it"}
+    sides = [words[side] for side in target["sides"]]
+    text = f"Through the extractor, {what} was {' and '.join(sides)}, by changes of an l2 length of at most {settings['epsilon']:.3g}."
+    if len(sides) == 1:
+        text += " (In a group by prediction, a prediction can only change where the feature is taken away.)"
     fills = [way["way"] for way in found.info["ways"] if way["way"] != LATENT]
     if fills:
         where = "failures of the leaf" if target["above"] else "successes outside of the leaf"

@@ -1,0 +1,88 @@
+"""Images to collect and regions to cover, for a rule of the steered model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import steered
+import torch
+from PIL import Image
+
+from barlow_core.errors import BarlowError
+from barlow_core.extractors import Classifier, Extractor
+from barlow_core.interventions import InterventionSettings, intervene
+from barlow_core.interventions.mending import check_confirmed, covered, images_to_collect, masks_of, training_masks
+from barlow_core.run import Run
+
+Made = tuple[Run, Extractor, Classifier]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return steered.steered_run(tmp_path_factory.mktemp("mending"))
+
+
+def test_the_least_sure_of_those_that_the_rule_selects_come_first(made: Made, tmp_path: Path) -> None:
+    run, extractor, model = made
+    target = steered.target(run, steered.STEERING)
+    folder = Path(run.benchmark.images_dir)
+    found = images_to_collect(run, model, extractor, target, folder)
+    values = np.asarray(run.features()[:, steered.STEERING])
+    assert set(found["path"]) == set(run.benchmark.names[values <= target.threshold])
+    assert found["confidence"].is_monotonic_increasing
+    assert found["confidence"].between(0.5, 1).all()
+    assert (found["value"] <= target.threshold + 1e-5).all()
+    with pytest.raises(BarlowError, match="holds no image"):
+        images_to_collect(run, model, extractor, target, tmp_path)
+    with pytest.raises(BarlowError, match="is not a folder"):
+        images_to_collect(run, model, extractor, target, tmp_path / "nowhere")
+
+
+def test_masks_have_the_size_of_the_picture_and_lie_where_the_feature_looks(made: Made, tmp_path: Path) -> None:
+    run, extractor, _ = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    small = Image.open(run.benchmark.paths[0])
+    (tmp_path / "photos" / "b").mkdir(parents=True)
+    for i in range(6):
+        picture = Image.open(run.benchmark.paths[i]).resize((48, 32), Image.Resampling.NEAREST)
+        picture.save(tmp_path / "photos" / "b" / f"{i}.png")
+    assert small.size == (16, 16)
+    written = training_masks(extractor, target, tmp_path / "photos", tmp_path / "masks")
+    assert written
+    for name in written:
+        mask = np.asarray(Image.open(tmp_path / "masks" / name))
+        assert mask.shape == (32, 48)
+        assert set(np.unique(mask)) == {0, 255}
+        assert not mask[:, :8].any()  # the network sees the central square
+        assert not mask[:, 40:].any()
+        picture = extractor.preprocess(Image.open(tmp_path / "photos" / name))[None]
+        assert extractor.features(picture)[0, steered.STEERING] > target.threshold
+        assert np.array_equal(masks_of(extractor, target, picture)[0], mask[::2, 8:40:2] > 0)
+
+
+def test_what_is_covered_says_nothing_and_the_rest_stays() -> None:
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((2, 8, 8, 3), dtype=np.uint8)
+    pixels[:, 2:4, 2:4] = 255
+    regions = np.zeros((2, 8, 8), dtype=bool)
+    regions[0, 2:4, 2:4] = True
+    changed = covered(pixels, regions, rng)
+    assert not changed[0].any()
+    assert np.array_equal(changed[1], pixels[1])
+
+
+def test_only_what_is_established_is_mended(made: Made) -> None:
+    run, extractor, model = made
+    target = steered.target(run, steered.STEERING)
+    with pytest.raises(BarlowError, match="It was not tested"):
+        check_confirmed(run, target)
+    quick = InterventionSettings(images=12, doses=1, alpha=0.2)
+    assert intervene(run, model, target, extractor=extractor, settings=quick).verdict == "the model depends on this feature"
+    check_confirmed(run, target)
+    other = steered.target(run, int(np.argmin(np.abs(np.corrcoef(np.asarray(run.features()).T)[steered.STEERING]))))
+    intervene(run, model, other, extractor=extractor, settings=InterventionSettings(images=4, doses=1, alpha=0.2))
+    with pytest.raises(BarlowError, match="The verdict is “"):
+        check_confirmed(run, other)
+    assert torch.is_grad_enabled()

@@ -1,0 +1,123 @@
+"""Accuracy under noise: a model that looks at the left half only loses it with noise there, and not with noise elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torch import Tensor, nn
+
+from barlow_core.benchmark import Benchmark
+from barlow_core.cli import cli
+from barlow_core.errors import BarlowError
+from barlow_core.extraction import extract
+from barlow_core.extractors import Classifier, Extractor
+from barlow_core.interventions.charts import noise_chart
+from barlow_core.interventions.relying import ALL, RANDOM, rely
+from barlow_core.run import Run
+from barlow_core.vega import svg
+from barlow_core.views.judgements import Judgements
+from barlow_core.views.marks import read_marks
+
+SIDE = 16
+USUAL = {"image_size": SIDE, "mean": [0.0] * 3, "std": [1.0] * 3}
+
+
+class Halves(nn.Module):
+    """Feature 0 looks at the left half, feature 1 at the right one, whatever is there; its maps are those halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        left = torch.zeros(1, 1, 4, 4)
+        left[..., :2] = 1
+        maps = torch.cat([left, 1 - left], dim=1) * (1 + 0.1 * images.mean(dim=(1, 2, 3), keepdim=True))
+        return self.head(self.pool(maps).flatten(1))
+
+
+class LooksLeft(nn.Module):
+    """Class 0 (dark) or 1 (light) by the spread of the left half: flat pictures are recognised until there is noise in it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        spread = images[..., : SIDE // 2].std(dim=(1, 2, 3))
+        return torch.stack([0.1 - spread, spread - 0.1], dim=1) * 50
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Extractor, Classifier]:
+    folder = tmp_path_factory.mktemp("halves")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        Image.fromarray(np.full((SIDE, SIDE, 3), rng.integers(100, 156), np.uint8)).save(folder / "images" / f"{i:02d}.png")
+    names = [f"{i:02d}.png" for i in range(40)]
+    labels = pd.DataFrame({"Filenames": names, "Labels": ["flat"] * 39 + ["rough"], "Predictions": "flat"})
+    labels.to_csv(folder / "labels.csv", index=False)
+    run = Run.create(folder / "run", Benchmark.from_csv(folder / "images", folder / "labels.csv"))
+    extractor = Extractor.from_model(Halves(), **USUAL)  # type: ignore[arg-type]
+    extract(run, extractor)
+    model = Classifier.from_model(LooksLeft(), class_names=["flat", "rough"], name="left", **USUAL)  # type: ignore[arg-type]
+    return run, extractor, model
+
+
+@pytest.mark.parametrize(("core", "spurious", "gap"), [(0, 1, 1.0), (1, 0, -1.0)])
+def test_the_gap_says_what_the_model_relies_on(
+    made: tuple[Run, Extractor, Classifier], core: int, spurious: int, gap: float
+) -> None:
+    run, extractor, model = made
+    marks = {("label:flat", core): "core", ("label:flat", spurious): "spurious"}
+    found = rely(run, {"left": model}, marks, extractor=extractor, images=20, levels=(0, 0.5))
+    (row,) = found.gaps[found.gaps["class_name"] == "flat"].to_dict("records")
+    assert row["gap"] == pytest.approx(gap)
+    assert min(row["low"], row["high"]) * gap > 0 or row["low"] > 0
+    assert abs(row["random_gap"]) < 0.5
+    accuracy = found.accuracy.set_index(["class_name", "region", "sigma"])["accuracy"]
+    assert accuracy["flat", "core", 0.0] == accuracy["flat", RANDOM["core"], 0.0] == 1
+    assert (found.accuracy["low"] <= found.accuracy["accuracy"]).all()
+    assert (found.accuracy["accuracy"] <= found.accuracy["high"]).all()
+    assert svg(noise_chart(found.accuracy, ALL)).startswith(b"<svg")
+
+
+def test_what_is_wrong_is_said(made: tuple[Run, Extractor, Classifier], tmp_path: Path) -> None:
+    run, extractor, model = made
+    for marks, levels, message in (
+        ({}, (0, 1.0), "No feature .* is marked"),
+        ({(None, 7): "core"}, (0, 1.0), "Feature 7 is marked and does not exist"),
+        ({(None, 0): "useful"}, (0, 1.0), "marked as 'useful'"),
+        ({(None, 0): "core"}, (0.5, 1.0), "The levels of noise"),
+    ):
+        with pytest.raises(BarlowError, match=message):
+            rely(run, {"left": model}, marks, extractor=extractor, levels=levels)
+    file = tmp_path / "marks.csv"
+    file.write_text("group,feature,mark\nlabel:flat,0,necessary\n")
+    with pytest.raises(BarlowError, match="line 2: feature '0' is marked 'necessary'"):
+        read_marks(run, file)
+    file.write_text("feature,mark\n0,core\n")
+    with pytest.raises(BarlowError, match="has no column group"):
+        read_marks(run, file)
+    said = CliRunner().invoke(
+        cli, ["rely", str(run.path), "--model", "standard_resnet_cifar10", "--marks", str(tmp_path / "none.csv")]
+    )
+    assert said.exit_code == 2
+    assert "cannot be read" in said.output
+
+
+def test_marks_are_the_votes_of_people(made: tuple[Run, Extractor, Classifier], tmp_path: Path) -> None:
+    run, *_ = made
+    judgements = Judgements(run)
+    for author, feature, verdict in (
+        ("Ada", 0, "necessary"), ("Ben", 0, "necessary"), ("Cy", 0, "spurious"), ("Ada", 1, "spurious"), ("Ben", 1, "necessary"), ("Cy", 1, "unsure")
+    ):  # fmt: skip
+        judgements.record(feature, author=author, group="label:flat", verdict=verdict)
+    assert read_marks(run) == {("label:flat", 0): "core"}  # of feature 1, as many say this as that
+    file = tmp_path / "marks.csv"
+    file.write_text("group,feature,mark\nlabel:flat,0,spurious\n,1,core\n")
+    assert read_marks(run, file) == {("label:flat", 0): "spurious", (None, 1): "core"}
