@@ -15,6 +15,7 @@ from barlow_core.interventions import InterventionSettings
 from barlow_core.interventions.kinds import DEPENDS
 from barlow_core.statistics import wilson_interval
 from barlow_core.wording import percent, percent_interval
+from benchmarks.planted_shortcuts.describing import describing
 from benchmarks.planted_shortcuts.pipeline import one_seed
 
 RESULTS = Path(__file__).parent / "results.csv"
@@ -24,15 +25,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted_shortcuts", description=__doc__)
     parser.add_argument("--seeds", default="0:12", help="first:last + 1")
     parser.add_argument("--out", type=Path, default=RESULTS, help="rows that are there stay")
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-describing.pt", help="of the network that describes"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[Any, Any]] = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
+    extractor = describing(options.cache)
     for seed in range(*map(int, options.seeds.split(":"))):
         if any(row["seed"] == seed for row in rows):
             continue
         started = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            found = one_seed(seed, Path(folder), InterventionSettings(images=12, doses=2, seed=seed))
+            found = one_seed(seed, Path(folder), extractor, InterventionSettings(doses=2, seed=seed))
         seconds = time.process_time() - started
         rows += [row | {"seconds": round(seconds, 1)} for row in found] or [
             {"seed": seed, "tells": "nothing found", "seconds": seconds}

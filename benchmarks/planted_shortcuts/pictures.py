@@ -42,16 +42,16 @@ class Pictures:
     red_regions: np.ndarray
 
 
-@lru_cache(maxsize=1)
-def photographs() -> tuple[np.ndarray, np.ndarray]:
-    """The photographs of the two classes: (n, 32, 32, 3) uint8 and (n,) int64."""
+@lru_cache(maxsize=2)
+def photographs(classes: tuple[str, ...] = CLASSES) -> tuple[np.ndarray, np.ndarray]:
+    """The photographs of some classes, (n, 32, 32, 3) uint8, and which of these each is of, (n,) int64."""
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(data_dir() / "cifar10_test.zip") as archive:
             archive.extractall(folder)
         table = pd.read_csv(Path(folder) / "metadata.csv")
-        table = table[table["Labels"].isin(CLASSES)]
+        table = table[table["Labels"].isin(classes)]
         pixels = [np.asarray(Image.open(Path(folder) / "images" / name)) for name in table["Filenames"]]
-        return np.stack(pixels), table["Labels"].map(CLASSES.index).to_numpy(dtype=np.int64)
+        return np.stack(pixels), table["Labels"].map(classes.index).to_numpy(dtype=np.int64)
 
 
 def draw(seed: int) -> dict[str, Pictures]:
