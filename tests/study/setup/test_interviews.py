@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,3 +227,16 @@ def test_a_replaced_protocol_is_simulated_as_well(store: StudyStore) -> None:
         tx.execute("UPDATE study SET value = ? WHERE key = 'interview'", (dumps(ours.to_data()),))
     simulate_interviews(store, 2)
     assert {tuple(actions) for actions in store.interviews.require_tables().actions["actions"]} == {("buy",)}
+
+
+def test_the_commands_of_the_documentation_exist() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "running_interviews.md").read_text(encoding="utf-8")
+    lines = [line.split() for line in re.findall(r"^barlow study interview (.*)$", page, flags=re.MULTILINE)]
+    assert len(lines) >= 5
+    for verb, *words in lines:
+        command = barlow_study.get_command(click.Context(barlow_study), "interview")
+        assert isinstance(command, click.Group)
+        options = {name for parameter in command.commands[verb].params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+    for fields in re.findall(r"^```toml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL):
+        assert Protocol().changed(tomllib.loads(fields)).actions[0] == ("new_photos", "Take new photos")
