@@ -28,11 +28,12 @@ from barlow_core.engine import cores
 from barlow_core.examples import synthetic
 from barlow_core.run import Run
 
-CLASSES, GROUPS = (2, 4, 8), 2000  # measured; predicted
+GROUPS = 2000  # predicted
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--classes", default="2,4,8", help="numbers of classes, with commas: two groups each")
     parser.add_argument("--images", type=int, default=1281, help="of a class")
     parser.add_argument("--features", type=int, default=2048)
     parser.add_argument("--whole", help="numbers of images, with commas: each a group of its own")
@@ -49,7 +50,9 @@ def main() -> None:
     )
     found = []
     sizes = (
-        [(10, int(n) // 10) for n in arguments.whole.split(",")] if arguments.whole else [(n, arguments.images) for n in CLASSES]
+        [(10, int(n) // 10) for n in arguments.whole.split(",")]
+        if arguments.whole
+        else [(int(n), arguments.images) for n in arguments.classes.split(",")]
     )
     for classes, images in sizes:
         found.append(point(classes, images, arguments))

@@ -45,10 +45,7 @@ class Space:
         total = float(np.trace(products))
         if not total > 0:
             return cls(mean, np.zeros((0, d)))
-        size = len(products)
-        most = min(MOST_COMPONENTS, size)
-        variance, axes = eigh(products, subset_by_index=(size - most, size - 1), overwrite_a=True, check_finite=False)
-        variance, axes = np.maximum(variance[::-1], 0), axes[:, ::-1].T
+        variance, axes = _largest(products)
         kept = int(np.searchsorted(np.cumsum(variance), VARIANCE_KEPT * total)) + 1
         axes = axes[: min(kept, int((variance > 1e-10 * variance[0]).sum()))]
         if few:
@@ -69,6 +66,16 @@ class Space:
         over = weights @ self.axes
         length = float(np.linalg.norm(over)) or 1.0
         return over / length, float(over @ self.mean - offset) / length
+
+
+def _largest(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest `MOST_COMPONENTS` eigenvalues of a symmetric matrix, the largest first, none below 0, and their eigenvectors as rows."""
+    size = len(products)
+    if size <= 4 * MOST_COMPONENTS:  # all of them take no longer
+        values, vectors = np.linalg.eigh(products)
+    else:
+        values, vectors = eigh(products, subset_by_index=(size - MOST_COMPONENTS, size - 1), overwrite_a=True, check_finite=False)
+    return np.maximum(values[::-1], 0)[:MOST_COMPONENTS], vectors[:, ::-1].T[:MOST_COMPONENTS]
 
 
 def deviation(features: np.ndarray) -> np.ndarray:

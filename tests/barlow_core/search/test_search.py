@@ -10,7 +10,7 @@ from scipy.stats import fisher_exact
 from sklearn.decomposition import PCA
 
 from barlow_core.errors import BarlowError
-from barlow_core.search import search, searching, short, stability
+from barlow_core.search import search, searching, short, space, stability
 from barlow_core.search.space import Space, deviation
 
 
@@ -147,11 +147,19 @@ def test_space_is_the_same_from_fewer_images_than_features() -> None:
 def test_space_is_that_of_principal_component_analysis() -> None:
     x = (np.random.default_rng(1).normal(size=(9000, 30)) @ np.diag(np.linspace(4, 0.5, 30))).astype(np.float32)
     rows = np.arange(0, 9000, 2)
-    space, pca = Space.of(x, rows), PCA(n_components=0.995, svd_solver="full").fit(x[rows].astype(np.float64))
-    assert len(space.axes) == pca.n_components_
+    own, pca = Space.of(x, rows), PCA(n_components=0.995, svd_solver="full").fit(x[rows].astype(np.float64))
+    assert len(own.axes) == pca.n_components_
     expected = pca.transform(x[5:50].astype(np.float64)) / pca.explained_variance_[0] ** 0.5
-    assert np.abs(space.coordinates(x, np.arange(5, 50))) == pytest.approx(np.abs(expected), rel=1e-3, abs=1e-6)
+    assert np.abs(own.coordinates(x, np.arange(5, 50))) == pytest.approx(np.abs(expected), rel=1e-3, abs=1e-6)
     assert deviation(x) == pytest.approx(x.std(axis=0, dtype=np.float64), rel=1e-12)
+
+
+def test_large_matrices_have_the_same_components_as_small_ones() -> None:
+    x = np.random.default_rng(5).normal(size=(300, 300)) * np.linspace(5, 0.1, 300)
+    values, vectors = np.linalg.eigh(x @ x.T)
+    found, axes = space._largest(x @ x.T)
+    assert found == pytest.approx(values[::-1][:64])
+    assert np.abs((axes * vectors[:, ::-1].T[:64]).sum(axis=1)) == pytest.approx(1)
 
 
 def test_more_images_than_are_fitted_are_all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
