@@ -82,7 +82,7 @@ def searched_run(planted_benchmark: Benchmark, tmp_path_factory: pytest.TempPath
     benchmark = planted_benchmark.with_predictions(predictions)
     run = with_features(Run.create(tmp_path_factory.mktemp("searched") / "run", benchmark), features)
     explain_run(run, workers=1, depth=1, checks=Checks(held_out="none"))
-    search_run(run, groupings=["all", "label"], workers=1)
+    search_run(run, groupings=["all", "label"], checks=Checks(resamples=3), workers=1)
     return run
 
 

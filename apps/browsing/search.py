@@ -25,6 +25,9 @@ from browsing.panels import found_panel
 from browsing.run_place import bound, go, here, read_rule, rule_place
 
 SHOWN = {"failures": "Failures", "successes": "Successes", "all": "All"}
+FOUND_AGAIN = (
+    "How often the search, repeated on random halves of the searched images, selects mostly the same held-out images again."
+)
 OF_FEATURE, FEATURES = 3, 5  # images of a feature that takes part; features
 
 
@@ -87,14 +90,17 @@ def _list(table: pd.DataFrame, title: str, *, key: str, opinions: Opinions) -> N
     words = [_words(FoundRule(row), opinions) for row in table.to_dict("records")]
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     shown = ["group", "words", "held_out_error_rate", "held_out_increase", "n_images", "verdict_reason"]
+    if "stability" in table and table["stability"].notna().any():
+        shown.insert(-1, "stability")
     st.dataframe(
-        in_percent(table.assign(words=words)[shown], ("held_out_increase", "held_out_error_rate")),
+        in_percent(table.assign(words=words)[shown], {"held_out_increase", "held_out_error_rate", "stability"} & set(shown)),
         column_config={
             "group": text("Group", pinned=True),
             "words": text("Images with", width="large"),
             "held_out_error_rate": percent_column("ER, held out", help=TERMS["Held-out ER"]),
             "held_out_increase": points_column("Increase, held out", help=TERMS["Held-out increase"]),
             "n_images": number("Images", format="localized"),
+            "stability": percent_column("Found again", help=FOUND_AGAIN),
             "verdict_reason": text("Why", width="medium"),
         },
         hide_index=True,

@@ -7,6 +7,7 @@ from browse_pages import Opener, address, commands, html
 
 from barlow_core.analyses import FoundRule, found_rules, searched_groups
 from barlow_core.run import Run
+from barlow_core.wording import percent
 
 
 @pytest.fixture
@@ -33,6 +34,13 @@ def test_verdict_sentence_and_numbers_of_the_first_rule(searched_run: Run, open_
     assert f"({first['held_out_n_failures']:.0f} of {first['held_out_n_images']:.0f})" in text
     assert f"All in all {first['n_images']} images follow the rule, of which {first['n_failures']} fail" in text
     assert text.count('class="bw-cell bw-failure"') == min(first["n_failures"], 24)
+
+
+def test_how_often_it_is_found_again(searched_run: Run, open_page: Opener) -> None:
+    share = found_rules(searched_run).iloc[0]["stability"]
+    page = open_page(searched_run, page="search")
+    assert f"the same held-out images again in {percent(share, space=" ")} of the halves." in html(page)
+    assert page.dataframe[0].value["stability"].iloc[0] == pytest.approx(100 * share)
 
 
 def test_each_feature_shows_its_images(searched_run: Run, open_page: Opener) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,19 @@ def test_same_again_is_kept_and_other_settings_replace_it(tmp_path: Path) -> Non
     search_run(made, workers=1, seed=1)
     found_rules(made)
     assert not (made.path / "search").exists()
+
+
+def test_verb_says_how_often_a_rule_is_found_again(run: Run, tmp_path: Path) -> None:
+    made = shutil.copytree(run.path, tmp_path / "run")
+    group = f"label:{run.benchmark.class_names[0]}"
+    command = ["search", str(made), "--grouping", "label", "--stability", "2", "--workers", "1", "--quiet", "--json"]
+    said = CliRunner().invoke(cli, command)
+    assert said.exit_code == 0, said.output
+    rows = [row for row in json.loads(said.stdout) if row["group"] == group]
+    assert rows
+    assert all(row["stability"] in (0, 0.5, 1) for row in rows)
+    assert SearchRecord.of(Run(made)).checks.resamples == 2
+    assert "stability" in CliRunner().invoke(cli, ["show", str(made), "search"]).output
 
 
 def test_is_stale_when_the_features_change(planted_run: Run) -> None:
