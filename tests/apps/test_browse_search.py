@@ -39,7 +39,7 @@ def test_verdict_sentence_and_numbers_of_the_first_rule(searched_run: Run, open_
 def test_how_often_it_is_found_again(searched_run: Run, open_page: Opener) -> None:
     share = found_rules(searched_run).iloc[0]["stability"]
     page = open_page(searched_run, page="search")
-    assert f"the same held-out images again in {percent(share, space=" ")} of the halves." in html(page)
+    assert f"the same held-out images again in {percent(share, space=' ')} of the halves." in html(page)
     assert page.dataframe[0].value["stability"].iloc[0] == pytest.approx(100 * share)
 
 
