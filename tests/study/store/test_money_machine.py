@@ -33,6 +33,7 @@ PLATFORMS: dict[str, dict[str, Any]] = {
     "mturk": {"items_per_visit": 1, "base_pay": "0.37"},
     "link": {},
 }
+QUIZ = {"question": "What do you describe?", "options": ["What the pictures share", "The weather"], "answer": 0}
 ANSWER = {"short": "fur", "long": "striped fur", "ease": 3, "confidence": 3, "useful": "B"}
 people = st.integers(0, 2)
 picks = st.integers(0, 7)
@@ -51,6 +52,8 @@ class Books(RuleBasedStateMachine):
             answers_per_item=2,
             checks_every=2,
             max_failed_checks=2,
+            quiz=[QUIZ],
+            quiz_tries=1,
             pay_per_item=str(PAY),
             bonus=str(BONUS),
             bonus_after=BONUS_AFTER,
@@ -109,12 +112,14 @@ class Books(RuleBasedStateMachine):
     def is_welcome(self, n: int) -> bool:
         return self.states[self.names[n]] == "active"
 
-    @rule(n=people, useful=st.sampled_from(["B", "B", "B", "C"]), times=st.integers(1, 4))
-    def work(self, n: int, useful: str, times: int) -> None:
+    @rule(n=people, useful=st.sampled_from(["B", "B", "B", "C"]), times=st.integers(1, 4), option=st.sampled_from([0, 0, 0, 1]))
+    def work(self, n: int, useful: str, times: int, option: int) -> None:
         if not self.is_welcome(n):
             return
         who = self.visitor(n)
         self.store.register(who.worker_id, platform=who.platform)
+        if self.store.quiz(who.worker_id).state == "open":
+            self.store.take_quiz(who.worker_id, [option])
         for _ in range(times):
             item = self.store.claim(who.worker_id, visit=who.visit)
             if item is None:
