@@ -249,6 +249,7 @@ def serve(
             base_path=base_path,
             open_browser=False,
             options=PUBLIC | public_options(parts),
+            guarded=True,
         )
 
 
@@ -272,6 +273,7 @@ def interviewer(study: Path, port: int, address: str, base_path: str, open_brows
         base_path=base_path,
         open_browser=open_browser,
         options=PUBLIC,
+        guarded=True,
     )
 
 
