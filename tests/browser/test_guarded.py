@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
+import sqlite3
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +44,12 @@ def ports(store: StudyStore, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     elsewhere, folder = tmp_path_factory.mktemp("elsewhere"), tmp_path_factory.mktemp("nginx")
     with served(command, found[1], elsewhere), nginx(folder, found[0], found[1:2]):
         yield found
+    # A clean stop has copied the log back: the file alone is the whole study.
+    shutil.copy(store.path, elsewhere / "alone.sqlite")
+    alone = sqlite3.connect(f"file:{elsewhere / 'alone.sqlite'}?immutable=1", uri=True)
+    kept = alone.execute("SELECT count(*) FROM answer").fetchone()[0]
+    alone.close()
+    assert kept == sum(len(store.history(worker)) for worker in store.workers()["worker"]) > 0
 
 
 @pytest.fixture
