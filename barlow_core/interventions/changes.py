@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ def latent_changes(
     raised: np.ndarray,
     doses: int,
     epsilon: float,
-    on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Change images so that a feature becomes stronger or weaker.
 
@@ -56,7 +55,7 @@ def latent_changes(
             epsilon=epsilon,
             step_size=epsilon / doses,
             lower=not up,
-            on_step=on_step,
+            exact=True,  # whoever calls has chosen how the network is run
         )
         for dose, frame in enumerate(frames):
             found[dose, rows] = frame.images.cpu() - images[rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -68,7 +70,9 @@ def _moved(region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.roll(region, tuple(rng.choice(places)), axis=(0, 1))
 
 
-def filled(images: torch.Tensor, regions: np.ndarray, fill: str, strength: float, rng: np.random.Generator) -> torch.Tensor:
+def filled(
+    images: torch.Tensor, regions: np.ndarray, fill: str, strengths: Sequence[float], rng: np.random.Generator
+) -> torch.Tensor:
     """Put something else into a region of each image.
 
     Args:
@@ -76,23 +80,24 @@ def filled(images: torch.Tensor, regions: np.ndarray, fill: str, strength: float
         regions: (n, H, W) bool.
         fill: "inpaint": what its surroundings continue into (Telea's method, OpenCV); "mean": the mean colour of the rest of the
             image; "blur": the region out of a blurred image; "noise": Gaussian noise on top of it.
-        strength: how much of it, from 0 (nothing changes, to the bit) to 1.
+        strengths: how much of it, (s,) from 0 (nothing changes, to the bit) to 1.
         rng: of the noise.
 
     Returns:
-        (n, 3, H, W) float32 in [0, 1]; outside of the regions the bits of `images`.
+        (s, n, 3, H, W) float32 in [0, 1]; outside of the regions the bits of `images`.
 
     Raises:
         BarlowError: an unknown fill.
     """
     if fill not in FILLS:
         raise BarlowError(f"A region cannot be filled with {fill!r}. Expected one of: {', '.join(FILLS)}.")
-    if not strength:
-        return images.clone()
     pixels = images.numpy().transpose(0, 2, 3, 1)
+    if not len(pixels):
+        return images.new_zeros(len(strengths), *images.shape)
     other = np.stack([_fill(one, region, fill, rng) for one, region in zip(pixels, regions, strict=True)])
-    mixed = np.clip(pixels + strength * (other - pixels), 0, 1)
-    return torch.from_numpy(np.where(regions[..., None], mixed, pixels).transpose(0, 3, 1, 2).astype(np.float32).copy())
+    change = np.where(regions[..., None], other - pixels, 0)
+    mixed = [np.clip(pixels + strength * change, 0, 1) if strength else pixels for strength in strengths]
+    return torch.from_numpy(np.stack(mixed).transpose(0, 1, 4, 2, 3).astype(np.float32))
 
 
 def _fill(pixels: np.ndarray, region: np.ndarray, fill: str, rng: np.random.Generator) -> np.ndarray:

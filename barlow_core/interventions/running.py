@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -271,7 +271,7 @@ class _Work:
         maps = self._maps(images.seen, self.target.direction, *controls)
         own = feature_regions(maps[0], side, settings.threshold)
         areas = own.sum(axis=(1, 2))
-        doses = np.linspace(0, 1, settings.doses + 1)
+        doses = np.linspace(0, 1, settings.doses + 1).tolist()
 
         def region(number: int) -> np.ndarray:
             if number == 0:
@@ -280,10 +280,8 @@ class _Work:
                 return regions_of_area(maps[number], side, areas)
             return moved_regions(own, np.random.default_rng([settings.seed, 4, number]))
 
-        def change(views: Tensor, regions: np.ndarray, number: int) -> list[Tensor]:
-            return [
-                filled(views, regions, fill, float(dose), np.random.default_rng([settings.seed, 5, number])) for dose in doses
-            ]
+        def change(views: Tensor, regions: np.ndarray, number: int) -> Tensor:
+            return filled(views, regions, fill, doses, np.random.default_rng([settings.seed, 5, number]))
 
         def asked(number: int, rows: np.ndarray) -> tuple[Answers, np.ndarray]:
             chosen = region(number)[rows]
@@ -293,17 +291,17 @@ class _Work:
             )
             same = torch.equal(images.seen[rows], images.asked[rows]) if images.seen.shape == images.asked.shape else False
             views = seen if same else change(images.asked[rows], there[:, 0].numpy() >= 0.5, number)
-            return self._ask(rows, images, views), lengths(torch.stack(seen) - images.seen[rows])
+            return self._ask(rows, images, views), lengths(seen - images.seen[rows])
 
         trials = (FEATURE, *[RANDOM_FEATURE] * len(controls), *[RANDOM_REGION] * DRAWS)
         answers = self._run(fill, trials, images, asked, step)
-        after = torch.stack(change(images.seen, own, 0))
+        after = change(images.seen, own, 0)
         measured, last, effects = self._measured(fill, trials, answers, images, after)
         return measured, (images, last), effects
 
     # --- both
 
-    def _ask(self, rows: np.ndarray, images: Images, doses: list[Tensor]) -> Answers:
+    def _ask(self, rows: np.ndarray, images: Images, doses: Sequence[Tensor] | Tensor) -> Answers:
         """What the model says of images at every dose: arrays (doses + 1, n)."""
         found = [self.inspected.ask(one, images.labels[rows]) for one in doses]
         return Answers(np.stack([one.margins for one in found]), np.stack([one.predictions for one in found]))

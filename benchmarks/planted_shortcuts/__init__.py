@@ -5,6 +5,6 @@ them, and runs the whole pipeline on test pictures without telling it anything: 
 
     red square     in 95 % of the training pictures of the first class, 5 % of the second: a shortcut. In half of the test pictures of
                    either class.
-    blue square    in 30 % of all pictures, and the labels of these are wrong in 40 % of cases: failures concentrate where it is, but the
+    blue square    in 30 % of all pictures, and the labels of these are wrong in 50 % of cases: failures concentrate where it is, but the
                    classifier cannot use it.
 """

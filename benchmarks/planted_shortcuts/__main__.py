@@ -25,19 +25,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted_shortcuts", description=__doc__)
     parser.add_argument("--seeds", default="0:12", help="first:last + 1")
     parser.add_argument("--out", type=Path, default=RESULTS, help="rows that are there stay")
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-describing.pt", help="of the network that describes"
-    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[Any, Any]] = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    extractor = describing(options.cache)
+    extractor = describing()
     for seed in range(*map(int, options.seeds.split(":"))):
         if any(row["seed"] == seed for row in rows):
             continue
         started = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            found = one_seed(seed, Path(folder), extractor, InterventionSettings(doses=2, seed=seed))
+            found = one_seed(seed, Path(folder), extractor, InterventionSettings(images=20, doses=2, seed=seed))
         seconds = time.process_time() - started
         rows += [row | {"seconds": round(seconds, 1)} for row in found] or [
             {"seed": seed, "tells": "nothing found", "seconds": seconds}

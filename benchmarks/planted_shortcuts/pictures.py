@@ -18,7 +18,7 @@ CLASSES = ("automobile", "horse")
 SQUARE = 8  # pixels
 RED, BLUE = (235, 25, 35), (25, 60, 235)
 WITH_RED = {"train": (0.95, 0.05), "test": (0.5, 0.5)}  # share of the pictures of either class
-WITH_BLUE, WRONG_LABELS = 0.3, 0.4
+WITH_BLUE, WRONG_LABELS = 0.3, 0.5
 TRAINING = 550  # pictures of a class; the others are for testing
 
 

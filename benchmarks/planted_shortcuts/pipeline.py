@@ -20,20 +20,20 @@ from barlow_core.extractors import Classifier, Extractor
 from barlow_core.interventions import InterventionSettings, intervene, leaf_target
 from barlow_core.run import Run
 from barlow_core.training import adversarial
-from benchmarks.planted_shortcuts.describing import MEAN, SIDE, STD
 from benchmarks.planted_shortcuts.pictures import CLASSES, Pictures, draw
 
-EPOCHS, RATE, BATCH = 14, 0.1, 64
-MOST = 4  # failure modes of a seed that are intervened on
+MEAN, STD, SIDE = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26), 32
+EPOCHS, RATE, BATCH = 12, 0.1, 64
+MOST = 3  # failure modes of a seed that are intervened on
 TELLS = 0.75  # area under the curve from which on a feature is said to tell whether a square is there
 
 
 def network() -> nn.Module:
-    """Three convolutions with pooling, and global average pooling."""
+    """Three convolutions of stride 2, and global average pooling."""
     layers: list[nn.Module] = []
-    for inside, outside in ((3, 24), (24, 48), (48, 64)):
-        layers += [nn.Conv2d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(CLASSES)))
+    for inside, outside in ((3, 16), (16, 32), (32, 48)):
+        layers += [nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, len(CLASSES)))
 
 
 def train(pictures: Pictures, seed: int, *, pixels: np.ndarray | None = None) -> Classifier:

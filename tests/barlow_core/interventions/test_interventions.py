@@ -64,8 +64,8 @@ def some_images(n: int, seed: int = 0) -> torch.Tensor:
 def test_a_region_filled_with_no_strength_keeps_every_bit(fill: str, seed: int) -> None:
     images = some_images(2, seed)
     regions = np.random.default_rng(seed).random((2, steered.SIDE, steered.SIDE)) < 0.3
-    assert torch.equal(filled(images, regions, fill, 0.0, np.random.default_rng(0)), images)
-    changed = filled(images, regions, fill, 1.0, np.random.default_rng(0))
+    unchanged, changed = filled(images, regions, fill, (0.0, 1.0), np.random.default_rng(0))
+    assert torch.equal(unchanged, images)
     outside = np.broadcast_to(~regions[:, None], images.shape)
     assert np.array_equal(changed.numpy()[outside], images.numpy()[outside])
     assert changed.min() >= 0
@@ -187,9 +187,9 @@ def test_a_region_is_painted_with_its_surroundings() -> None:
     region[0, 4:10, 4:10] = True
     for fill in ("inpaint", "mean"):
         assert torch.allclose(
-            filled(images, region, fill, 1.0, np.random.default_rng(0)), torch.full_like(images, 0.25), atol=0.01
+            filled(images, region, fill, [1.0], np.random.default_rng(0))[0], torch.full_like(images, 0.25), atol=0.01
         )
-    blurred = filled(images, region, "blur", 1.0, np.random.default_rng(0))
+    blurred = filled(images, region, "blur", [1.0], np.random.default_rng(0))[0]
     assert 0.25 < float(blurred[0, 0, 6, 6]) < 1
 
 
