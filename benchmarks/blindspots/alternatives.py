@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import pandas as pd
 from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from barlow_core.failure_modes import explain
 from barlow_core.statistics.evidence import held_out_p
+from benchmarks.blindspots.beam import best_subgroup, conditions
 from benchmarks.blindspots.making import Case
 
 
@@ -118,51 +118,33 @@ def domino(case: Case, *, components: int = 25, weight: float = 10.0, seed: int 
 def beam_search(
     case: Case, *, depth: int = 6, width: int = 20, rounds: int = 5, share: float = 0.7, alpha: float = 0.05, seed: int = 0
 ) -> list[np.ndarray]:
-    """Subgroup discovery by pysubgroup: beam search over thresholds of single features, with sequential covering, label by label.
+    """Subgroup discovery: beam search over thresholds of single features (`beam`), with sequential covering, label by label.
 
-    Up to `depth` conditions, thresholds at the fifths of each feature, quality sqrt(n) * (ER - BER) (binomial). The best subgroup of
-    `share` of the images is kept where Fisher's exact test on the others has p <= alpha and ER - BER > 0.1 there; then its images
-    are taken out, and the next one is looked for, up to `rounds` times.
+    The best subgroup of `share` of the images is kept where Fisher's exact test on the others has p <= alpha and ER - BER > 0.1
+    there; then its images are taken out, and the next one is looked for, up to `rounds` times.
     """
     found: list[tuple[float, np.ndarray]] = []
     for label in (False, True):
         rows = np.flatnonzero(case.labels == label)
-        if case.failure[rows].sum() < LEAST_FAILURES:
+        features, failure = case.features[rows], case.failure[rows]
+        if failure.sum() < LEAST_FAILURES:
             continue
-        table = pd.DataFrame(case.features[rows].astype(np.float64)).add_prefix("f")
-        failure, left = case.failure[rows], np.ones(len(rows), dtype=bool)
-        known = np.random.default_rng([seed, label]).random(len(rows)) < share
+        left, known = np.ones(len(rows), dtype=bool), np.random.default_rng([seed, label]).random(len(rows)) < share
+        covers = conditions(features[known]).holds(features)
         for _ in range(rounds):
-            if failure[left & known].sum() < LEAST_FAILURES:
+            part = left & known
+            if failure[part].sum() < LEAST_FAILURES:
                 break
-            inside = _best_subgroup(table, failure, left & known, depth=depth, width=width) & left
-            rest, held = left & ~known, inside & ~known
-            if not held.any():
-                break
-            counts = int(held.sum()), int(failure[held].sum()), int(rest.sum()), int(failure[rest].sum())
-            p = float(held_out_p(*counts))
-            if p > alpha or counts[1] / counts[0] - counts[3] / counts[2] <= 0.1:
+            _, best = best_subgroup(covers[:, part], failure[part], depth=depth, width=width)
+            inside = covers[list(best)].all(axis=0) & left
+            held, all_held = inside & ~known, left & ~known
+            n, f, all_n, all_f = (int(mask.sum()) for mask in (held, held & failure, all_held, all_held & failure))
+            p = float(held_out_p(n, f, all_n, all_f)) if n else 1.0
+            if p > alpha or f / n - all_f / all_n <= 0.1:
                 break
             found.append((p, _spread(rows, inside, len(case.labels))))
             left &= ~inside
     return [mask for _, mask in sorted(found, key=lambda pair: pair[0])]
-
-
-def _best_subgroup(table: pd.DataFrame, failure: np.ndarray, part: np.ndarray, *, depth: int, width: int) -> np.ndarray:
-    """(n,) bool: the images of the subgroup with the highest quality in the images `part`, among all."""
-    import pysubgroup as ps  # installed for this benchmark alone
-
-    data = table[part].assign(failure=failure[part])
-    selectors = ps.create_selectors(data, nbins=5, intervals_only=False, ignore=["failure"])
-    task = ps.SubgroupDiscoveryTask(
-        data, ps.BinaryTarget("failure", True), selectors, result_set_size=1, depth=depth, qf=ps.SimpleBinomialQF()
-    )
-    with ps.BitSetRepresentation(data, selectors):
-        best = ps.BeamSearch(beam_width=width).execute(task).to_descriptions()[0][1]
-    inside = np.ones(len(table), dtype=bool)
-    for selector in best.selectors:
-        inside &= selector.covers(table)
-    return inside
 
 
 def _failing(masks: list[np.ndarray], case: Case) -> list[np.ndarray]:

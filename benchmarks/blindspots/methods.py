@@ -43,7 +43,7 @@ METHODS: dict[str, Method] = {
     "tree, depth 2": partial(alternatives.paper_tree, depth=2),
     "tree, depth 3": partial(alternatives.paper_tree, depth=3),
     "tree, depth 8, tau 0.05": partial(alternatives.paper_tree, depth=8, tau=0.05),
-    "pysubgroup, beam search": alternatives.beam_search,
+    "beam search, up to 6 conditions": alternatives.beam_search,
     "PlaneSpot's idea, weight 0.1": partial(alternatives.planespot, weight=0.1),
     "PlaneSpot's idea, weight 0.5": partial(alternatives.planespot, weight=0.5),
     "Domino's idea, weight 1": partial(alternatives.domino, weight=1.0),
