@@ -55,7 +55,7 @@ STATEMENTS: Choices = (
     ("useful", "This way of analysing errors would be useful in my work."),
     ("important", "It helped me to discover failures that matter."),
     ("easy", "It was easy to understand what the features stand for."),
-    ("new", "It showed me things about the classifier that I would not have found by looking at single errors."),
+    ("new", "It showed me what I would not have seen in single errors."),
     ("actions", "It gave me ideas of what to do about the failures."),
     ("again", "I would use it before a classifier goes into production."),
 )

@@ -34,7 +34,7 @@ def show_interviewer(store: StudyStore) -> None:
         return
     st.html(f'<header class="bw-title"><h1>{escape(tables.protocol.title)}</h1><p>{escape(store.path.name)}</p></header>')
     if tables.participants["simulated"].any():
-        st.warning("Some of these participants are simulated, not people.")
+        st.warning("There are simulated participants among these, who are not people.")
     show_what_was_said()
     session, people, coding = st.tabs(["Session", "Participants", "Coding"], key="tabs")
     with session:
@@ -201,7 +201,9 @@ def _show_people(store: StudyStore, tables: InterviewTables) -> None:
         way=people["guided"].map({True: "with an interviewer", False: "alone"}),
     )
     st.dataframe(shown[["participant", "state", "role", "experience", "minutes", "way", "link"]], hide_index=True)
-    st.caption("A link is the address of the participants' page followed by what stands here: https://study.example.org/?code=…")
+    st.caption(
+        plain("A link is the address of the participants' page followed by what stands here: https://study.example.org/?code=…")
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input("How many", 1, 100, 1, key="how many", width=140)
         st.toggle("They go through it alone", key="alone")

@@ -1,6 +1,12 @@
-"""The closing survey: six statements, answered in private. Only the participant's page has this module."""
+"""The closing survey: six statements, answered in private. Only the participant's page has this module.
+
+What is chosen comes back after a reload by a key in the address, which is made here and is not part of the link that was sent: whoever
+sent it cannot look.
+"""
 
 from __future__ import annotations
+
+import secrets
 
 import streamlit as st
 from shared.html import plain
@@ -10,7 +16,7 @@ from study.protocol import LEVELS, Protocol
 from study.store import StudyStore
 from study.store.interviews.opinions import TOGETHER
 
-KEY = "statement "
+STATEMENT, KEY = "statement ", "key"
 
 
 def show_survey(store: StudyStore, protocol: Protocol, number: int) -> None:
@@ -22,10 +28,13 @@ def show_survey(store: StudyStore, protocol: Protocol, number: int) -> None:
     if store.interviews.participant(number).surveyed:
         st.success("Thank you, your answers are in. They cannot be seen or changed any more.")
         return
-    drafted = store.interviews.opinion_draft(number)
+    if KEY not in st.query_params:
+        st.query_params[KEY] = secrets.token_urlsafe(16)
+    key = st.query_params[KEY]
+    drafted = store.interviews.opinion_draft(number, key)
 
     def keep(_: object) -> None:
-        store.interviews.save_opinion(number, chosen(protocol))
+        store.interviews.save_opinion(number, chosen(protocol), key)
 
     levels = list(range(1, len(LEVELS) + 1))
     for name, text in protocol.statements:
@@ -34,12 +43,12 @@ def show_survey(store: StudyStore, protocol: Protocol, number: int) -> None:
             levels,
             format_func=lambda level: LEVELS[level - 1],
             horizontal=True,
-            **bound(f"{KEY}{name}", drafted.get(name), keep),
+            **bound(f"{STATEMENT}{name}", drafted.get(name), keep),
         )
     left = len(protocol.statements) - len(chosen(protocol))
 
     def send() -> None:
-        store.interviews.save_opinion(number, chosen(protocol))
+        store.interviews.save_opinion(number, chosen(protocol), key)
         store.interviews.send_opinion(number)
 
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -50,5 +59,5 @@ def show_survey(store: StudyStore, protocol: Protocol, number: int) -> None:
 
 def chosen(protocol: Protocol) -> dict[str, int]:
     """The levels that are chosen on the page."""
-    found = {name: st.session_state.get(f"{KEY}{name}") for name, _ in protocol.statements}
+    found = {name: st.session_state.get(f"{STATEMENT}{name}") for name, _ in protocol.statements}
     return {name: level for name, level in found.items() if level is not None}

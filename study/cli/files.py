@@ -150,7 +150,9 @@ def check(ctx: click.Context, study: Path, as_json: bool) -> None:
         found = store.check()
         pictures = {str(item["id"]): item for item in store.item_list() if frozen_panels.has_pictures(item)}
         interviews = store.interviews.tables()
+        said = "pictures of " + count(len(pictures), "item")
         if interviews is not None:
+            said += f" and {count(len(interviews.groupings), 'grouping')} of interviews"
             frozen = interviews.groupings.set_index("grouping").to_dict("index")
             pictures |= sealed_folders(
                 {str(name): {str(key): one for key, one in data.items()} for name, data in frozen.items() if "folder" in data}
@@ -171,9 +173,7 @@ def check(ctx: click.Context, study: Path, as_json: bool) -> None:
         for problem in found:
             click.echo(problem)
         if not found:
-            click.echo(
-                f"All is well: {count(n_answers, 'answer')}, {'no pictures' if note else 'pictures of ' + count(len(pictures), 'item')}."
-            )
+            click.echo(f"All is well: {count(n_answers, 'answer')}, {'no pictures' if note else said}.")
         if note:
             click.echo(f"{note} A copy with pictures: barlow study backup --pictures")
         say_advice()

@@ -83,7 +83,7 @@ class _Participant:
                 self._grouping(number, interviews.participant(number).groupings[PLACES[part] - 1], minutes, part)
             else:
                 self.clock.elapsed += 60 * minutes * rng.uniform(0.6, 1.1)
-        interviews.save_opinion(number, {name: self._level() for name, _ in self.protocol.statements})
+        interviews.save_opinion(number, {name: self._level() for name, _ in self.protocol.statements}, code)
         interviews.send_opinion(number)
         interviews.finish(number)
         self.clock.elapsed += 600

@@ -21,11 +21,12 @@ NASTY = "<img src=x onerror=alert(1)> **bold** $x$"
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
-    def start(store: StudyStore, *options: str, code: str | None = None) -> AppTest:
+    def start(store: StudyStore, *options: str, **parameters: str | None) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["interview.py", str(store.path), *options])
         page = AppTest.from_file(str(apps_dir() / "interview.py"), default_timeout=60)
-        if code is not None:
-            page.query_params["code"] = code
+        for name, value in parameters.items():
+            if value is not None:
+                page.query_params[name] = value
         page.run()
         assert not page.exception, page.exception
         return page
@@ -202,7 +203,11 @@ def test_the_survey_is_answered_in_private(at_first: StudyStore, open_page: Open
     page = open_page(at_first, code="good-code")
     for level, name in enumerate(("useful", "important", "easy"), 2):
         page.radio(key=f"statement {name}").set_value(level).run()
-    again = open_page(at_first, code="good-code")
+    # By the link alone, which the interviewer has as well, nothing of it is seen; by the address that this browser came to, it goes on.
+    assert open_page(at_first, code="good-code").radio(key="statement easy").value is None
+    key = page.query_params["key"]
+    assert isinstance(key, str)
+    again = open_page(at_first, code="good-code", key=key)
     assert again.radio(key="statement easy").value == 4
     again.button(key="send survey").click().run()
     assert "They cannot be seen or changed any more" in text(again)

@@ -57,6 +57,6 @@ def go_through(interviews: Interviews, number: int, level: int = 4) -> None:
             )
         interviews.answer_actions(number, grouping, actions=["data_collection"], text="take other photos")
     interviews.quote(number, f"said by {number}", theme="method")
-    interviews.save_opinion(number, dict.fromkeys(STATEMENTS, level))
+    interviews.save_opinion(number, dict.fromkeys(STATEMENTS, level), "key")
     interviews.send_opinion(number)
     interviews.finish(number)

@@ -11,7 +11,7 @@ from study.protocol import LEVELS
 from study.report import charts
 from study.report.elements import Figure, Number, Section, Table
 from study.report.sections.base import figure, merged, records_of, rows_of, table
-from study.report.sections.practitioners import NOBODY, computed, with_names
+from study.report.sections.practitioners import NOBODY, computed, with_names, within
 from study.report.wording import MISSING, decimal, how, interval, is_missing, level, listed, share
 from study.statistics import interviews as counts
 from study.store.interviews.opinions import LAST_TOGETHER, TOGETHER
@@ -50,7 +50,7 @@ def _lead(actions: pd.DataFrame) -> str:
         return "Nobody has said yet what they would do about the failures."
     most = actions["n"].max()
     first = [row.label for row in rows_of(actions[actions["n"] == most])]
-    return f"Named most often: {listed([one.lower() for one in first])} ({most} of {count(of, 'participant')})."
+    return f"Named most often: {listed([within(one) for one in first])} ({most} of {count(of, 'participant')})."
 
 
 def _text(analysis: Analysis, actions: pd.DataFrame, opinions: pd.DataFrame, found: Interviews) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def _text(analysis: Analysis, actions: pd.DataFrame, opinions: pd.DataFrame, fou
     of = int(actions["of"].max()) if len(actions) else 0
     if of:
         named = [
-            f"{row.label.lower()} ({row.n} of {row.of})"
+            f"{within(row.label)} ({row.n} of {row.of})"
             for row in rows_of(actions.sort_values("n", ascending=False, kind="stable"))
             if row.n
         ]
@@ -75,7 +75,7 @@ def _text(analysis: Analysis, actions: pd.DataFrame, opinions: pd.DataFrame, fou
 def _numbers(analysis: Analysis, opinions: pd.DataFrame) -> tuple[Number, ...]:
     return tuple(
         Number(
-            row.label,
+            str(row.label).rstrip("."),
             share(row.share, row.n),
             interval(row.low, row.high, analysis.options.confidence, as_share=True, n=row.n),
             f"{row.agree} of {row.n} agree",
@@ -186,6 +186,7 @@ def _opinions_figure(analysis: Analysis, found: Interviews, opinions: pd.DataFra
         id="agreement_with_statements",
         title="Agreement with statements, answered in private",
         paper="Figure 11",
+        subtitle=count(found.tables.n_opinions, "closing survey"),
         caption="From 1, strongly disagree, to 5, strongly agree; the middle level lies on both sides of the line.",
         computed=computed(analysis, found, "answers to the closing survey, in sums only", exact=False),
         text="",

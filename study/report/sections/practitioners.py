@@ -77,10 +77,16 @@ def _text(analysis: Analysis, found: Interviews, described: pd.DataFrame) -> tup
             f"({share(both['share'], of)}, {ends}), {usual['one']['n']} of one, and {usual['none']['n']} of none."
         )
     hard = counts.difficulties(found.tables, analysis.options.confidence)
-    named = [f"{row.label.lower()} ({row.n} of {row.of})" for row in rows_of(hard[hard["n"] > 0])]
+    named = [f"{within(row.label)} ({row.n} of {row.of})" for row in rows_of(hard[hard["n"] > 0])]
     if named:
         parts.append(f"What made features hard to describe: {listed(named)}.")
     return (" ".join(parts),)
+
+
+def within(label: object) -> str:
+    """What somebody chose, within a sentence: "collect more data"; an "I" stays large."""
+    text = str(label)
+    return text if text.startswith("I ") else text[:1].lower() + text[1:]
 
 
 def _numbers(analysis: Analysis, described: pd.DataFrame) -> tuple[Number, ...]:

@@ -195,16 +195,16 @@ class Interviews:
 
     # --- the closing survey, on the participant's own page only
 
-    def opinion_draft(self, number: int) -> dict[str, int]:
-        """What the participant has chosen and not sent yet; nothing once it is sent."""
+    def opinion_draft(self, number: int, key: str) -> dict[str, int]:
+        """What was chosen in the browser that has this key, and not sent yet; nothing once it is sent."""
         with self._file.reading() as db:
-            return opinions.draft(db.conn, number)
+            return opinions.draft(db.conn, number, key)
 
-    def save_opinion(self, number: int, answers: Mapping[str, Any]) -> None:
-        """Keep what is chosen so far."""
+    def save_opinion(self, number: int, answers: Mapping[str, Any], key: str) -> None:
+        """Keep what is chosen so far, for the browser that has this key."""
         with self._file.writing(durable=False) as (tx, now):
             people.require_taking_part(tx, number, now)
-            opinions.save(tx, number, answers, people.require_protocol(tx))
+            opinions.save(tx, number, answers, people.require_protocol(tx), key)
 
     def send_opinion(self, number: int) -> None:
         """The closing survey is final, and the answers are out of everybody's sight but for the sums."""

@@ -3,10 +3,15 @@
 An answer lies under a token that is made of the participant's number with the study's secret key, without a time. It counts in the
 sums once it is released: together with at least `TOGETHER` others, so that the sums before and after do not give one person's
 answers away; when nobody is left who could still answer, together with at least `LAST_TOGETHER`.
+
+What is chosen and not sent yet comes back only to the browser that chose it, by a key that this browser alone has: whoever invites
+people knows their links.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -26,14 +31,19 @@ def token_of(tx: sqlite3.Connection, number: int) -> str:
     return signing.sign(json.loads(row[0]), f"opinion {number}")
 
 
-def draft(tx: sqlite3.Connection, number: int) -> dict[str, int]:
-    """What the participant has chosen and not sent yet, for their own page; nothing once it is sent."""
+def draft(tx: sqlite3.Connection, number: int, key: str) -> dict[str, int]:
+    """What was chosen with this key and not sent yet; nothing once it is sent, or with another key."""
     row = tx.execute("SELECT answers FROM interview_opinion WHERE token = ? AND NOT sent", (token_of(tx, number),)).fetchone()
-    return {} if row is None else dict(json.loads(row[0]))
+    kept: dict[str, Any] = {"key": "", "chosen": {}} if row is None else json.loads(row[0])
+    return dict(kept["chosen"]) if hmac.compare_digest(kept["key"], _hashed(key)) else {}
 
 
-def save(tx: sqlite3.Connection, number: int, answers: Mapping[str, Any], protocol: Protocol) -> None:
-    """Keep what is chosen so far.
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def save(tx: sqlite3.Connection, number: int, answers: Mapping[str, Any], protocol: Protocol, key: str) -> None:
+    """Keep what is chosen so far, for whoever has the key.
 
     Raises:
         BarlowError: a statement that there is not, or a level outside 1 to 5.
@@ -46,15 +56,20 @@ def save(tx: sqlite3.Connection, number: int, answers: Mapping[str, Any], protoc
     tx.execute(
         "INSERT INTO interview_opinion (token, answers) VALUES (?, ?) "
         "ON CONFLICT (token) DO UPDATE SET answers = excluded.answers WHERE NOT sent",
-        (token_of(tx, number), dumps(dict(answers))),
+        (token_of(tx, number), dumps({"key": _hashed(key), "chosen": dict(answers)})),
     )
 
 
 def send(tx: sqlite3.Connection, number: int) -> None:
     """The opinion is final."""
     token = token_of(tx, number)
-    tx.execute("INSERT INTO interview_opinion (token, answers) VALUES (?, '{}') ON CONFLICT (token) DO NOTHING", (token,))
-    tx.execute("UPDATE interview_opinion SET sent = 1 WHERE token = ?", (token,))
+    kept = tx.execute("SELECT answers FROM interview_opinion WHERE token = ? AND NOT sent", (token,)).fetchone()
+    chosen = {} if kept is None else json.loads(kept[0])["chosen"]
+    tx.execute(
+        "INSERT INTO interview_opinion (token, answers, sent) VALUES (?, ?, 1) "
+        "ON CONFLICT (token) DO UPDATE SET answers = excluded.answers, sent = 1 WHERE NOT sent",
+        (token, dumps(chosen)),
+    )
 
 
 def release(tx: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ from paper_interviews import paper_interviews
 from study.analysis import Analysis, AnalysisOptions, Filters, StudyData, load_study
 from study.participants.simulated_interviews import simulate_interviews
 from study.protocol import Protocol
-from study.report import INTERVIEW_SECTIONS, Section, section, sections_of
+from study.report import INTERVIEW_SECTIONS, Section, report_html, report_pdf, section, sections_of
 from study.store import StudyStore
 
 FAST = AnalysisOptions(replicates=20)
@@ -132,12 +132,12 @@ def test_people_and_simulations_are_told_apart(interviewed: StudyData, tmp_path:
     assert section(only, "mitigation").figures[1].reason == "nobody's closing survey is counted"
 
 
-def test_the_report_has_the_interviews_in_its_files(analysis: Analysis, tmp_path: Path) -> None:
-    from study.report import write_report
-
-    write_report(analysis, tmp_path / "out", pdf=True)
-    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert {"table_8_roles_and_experience.csv", "table_9_first_groupings.csv", "figure_10_action_items.png"} <= names
-    assert {"figure_11_agreement_with_statements.svg", "quotes.csv", "coders_actions.csv"} <= names
-    html = (tmp_path / "out" / "report.html").read_text()
+def test_documents_and_files_have_the_interviews(analysis: Analysis) -> None:
+    made = [section(analysis, name) for name in INTERVIEW_SECTIONS]
+    assert list(sections_of(analysis.study))[-2:] == list(INTERVIEW_SECTIONS)
+    names = {one.file_name("csv") for part in made for one in (*part.figures, *part.tables)}
+    assert {"table_8_roles_and_experience.csv", "table_9_first_groupings.csv", "figure_10_action_items.csv"} <= names
+    assert {"figure_11_agreement_with_statements.csv", "quotes.csv", "coders_actions.csv"} <= names
+    html = report_html(analysis, made).decode()
     assert "What participants would do about the failures" in html
+    assert report_pdf(analysis, made).startswith(b"%PDF")

@@ -295,14 +295,16 @@ def test_the_file_itself_leads_from_no_opinion_to_a_participant(store: StudyStor
 def test_a_survey_is_kept_while_it_is_filled_in_and_closed_when_it_is_sent(store: StudyStore) -> None:
     interviews = prepared(store)
     number = join(interviews)
-    interviews.save_opinion(number, {"useful": 4})
-    assert interviews.opinion_draft(number) == {"useful": 4}
+    interviews.save_opinion(number, {"useful": 4}, "of this browser")
+    assert interviews.opinion_draft(number, "of this browser") == {"useful": 4}
+    for other in ("", "of another browser"):
+        assert interviews.opinion_draft(number, other) == {}
     for wrong in ({"useful": 6}, {"useful": True}, {"nice": 3}):
         with pytest.raises(BarlowError):
-            interviews.save_opinion(number, wrong)
+            interviews.save_opinion(number, wrong, "of this browser")
     interviews.send_opinion(number)
-    interviews.save_opinion(number, {"useful": 1})
-    assert interviews.opinion_draft(number) == {}
+    interviews.save_opinion(number, {"useful": 1}, "of this browser")
+    assert interviews.opinion_draft(number, "of this browser") == {}
     assert interviews.participant(number).surveyed
     with store._file.reading() as db:
         assert [row[0] for row in db.conn.execute("SELECT answers FROM interview_opinion")] == ['{"useful": 4}']
@@ -345,7 +347,7 @@ def test_a_withdrawal_leaves_nothing_in_the_file_its_log_and_its_backups(store: 
     interviews.answer_actions(number, grouping, text="SECRET-CHANGED")
     interviews.quote(number, "SECRET-QUOTE")
     interviews.code("actions", number, grouping, None, coder="SECRET-CODER", codes=["labels"])
-    interviews.save_opinion(number, {"useful": 1})
+    interviews.save_opinion(number, {"useful": 1}, "key")
     copy = store.backup()
     done = interviews.withdraw(number)
     assert done.pseudonym == "P1"
