@@ -350,7 +350,7 @@ def test_a_new_admin_secret_replaces_the_old_one(study: Path) -> None:
         assert not store.admin_allowed(first)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("create", "texts", "restore", "analyze")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("create", "texts", "restore", "analyze", "interview")])
 def test_a_study_that_is_not_there_is_one_message(verb: str, tmp_path: Path) -> None:
     more = {
         "block": ["w"],

@@ -240,3 +240,20 @@ def test_the_commands_of_the_documentation_exist() -> None:
         assert {word for word in words if word.startswith("--")} <= options
     for fields in re.findall(r"^```toml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL):
         assert Protocol().changed(tomllib.loads(fields)).actions[0] == ("new_photos", "Take new photos")
+
+
+def test_a_study_that_is_not_there_is_one_message(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.sqlite")
+    for verb, *more in (
+        ["invite"],
+        ["serve"],
+        ["interviewer"],
+        ["status"],
+        ["code", "--out", "x"],
+        ["export", "x"],
+        ["withdraw", "P1"],
+        ["simulate"],
+    ):
+        done = CliRunner().invoke(barlow_study, ["interview", verb, missing, *more])
+        assert done.exit_code == 2, verb
+        assert done.stderr.count("No study found at") == 1, verb
