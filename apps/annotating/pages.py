@@ -49,7 +49,7 @@ def study_facts(visit: Visit) -> list[str]:
     if settings.pay:
         each, total = (texts.money(amount, settings.currency) for amount in (settings.pay, settings.pay * most))
         facts.append(texts("consent.pay", amount=each, total=total))
-    if Decimal(settings.bonus) and kinds["gold"] + kinds["attention"]:
+    if Decimal(settings.bonus) and kinds["gold"] + kinds["attention"] and settings.bonus_after <= most:
         facts.append(
             texts("consent.bonus", n=settings.bonus_after, amount=texts.money(Decimal(settings.bonus), settings.currency))
         )

@@ -131,11 +131,12 @@ def test_consent_says_what_is_asked_and_what_is_paid(tmp_path: Path, open_page: 
         "A place is kept for you for 10 minutes",
     ):
         assert fact in text
-    small = make_worker_study(tmp_path / "small.sqlite", practice=0, tasks=5, pictures=False, items_per_visit=1, pay_per_item="0")
+    lean = {"items_per_visit": 1, "pay_per_item": "0", "bonus": "2", "bonus_after": 9}  # which nobody can get
+    small = make_worker_study(tmp_path / "small.sqlite", practice=0, tasks=4, attention=1, pictures=False, **lean)
     text = html(open_page(small, **PROLIFIC))
     assert "One task, about 2.5 minutes" in text
     assert "Up to 5 tasks" in html(open_page(small)), "a plain link has no visits"
-    for absent in ("Not paid", "bonus", "for each task"):
+    for absent in ("Not paid", "bonus of", "for each task"):
         assert absent not in text
 
 

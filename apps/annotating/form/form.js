@@ -103,7 +103,7 @@ class Form {
     this.guard.moved();
     // On a phone the keyboard would cover the pictures.
     if (matchMedia("(hover: hover) and (pointer: fine)").matches && ["answer", "edit"].includes(mode)) this.fields[0].focus(quiet);
-    else if (!first) (mode === "feedback" ? this.primary : this.title).focus(quiet);
+    else if (!first || document.activeElement === document.body) (mode === "feedback" ? this.primary : this.title).focus(quiet);
     if (!first) this.spoken.textContent = feedback ? `${feedback.heading} ${feedback.text}` : title;
   }
 
