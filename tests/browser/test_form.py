@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from annotating.component import AROUND as AROUND_FILES
+from annotating.component import script
 from playwright.sync_api import Browser, Page, expect
 from worker_study import ANSWERS
 
@@ -134,6 +136,50 @@ def test_a_choice_is_seen_where_the_system_chooses_the_colours(browser: Browser)
     radios = page.get_by_role("group", name="How easy").get_by_role("radio")
     assert radios.nth(ANSWERS["ease"] - 1).evaluate(ground) != radios.first.evaluate(ground)
     context.close()
+
+
+AROUND = """
+import around from "http://form.test/page.js";
+const app = document.querySelector("main"), place = document.createElement("div");
+app.className = "stApp";
+app.insertAdjacentHTML("beforeend", "<style>[data-moved] { pointer-events: none; }</style><section></section>");
+window.pressed = [];
+// As Streamlit does: one page in place of the other, the button perhaps the same element with other words.
+window.turn = (page, heading, name) => {
+  app.querySelector("section").innerHTML = `<div class="bw-text"><h1>${heading}</h1></div>`;
+  let button = app.querySelector("button");
+  if (!button) { button = document.createElement("button"); app.append(button); }
+  button.textContent = name;
+  button.onclick = () => { pressed.push(name); if (page === "consent") turn("instructions", "How it works", "Start"); };
+  around({ data: { page, language: "de", direction: "ltr", link: { invite: "guest-1" } }, parentElement: place });
+};
+turn("consent", "The study", "I agree");
+"""
+
+
+def test_the_pages_around_the_form_take_no_second_click_and_lead_the_focus(page: Page) -> None:
+    page.goto("about:blank")
+    FormHost(page, clock=True)
+    page.route("http://form.test/page.js", lambda route: route.fulfill(content_type="text/javascript", body=script(AROUND_FILES)))
+    before = page.evaluate("history.length")
+    page.add_script_tag(content=AROUND, type="module")
+    page.wait_for_function("() => window.turn && window.pressed")
+    page.clock.run_for(1000)
+    assert page.url == "http://form.test/?invite=guest-1"
+    assert page.evaluate("[history.length, document.documentElement.lang]") == [before, "de"]
+    box = page.get_by_role("button").bounding_box()
+    assert box is not None
+    place = box["x"] + 5, box["y"] + 5
+    page.mouse.click(*place)
+    expect(page.get_by_role("heading", name="How it works")).to_be_focused()
+    for wait in (0, 150, 250):
+        page.clock.run_for(wait)
+        page.mouse.click(*place)
+        page.keyboard.press("Enter")
+        assert page.evaluate("pressed") == ["I agree"]
+    page.clock.run_for(500)
+    page.mouse.click(*place)
+    assert page.evaluate("pressed") == ["I agree", "Start"]
 
 
 # --- languages
