@@ -101,7 +101,8 @@ class FormHost:
         page.route("http://form.test/form.js", lambda route: route.fulfill(content_type="text/javascript", body=script()))
         page.goto("http://form.test/")
         if clock:
-            page.clock.install()
+            page.clock.install(time=0)
+            page.clock.pause_at(1000)
         style = (FOLDER / "form.css").read_text(encoding="utf-8")
         page.evaluate("style => { window.formStyle = style; }", style)
         page.add_script_tag(content=HOST % "http://form.test/form.js", type="module")

@@ -251,6 +251,7 @@ def test_every_text_of_the_form_is_in_the_catalogue(page: Page) -> None:
         if name == "form.report":
             button.filter(has_text=MARKED("form.report_send")).click()
             check()
+            form.wait(1000)
         page.get_by_role("dialog").get_by_role("button").filter(has_text=MARKED(close)).click()
     button.filter(has_text=MARKED("form.highlights")).click()
     page.get_by_role("button", name="Show it large").first.click()
