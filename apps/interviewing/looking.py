@@ -112,8 +112,8 @@ def _show_images(grouping: FrozenGrouping, node: int) -> None:
     )
     wanted = [p for p in positions if outcome == "all" or grouping.images[p]["failure"] == (outcome == "failures")]
     shown = int(st.session_state.get(f"images {key}", IMAGES))
-    drawn = f"{len(positions):,} of {total:,} images, drawn at random" if len(positions) < total else f"all {total:,} images"
-    st.caption(f"{len(wanted):,} of these: {drawn}.")
+    drawn = f"{len(positions):,} of its {total:,} images, drawn at random" if len(positions) < total else f"its {total:,} images"
+    st.caption(f"{len(wanted):,} {'images' if outcome == 'all' else outcome} among {drawn}.")
     cells = "".join(_cell(grouping.images[position], None) for position in wanted[:shown])
     st.html(f'<div class="bw-images iv-images">{cells}</div>' if cells else '<p class="bw-lead">There are none.</p>')
     if shown < len(wanted):
