@@ -21,7 +21,7 @@ LONG = 120  # minutes; from here on a time is said in hours
 def show_consent(visit: Visit, agree: Callable[[], None], decline: Callable[[], None]) -> None:
     """What the study is, before anything of the visitor is kept."""
     settings, texts = visit.settings, visit.texts
-    facts = "".join(f'<li dir="auto">{escape(fact)}</li>' for fact in study_facts(visit))
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in study_facts(visit))
     _text(
         f'<h1 dir="auto">{escape(settings.title)}</h1><ul class="bw-list">{facts}</ul>'
         f"<h2>{escape(texts('consent.heading'))}</h2>{paragraphs(settings.consent)}{_contact(settings, texts)}"

@@ -130,6 +130,17 @@ def test_a_study_in_several_languages_has_all_of_its_words_in_each() -> None:
         StudySettings.make({"languages": ["fr"], "texts": {"fr": dict(_nested(ENGLISH))}})
 
 
+def test_a_study_in_a_language_of_its_own_brings_all_words() -> None:
+    words = {**_nested(ENGLISH), "study": ENGLISH.study, "questions": ENGLISH.questions}
+    settings = StudySettings.make({"languages": ["ar"], "texts": {"ar": words}})
+    texts = settings.texts_in("ar")
+    assert (texts.direction, settings.title) == ("rtl", ENGLISH.study["title"])
+    assert texts("task.sent", n=3) == "3 answers sent", "a plural form that the file lacks is the other one"
+    assert texts.money(Decimal("0.5"), "EUR") != ENGLISH.money(Decimal("0.5"), "EUR")
+    with pytest.raises(BarlowError, match="texts are missing"):
+        settings.changed({"texts": {"ar": {"form": words["form"]}}})
+
+
 def _nested(texts: Texts) -> dict[str, Any]:
     """Entries as sections."""
     found: dict[str, Any] = {}
