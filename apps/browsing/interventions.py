@@ -68,7 +68,7 @@ def _show(found: Intervention, place: str) -> None:
     st.html(stats(_numbers(way)))
     with st.container(horizontal=True, gap="medium"):
         for side, chart in dose_charts(found.doses(), chosen).items():
-            st.vega_lite_chart(chart, width="content", theme=None, key=f"doses {place} {chosen} {side}")
+            st.vega_lite_chart(chart, width=340, height=300, theme=None, key=f"doses {place} {chosen} {side}")
     st.caption(plain(what_was_done(found)))
     pairs = [pair for pair in found.pictures() if pair["way"] == chosen]
     if pairs:

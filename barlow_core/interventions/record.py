@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from barlow_core.interventions.judging import Measured
 
 FOLDER, FILE = "interventions", "intervention.json"
+FORMAT = 2  # of the files; those of another one are made again
 PICTURES = 6  # pairs of pictures a way
 
 
@@ -95,13 +96,14 @@ def folder_of(run: Run, group: str, slug: str) -> Path:
 
 
 def load_intervention(folder: Path) -> Intervention | None:
-    """The intervention of a folder, or None where there is none, or a damaged one."""
+    """The intervention of a folder; None where there is none, or one that is damaged or of another format."""
     try:
         info = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        known = {"key", "verdict", "why", "target", "ways", "made_from"} <= set(info)
-    except (OSError, ValueError, TypeError):
+        return (
+            Intervention(folder, info) if info["format"] == FORMAT and {"key", "verdict", "target", "ways"} <= set(info) else None
+        )
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return Intervention(folder, info) if known else None
 
 
 def interventions(run: Run, group: str | None = None, rule: str | None = None) -> list[Intervention]:

@@ -32,7 +32,7 @@ from barlow_core.interventions.kinds import (
     RANDOM_FEATURE,
     RANDOM_REGION,
 )
-from barlow_core.interventions.record import Intervention, folder_of, load_intervention, save_intervention
+from barlow_core.interventions.record import FORMAT, Intervention, folder_of, load_intervention, save_intervention
 from barlow_core.interventions.regions import feature_regions, filled, moved_regions, regions_of_area
 from barlow_core.interventions.settings import InterventionSettings
 from barlow_core.interventions.target import Target
@@ -44,7 +44,6 @@ from barlow_core.storage.shards import ShardedArray
 
 DRAWS = 5  # random directions, and random regions, an image
 MOST_SHOWN = 5  # other features that are named as changed
-FORMAT = 1
 
 Step = Callable[[], None]
 

@@ -41,7 +41,7 @@ def what_was_done(found: Intervention) -> str:
     features = target["features"]
     what = f"feature {features[0]}" if len(features) == 1 else f"a weighted sum of {len(features)} features"
     down, up = ("lowered", "raised") if target["above"] else ("raised", "lowered")
-    words = {LEAF: f"{down} in failures of the leaf", OUTSIDE: f"{up} in successes outside of it"}
+    words = {LEAF: f"{down} in failures of the leaf", OUTSIDE: f"{up} in successes outside of the leaf"}
     sides = [words[side] for side in target["sides"]]
     text = f"Through the extractor, {what} was {' and '.join(sides)}, by changes of an l2 length of at most {settings['epsilon']:.3g}."
     if len(sides) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,6 +294,15 @@ def test_interventions_of_other_predictions_are_not_shown(made: Made, steering: 
     assert steering.path in [one.path for one in own]
     assert {(one.group, one.info["target"]["rule"]) for one in own} == {("label:a", rule)}
     assert interventions(run, "label:a", "another rule") == []
+
+
+def test_what_is_damaged_or_of_another_format_is_not_there(steering: Intervention, tmp_path: Path) -> None:
+    file = tmp_path / "intervention.json"
+    for text in ("", "[]", "{}", json.dumps(steering.info | {"format": 1})):
+        file.write_text(text)
+        assert load_intervention(tmp_path) is None
+    file.write_text(json.dumps(steering.info))
+    assert load_intervention(tmp_path) == Intervention(tmp_path, steering.info)
 
 
 @pytest.mark.parametrize(
