@@ -31,7 +31,7 @@ def pair_words(pair: dict[str, Any]) -> str:
     """What became of the prediction of an image, a row of `Intervention.pictures`: "a failure of the leaf: now right"."""
     if pair["side"] == LEAF:
         return f"a failure of the leaf: {'now right' if pair['flipped'] else 'still wrong'}"
-    where = "a success outside of it" if pair["side"] == OUTSIDE else "an image of another class"
+    where = "a success outside of the leaf" if pair["side"] == OUTSIDE else "an image of another class"
     return f"{where}: {'now wrong' if pair['flipped'] else 'still right'}"
 
 
