@@ -69,6 +69,15 @@ def test_without_the_secret_there_is_nothing_to_see(store: StudyStore, open_page
         assert "&lt;img" not in text(page), "not even its title"
 
 
+def test_a_deleted_log_is_said_on_top(store: StudyStore, open_page: Open) -> None:
+    page = enter(open_page(store.path))
+    assert "deleted" not in text(page)
+    Path(f"{store.path}-wal").unlink()
+    page.run()
+    assert "was deleted or replaced while the study was in use" in page.error[0].value
+    assert "do not kill them" in page.error[0].value
+
+
 def test_with_the_secret(store: StudyStore, open_page: Open) -> None:
     page = enter(open_page(store.path))
     for said in ("0 of 3", "$0.50", "Tasks complete", "&lt;img src=x onerror=alert(1)&gt;"):
