@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from barlow_core.analyses import ExplainRecord
+from barlow_core.analyses.verdicts import CONFIRMED
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import Chosen, found
 from barlow_core.export.pictures import Embedded, Embedder, failure_pictures, histogram, panel_rows
@@ -67,7 +68,8 @@ def report(
     """The report as HTML, with nothing outside of it: styles inside, pictures as data URIs (`pictures.Embedder` bounds them).
 
     Args:
-        modes: (group, depth, leaf) of each, in the order in which they are to stand; see `export.Chosen`.
+        modes: (group, depth, leaf) of each, in the order in which they are to stand; see `export.Chosen`. Failure modes that are not
+            confirmed come last, folded.
         judgements: what people said about the features; None for nothing.
         names: that workers gave to features, by (group, feature) or by feature.
         images: failures of each failure mode, and of each rule of a search, that are shown.
@@ -95,7 +97,8 @@ def report(
         version=_version(),
         settings=ExplainRecord.of(run).settings,
         measured=measured_words(run),
-        sections=sections,
+        sections=[one for one in sections if one["verdict"] in (CONFIRMED, None)],
+        guesses=[one for one in sections if one["verdict"] not in (CONFIRMED, None)],
         search=search,
         left_out=embed.left_out,
         count=count,
@@ -144,6 +147,7 @@ def _section(
     rates = node_rates(run, chosen.group, evaluation)
     row = rates[rates["node"] == node.number].iloc[0]
     drawn = node_failures(run, chosen.group, node, n=images, seed=seed)
+    mode = _mode(run, chosen, evaluation)
     suggestions = [
         {
             "text": suggestion.text,
@@ -168,7 +172,9 @@ def _section(
         "n_images": evaluation.analysis.n_images,
         "in_sample": _in_sample(row, evaluation),
         "held_out": _held_out(row),
-        "checked": _checked(run, chosen, evaluation),
+        "checked": _checked(mode),
+        "verdict": None if mode is None else str(mode["verdict"]),
+        "verdict_reason": None if mode is None else str(mode["verdict_reason"]),
         "tree": [_branch(branch, node) for branch in rates.to_dict("records")],
         "features": [
             _feature(run, chosen.group, node, feature, conditions[feature], judgements, names, embed) for feature in node.features
@@ -216,15 +222,21 @@ def _held_out(row: pd.Series) -> list[tuple[str, str]]:
     return found
 
 
-def _checked(run: Run, chosen: Chosen, evaluation: WhatIf) -> list[tuple[str, str]]:
-    """p, q and stability, where the run has them for exactly this leaf."""
+def _mode(run: Run, chosen: Chosen, evaluation: WhatIf) -> pd.Series | None:
+    """The failure mode of the run that is exactly this leaf; None where there is none."""
     if evaluation.refitted:
-        return []
+        return None
     try:
-        mode = failure_mode(run, chosen.group, depth=chosen.depth, leaf=chosen.leaf)
+        return failure_mode(run, chosen.group, depth=chosen.depth, leaf=chosen.leaf)
     except KeyError:
-        return []
-    found = [("Verdict", f"{mode['verdict']}: {mode['verdict_reason']}")]
+        return None
+
+
+def _checked(mode: pd.Series | None) -> list[tuple[str, str]]:
+    """p, q and stability, where the run has them."""
+    found: list[tuple[str, str]] = []
+    if mode is None:
+        return found
     same = same_images_words(mode)
     if same:
         found.append(("Mostly the same images", "; ".join(same)))

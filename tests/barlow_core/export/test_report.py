@@ -92,6 +92,17 @@ def test_what_people_said_is_in_it_and_stays_text(explained_run: Run) -> None:
     )
 
 
+def test_the_confirmed_ones_come_first_and_the_others_are_folded(explained_run: Run, modes: list[Chosen]) -> None:
+    verdicts = [views.failure_mode(explained_run, mode.group, depth=2, leaf=mode.leaf)["verdict"] for mode in modes]
+    confirmed = verdicts.count("confirmed")
+    assert 0 < confirmed < len(modes), "the run has both"
+    html = report(explained_run, modes[::-1])
+    folded = html[html.index('<details class="guesses">') :]
+    assert folded.count('<section class="mode" id="mode-') == len(modes) - confirmed
+    assert html.count('<section class="mode" id="mode-') == len(modes)
+    assert f"{confirmed} confirmed on held-out images, {len(modes) - confirmed} not." in Page(html).words
+
+
 def test_any_node_and_a_tree_that_is_refitted(explained_run: Run) -> None:
     words = Page(report(explained_run, [Chosen("label:truck", 2, 0), Chosen("label:truck", 2, 1, min_leaf=12)])).words
     assert "where any image" in words

@@ -52,8 +52,9 @@ def test_what_is_not_confirmed_is_counted_and_folded(searched_run: Run, monkeypa
     monkeypatch.setattr(report_search, "SHOWN", 0)
     table = found_rules(searched_run)
     html = report(searched_run, strongest(searched_run, depth=1))
-    folded = html[html.index("<details>") : html.index("</section>", html.index("<details>"))]
-    assert "<article" not in html[html.index('id="search"') :]
+    found = html[html.index('<section class="mode" id="search"') : html.index("</main>")]
+    folded = found[found.index("<details>") : found.index("</section>")]
+    assert "<article" not in found
     assert folded.count("<tr><th") == 1 + len(table)
     assert all(reason in Page(folded).words for reason in table["verdict_reason"])
 
