@@ -174,7 +174,8 @@ def rely_command(
     found = rely(run, loaded, known, progress=not quiet, **settings)
     # Where no class has features of both kinds there is no gap, and the accuracies are what there is to see.
     table = found.accuracy[found.accuracy["class_name"] == ALL] if found.gaps.empty else found.gaps
-    print_table(table, limit=len(table) + 1, as_json=as_json)
+    shown = [str(name) for name in table if not str(name).endswith(("_low", "_high"))]  # they stand beside the gap
+    print_table(table, shown, limit=len(table) + 1, as_json=as_json)
     if out is not None:
         chart = noise_chart(found.accuracy, ALL)
         for name, content in (

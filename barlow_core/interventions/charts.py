@@ -93,7 +93,7 @@ def noise_chart(accuracy: pd.DataFrame, class_name: str, *, width: int = 230, he
         "type": "nominal",
         "title": "Noise on",
         "scale": {"domain": domain, "range": colours},
-        "legend": {"orient": "bottom", "direction": "horizontal", "columns": 2},
+        "legend": {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3},
     }
     x = {"field": "sigma", "type": "quantitative", "title": "Noise (deviation)", "axis": {"tickCount": 4}}
     y = {

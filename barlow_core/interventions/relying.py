@@ -42,8 +42,9 @@ class Relied(NamedTuple):
     Attributes:
         accuracy: a row a model, class, noised region of `REGIONS` and sigma: n, n_right, accuracy with low and high (Wilson).
         gaps: a row a model and class with both kinds of features, at the largest sigma: core_accuracy (noise on spurious features),
-            spurious_accuracy (noise on core ones), gap (their difference, over the same images) with low and high (Newcombe), and
-            random_gap, the same with noise of these shapes at random places. The model and class with the largest gap first.
+            spurious_accuracy (noise on core ones), gap (their difference, over the same images) with gap_low and gap_high (Newcombe),
+            random_gap, the same with noise of these shapes at random places, and beyond_random, by how much the gap exceeds that: the
+            model and class where it does most come first.
     """
 
     accuracy: pd.DataFrame
@@ -191,8 +192,10 @@ def _gap_table(rows: Sequence[tuple[str, str, str, float, np.ndarray]], level: f
         )
         for (model, class_name), own in both.items()
     ]
-    columns = ["model", "class_name", "n", "core_accuracy", "spurious_accuracy", "gap", "low", "high", "random_gap"]
-    return pd.DataFrame(table, columns=columns).sort_values("gap", ascending=False, kind="stable", ignore_index=True)
+    columns = ["model", "class_name", "n", "core_accuracy", "spurious_accuracy", "gap", "gap_low", "gap_high", "random_gap"]
+    found = pd.DataFrame(table, columns=columns)
+    found["beyond_random"] = found["gap"] - found["random_gap"]
+    return found.sort_values("beyond_random", ascending=False, kind="stable", ignore_index=True)
 
 
 def _gap(with_core: np.ndarray, with_spurious: np.ndarray) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from benchmarks.planted_shortcuts.pictures import CLASSES, Pictures, draw
 
 MEAN, STD, SIDE = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26), 32
 EPOCHS, RATE, BATCH = 12, 0.1, 64
-MOST = 3  # failure modes of a seed that are intervened on
+MOST = 6  # failure modes of a seed that are intervened on
 TELLS = 0.75  # area under the curve from which on a feature is said to tell whether a square is there
 
 

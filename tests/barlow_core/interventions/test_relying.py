@@ -77,8 +77,9 @@ def test_the_gap_says_what_the_model_relies_on(
     found = rely(run, {"left": model}, marks, extractor=extractor, images=20, levels=(0, 0.5))
     (row,) = found.gaps[found.gaps["class_name"] == "flat"].to_dict("records")
     assert row["gap"] == pytest.approx(gap)
-    assert min(row["low"], row["high"]) * gap > 0 or row["low"] > 0
+    assert min(row["gap_low"] * gap, row["gap_high"] * gap) > 0
     assert abs(row["random_gap"]) < 0.5
+    assert row["beyond_random"] == pytest.approx(row["gap"] - row["random_gap"])
     accuracy = found.accuracy.set_index(["class_name", "region", "sigma"])["accuracy"]
     assert accuracy["flat", "core", 0.0] == accuracy["flat", RANDOM["core"], 0.0] == 1
     assert (found.accuracy["low"] <= found.accuracy["accuracy"]).all()
