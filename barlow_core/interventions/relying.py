@@ -193,9 +193,9 @@ def _gap_table(rows: Sequence[tuple[str, str, str, float, np.ndarray]], level: f
         for (model, class_name), own in both.items()
     ]
     columns = ["model", "class_name", "n", "core_accuracy", "spurious_accuracy", "gap", "gap_low", "gap_high", "random_gap"]
-    found = pd.DataFrame(table, columns=columns)
-    found["beyond_random"] = found["gap"] - found["random_gap"]
-    return found.sort_values("beyond_random", ascending=False, kind="stable", ignore_index=True)
+    gaps = pd.DataFrame(table, columns=columns)
+    gaps["beyond_random"] = gaps["gap"] - gaps["random_gap"]
+    return gaps.sort_values("beyond_random", ascending=False, kind="stable", ignore_index=True)
 
 
 def _gap(with_core: np.ndarray, with_spurious: np.ndarray) -> tuple[float, ...]:
