@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import steered
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.interventions import InterventionSettings, intervene
@@ -86,3 +88,14 @@ def test_only_what_is_established_is_mended(made: Made) -> None:
     with pytest.raises(BarlowError, match="The verdict is “"):
         check_confirmed(run, other)
     assert torch.is_grad_enabled()
+
+
+def test_the_command_wants_something_to_do_and_a_reason(explained_run: Run, tmp_path: Path) -> None:
+    command = ["mend", str(explained_run.path), "label:truck", "--out", str(tmp_path / "out")]
+    said = CliRunner().invoke(cli, command)
+    assert said.exit_code == 2
+    assert "There is nothing to do" in said.output
+    said = CliRunner().invoke(cli, [*command, "--training", str(tmp_path)])
+    assert said.exit_code == 2
+    assert "It was not tested" in said.output
+    assert not (tmp_path / "out").exists()
