@@ -81,7 +81,7 @@ def assumptions(found: Intervention) -> list[str]:
             "features are the least correlated ones left."
         )
     said.append(
-        f"It is about {settings['images']} images of each kind at most (seed {settings['seed']}), changed so that the model may never "
+        f"It is about {count(max((way['n'] for way in info['ways']), default=0), 'image')} of the group, drawn at random (seed {settings['seed']}), changed so that the model may never "
         "have seen their like: an image beyond its training data can be misread for other reasons. The controls bear the same risk."
     )
     return [one for one in said if one]
