@@ -22,7 +22,9 @@ def bound(key: str, stored: Any, keep: Callable[[Any], object]) -> dict[str, Any
         st.session_state[key] = stored
 
     def changed() -> None:
-        act(lambda: keep(st.session_state.get(key)))
+        value = st.session_state.get(key)
+        if value is not None:  # a field that has left the page since has no value; nobody can choose none
+            act(lambda: keep(value))
 
     return {"key": key, "on_change": changed}
 

@@ -56,7 +56,10 @@ def _keep(tx: sqlite3.Connection, table: str, keys: Mapping[str, Any], given: Ma
     stored = {name: dumps(list(value)) if name in ("difficulties", "actions") else value for name, value in given.items()}
     where = " AND ".join(f"{name} = :{name}" for name in keys)
     before = tx.execute(f"SELECT * FROM {table} WHERE {where}", keys).fetchone()
-    changed = {name: value for name, value in stored.items() if before is None or before[name] != value}
+    if before is None:  # an empty field that was left empty is no answer
+        changed = {name: value for name, value in stored.items() if value not in (None, "", "[]")}
+    else:
+        changed = {name: value for name, value in stored.items() if before[name] != value}
     if not changed:
         return
     if before is None:

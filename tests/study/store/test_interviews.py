@@ -135,6 +135,10 @@ def test_answers_are_kept_piece_by_piece_and_what_stood_there_before_is_in_the_t
     number = join(interviews)
     grouping = interviews.participant(number).groupings[0]
     feature = interviews.grouping(grouping)["features"][1]
+    interviews.answer_feature(number, grouping, feature, describes=None, description="", difficulties=[])
+    interviews.answer_actions(number, grouping, actions=[], text="")
+    assert interviews.tables().features.empty  # type: ignore[union-attr]
+    assert interviews.tables().actions.empty  # type: ignore[union-attr]
     interviews.answer_feature(number, grouping, feature, describes="no", difficulties=["several_concepts", "other"])
     interviews.answer_feature(number, grouping, feature, difficulty="sky and =wires")
     interviews.answer_feature(number, grouping, feature, describes="partly")
