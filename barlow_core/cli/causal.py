@@ -88,7 +88,7 @@ def intervene_command(
     as_json: bool,
     **arguments: Any,
 ) -> None:
-    """Does the model depend on the feature of a failure mode?
+    """Does the model depend on the feature of a rule?
 
     The feature is changed in images, through the extractor and by the region that it looks at, and the model is asked again; random
     features, directions and regions are the controls. Without GROUP it is done for the failure mode with the most evidence of all.

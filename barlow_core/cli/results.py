@@ -75,7 +75,7 @@ def show(
     rank: str,
     as_json: bool,
 ) -> None:
-    """Print failure modes, searches, interventions, groups, trees, status.
+    """Print failure modes and what else was found.
 
     WHAT is modes (the default; only confirmed ones), search (what `barlow search` found, likewise), interventions (what
     `barlow intervene` found), groups, status, or a group such as label:truck for its tree.

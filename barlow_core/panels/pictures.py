@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from barlow_core.directions import Direction
 
@@ -104,6 +104,8 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Write (H, W, 3) or (H, W) uint8 and make sure it is on disk; the same pixels give the same bytes."""
     # Full colour resolution in JPEG: attacks paint fine coloured structure, which chroma subsampling would
     # smear. Progressive: over a slow connection it is there at once, and becomes sharp.
+    # Pillow writes a progressive file in one piece, into memory that it takes for as many bytes as there are pixels: too few for noise.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * pixels.size)
     options = {"quality": 92, "subsampling": 0, "progressive": True} if path.suffix == ".jpg" else {}
     with path.open("wb") as file:
         Image.fromarray(pixels).save(file, format="JPEG" if path.suffix == ".jpg" else "PNG", **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import streamlit as st
@@ -20,7 +21,9 @@ def get(app: FirstPaint, path: str = "/", wishes: str = "") -> tuple[dict[bytes,
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"accept-language", wishes.encode())]}
-    asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
+    # In a thread of its own: browser tests in the same process leave an event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, app(scope, None, send)).result()  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])  # type: ignore[call-overload, misc]
 
 

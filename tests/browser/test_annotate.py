@@ -200,6 +200,7 @@ def test_keyboard_all_the_way(store: StudyStore, visit: Visit) -> None:
         assert worker.chosen("most useful") == "B"
         outline = "() => { let e = document.activeElement; while (e.shadowRoot) e = e.shadowRoot.activeElement; return getComputedStyle(e.closest('.option')).outlineStyle }"
         assert worker.page.evaluate(outline) == "solid", "the focus can be seen"
+        worker.page.wait_for_timeout(600)  # nobody types faster
         press("Control+Enter")
         if title == "Practice":
             expect(worker.heading("Well done.")).to_be_visible()

@@ -88,3 +88,13 @@ def test_photographs_are_written_so_that_they_come_in_at_once(tmp_path: Path) ->
     write_picture(tmp_path / "photograph.jpg", pixels)
     with Image.open(tmp_path / "photograph.jpg") as image:
         assert image.info["progressive"] == 1
+
+
+def test_noise_fits_into_a_progressive_file(tmp_path: Path) -> None:
+    """More bytes than pixels: what an attack on a network without training draws."""
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    write_picture(tmp_path / "noise.jpg", noise)
+    assert (tmp_path / "noise.jpg").stat().st_size > 224 * 224
+    with Image.open(tmp_path / "noise.jpg") as picture:
+        assert picture.size == (224, 224)
+        picture.load()
