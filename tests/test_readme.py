@@ -137,7 +137,7 @@ def test_every_verb_is_in_the_help_with_an_example() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 100])
-@pytest.mark.parametrize("verb", [[], ["study"]])
+@pytest.mark.parametrize("verb", [[], ["study"], ["study", "interview"]])
 def test_no_line_of_the_list_of_commands_is_cut(verb: list[str], width: int) -> None:
     from barlow_core.cli import cli
 

@@ -208,9 +208,9 @@ def link(url: str, code: str) -> str:
 def serve(
     study: Path, port: int, address: str, base_path: str, url: str | None, interviewer: bool, interviewer_port: int
 ) -> None:
-    """Open the participants' page and, on this computer only, the interviewer's.
+    """Open the pages of participants and interviewer.
 
-    The interviewer's page asks for the secret of the study's admin page. Both show the same session within two seconds.
+    The interviewer's page is open on this computer only and asks for the secret of the study's admin page. Both show the same session within two seconds.
     """
     from barlow_core.cli.serve import serve_app
     from study.cli.serving import PUBLIC, beside, public_address, public_options
@@ -260,7 +260,10 @@ def serve(
 @click.option("--base-path", default="", help="Path under which a proxy serves the page.")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open a web browser.")
 def interviewer(study: Path, port: int, address: str, base_path: str, open_browser: bool) -> None:
-    """Open the interviewer's page alone, where serve runs on another computer or with --no-interviewer."""
+    """Open the interviewer's page alone.
+
+    For where serve runs on another computer or with --no-interviewer.
+    """
     from barlow_core.cli.serve import serve_app
     from study.cli.serving import PUBLIC
 
@@ -320,9 +323,9 @@ def status(study: Path, as_json: bool) -> None:
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Read the filled column: values separated by semicolons.")
 @click.option("--coder", help="Who coded; with --in.")
 def code(study: Path, out: Path | None, source: Path | None, coder: str | None) -> None:
-    """Code what participants wrote, in a table of your own choice; two coders give kappa.
+    """Code what participants wrote, in a table.
 
-    The interviewer's page has a page for coding as well.
+    Two coders give kappa. The interviewer's page has a page for coding as well.
     """
     from study.answers.coding import read_codes, write_texts
 
@@ -388,7 +391,7 @@ def withdraw(ctx: click.Context, study: Path, participant: str, yes: bool) -> No
 @click.option("--participants", type=click.IntRange(1), default=14, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 def simulate(study: Path, participants: int, seed: int) -> None:
-    """Let simulated participants go through the interview, to try the study.
+    """Let simulated participants go through it.
 
     They stay marked as simulated, in the analysis, too. Not possible once people were invited: use a trial study.
     """
