@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from barlow_core.directions import Direction
-from barlow_core.errors import BarlowError
 from barlow_core.extraction import describe
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.groups import parse
@@ -36,6 +35,7 @@ from barlow_core.interventions.record import FORMAT, Intervention, folder_of, lo
 from barlow_core.interventions.regions import feature_regions, filled, moved_regions, regions_of_area
 from barlow_core.interventions.settings import InterventionSettings
 from barlow_core.interventions.target import Target
+from barlow_core.panels.attack import attack_networks
 from barlow_core.panels.pictures import weighted_maps
 from barlow_core.panels.render import check_extractor
 from barlow_core.progress import progress_bar
@@ -85,7 +85,8 @@ def intervene(
         inspected = Inspected(run, model)
         mismatch = check_model(run, inspected, tolerance=settings.tolerance, seed=settings.seed)
         images = drawn_images(run, inspected, extractor, target, settings)
-        work = _Work(run, inspected, extractor.accelerated() if _fast(extractor) else extractor, target, settings, images, key)
+        _, fast = attack_networks(extractor)
+        work = _Work(run, inspected, fast, target, settings, images, key)
         measured, shown, effects, counts = work.measure(progress=progress)
         n_ways = 1 + len(settings.fills)
         ways, verdict, why = judging.judge(measured, alpha=settings.alpha, n_ways=n_ways, seed=settings.seed)
@@ -108,14 +109,6 @@ def intervene(
         found = save_intervention(folder, info, judging.dose_table(measured, confidence=1 - settings.alpha), run, measured, shown)
         shutil.rmtree(work.partial, ignore_errors=True)
         return found
-
-
-def _fast(extractor: Extractor) -> bool:
-    try:
-        extractor.accelerated()
-    except BarlowError:
-        return False
-    return True
 
 
 def _made_from(run: Run, model: Classifier, target: Target, settings: InterventionSettings) -> dict[str, Any]:
