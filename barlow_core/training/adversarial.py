@@ -24,7 +24,7 @@ from torch.optim import swa_utils
 from barlow_core.errors import BarlowError
 from barlow_core.progress import progress_bar
 from barlow_core.storage.files import atomic_write
-from barlow_core.training.adversary import l2_pgd
+from barlow_core.training.adversary import l2_pgd, moved
 
 
 def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor:
@@ -127,9 +127,9 @@ def train(
             f"{len(learnt)} training images do not fill one batch of {batch_size}. "
             "Expected at least one batch. Give more images or a smaller batch size (--batch-size)."
         )
+    where = torch.device(device)
     if bf16 is None:
-        kind = torch.device(device).type
-        bf16 = kind == "cuda" or (kind == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
+        bf16 = where.type == "cuda" or (where.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
     layout = _layout(network)
     network.to(device).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
@@ -156,7 +156,7 @@ def train(
     means, stds = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
 
     def logits(pixels: Tensor) -> Tensor:
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
             found: Tensor = network((pixels - means) / stds)
         return found.float()
 
@@ -164,13 +164,14 @@ def train(
         started = time.monotonic()
         generator = Generator().manual_seed(seed * 100_003 + epoch)
         order = learnt[torch.randperm(len(learnt), generator=generator)]
-        total = 0.0
+        losses: list[Tensor] = []
+        shown = started
         bar = progress_bar(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", shown=progress)
         for batch in bar:
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
-            x = augment(images[chosen], generator, padding=padding).to(device, torch.float32) / 255
+            x = moved(augment(images[chosen], generator, padding=padding), where).float() / 255
             x = x.contiguous(memory_format=layout)
-            y = labels[chosen].to(device)
+            y = moved(labels[chosen], where)
             if rho > 0:
                 network.eval()
                 x = l2_pgd(logits, x, y, generator=generator, **attack)  # type: ignore[arg-type]
@@ -183,16 +184,20 @@ def train(
             schedule.step()
             if averaged is not None:
                 averaged.update_parameters(network)
-            total += loss.item()
-            bar.set_postfix(loss=f"{total / (batch + 1):.3f}", **_shares(done), refresh=False)
-        if not math.isfinite(total):
+            losses.append(loss.detach())
+            # Reading the loss of every batch would keep the host from preparing the next while a GPU computes.
+            if time.monotonic() - shown > 1:
+                shown = time.monotonic()
+                bar.set_postfix(loss=f"{_mean(losses):.3f}", **_shares(done), refresh=False)
+        mean_loss = _mean(losses)
+        if not math.isfinite(mean_loss):
             raise BarlowError(
-                f"The loss is {total} in epoch {epoch + 1}. Expected a finite number. "
+                f"The loss is {mean_loss} in epoch {epoch + 1}. Expected a finite number. "
                 f"Start again with a lower peak rate than {peak_rate}."
             )
         reached = (network if averaged is None else averaged.module).eval()
         shares = (None, None) if measure is None else measure(reached)
-        done.append(Epoch(epoch + 1, total / batches, rate, time.monotonic() - started, *shares))
+        done.append(Epoch(epoch + 1, mean_loss, rate, time.monotonic() - started, *shares))
         if checkpoint is not None:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_write(checkpoint) as temporary:
@@ -203,6 +208,10 @@ def train(
         network.load_state_dict(averaged.module.state_dict())
     network.eval()
     return done
+
+
+def _mean(losses: Sequence[Tensor]) -> float:
+    return float(torch.stack(list(losses)).cpu().double().mean())
 
 
 def _averaged(network: nn.Module, keep: float) -> swa_utils.AveragedModel:

@@ -35,9 +35,9 @@ def l2_pgd(
     Returns:
         (N, 3, H, W) in [0, 1], at most `rho` from `images` in l2 norm, without gradient.
     """
-    direction = torch.randn(images.shape, generator=generator).to(images.device)
+    direction = moved(torch.randn(images.shape, generator=generator), images.device)
     # Radius u^(1/d) makes the points uniform in a ball of d dimensions.
-    radius = torch.rand(len(images), generator=generator).to(images.device) ** (1 / images[0].numel())
+    radius = moved(torch.rand(len(images), generator=generator), images.device) ** (1 / images[0].numel())
     perturbed = _into_ball(images + _unit(direction) * (rho * radius).view(-1, 1, 1, 1), images, rho)
     for _ in range(steps):
         perturbed.requires_grad_(True)
@@ -45,6 +45,11 @@ def l2_pgd(
         (gradient,) = torch.autograd.grad(loss, perturbed)
         perturbed = _into_ball(perturbed.detach() + step_size * _unit(gradient), images, rho)
     return perturbed
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """`values` of the processor on `device`, where CUDA is without waiting for what it still computes."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -93,6 +93,7 @@ def train_robust(
     *,
     arch: str = SMALL,
     image_size: int | None = None,
+    width: int | None = None,
     start: str | Path | None = None,
     split: str = "train",
     epochs: int = 20,
@@ -102,6 +103,7 @@ def train_robust(
     step_size: float | None = None,
     batch_size: int = 128,
     average: float = 0.0,
+    float16: bool = False,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -114,12 +116,14 @@ def train_robust(
             OUT.pixels.npy (3 x image_size² bytes an image) lie there meanwhile.
         arch: "small_resnet" (the example's, for small images) or the name of a torchvision network.
         image_size: side of the square the network sees, in pixels; 32 for small_resnet, else 224, when None.
+        width: channels of small_resnet's first stage, which every later one doubles; 32 when None, and of `start` where that is given.
         start: a checkpoint of the same architecture and classes to start from; random weights when None.
         split: learn from the images with this Split and measure on the others, where there is such a column.
         peak_rate: the largest learning rate of the one-cycle schedule.
         rho: l2 radius, for images in [0, 1]; `default_rho` when None, 0 for ordinary training.
         steps, step_size: of the adversary; steps have the l2 length 2/3 rho when None.
         average: see `adversarial.train`.
+        float16: round the finished weights to 16 bits, before they are measured: half the file.
         overwrite: train anew where `out` is there already.
 
     Raises:
@@ -128,9 +132,19 @@ def train_robust(
     """
     out = Path(out)
     check_out(out, overwrite=overwrite)
-    _check(epochs=epochs, peak_rate=peak_rate, rho=rho, steps=steps, step_size=step_size, average=average)
+    _check(
+        arch=arch,
+        width=width,
+        start=start,
+        epochs=epochs,
+        peak_rate=peak_rate,
+        rho=rho,
+        steps=steps,
+        step_size=step_size,
+        average=average,
+    )
     learnt = _learnt(benchmark, split)
-    network, kind = _network(arch, image_size, start, benchmark.class_names, seed)
+    network, kind = _network(arch, image_size, width, start, benchmark.class_names, seed)
     rho = default_rho(network.image_size) if rho is None else rho
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint, pixels = out.with_suffix(".checkpoint.pt"), out.with_suffix(".pixels.npy")
@@ -166,8 +180,10 @@ def train_robust(
             on_epoch=partial(write_log, out),
             progress=progress,
         )
+        if float16:
+            _round(network.model)
         found = measured.attacked(progress=progress) if len(held_out) else None
-        _save(out, network, kind | {"arch": arch})
+        _save(out, network, kind | {"arch": arch}, float16=float16)
     settings = {
         "start": "random weights" if start is None else str(start),
         "split": split,
@@ -178,6 +194,7 @@ def train_robust(
         "step_size": step_size,
         "batch_size": batch_size,
         "average": average,
+        "weights": "16 bits" if float16 else "32 bits",
         "seed": seed,
     }
     card = {
@@ -230,7 +247,23 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         raise BarlowError(f"{out} already exists. Name another file, or replace it with overwrite=True (--overwrite).")
 
 
-def _check(*, epochs: int, peak_rate: float, rho: float | None, steps: int, step_size: float | None, average: float) -> None:
+def _check(
+    *,
+    arch: str,
+    width: int | None,
+    start: str | Path | None,
+    epochs: int,
+    peak_rate: float,
+    rho: float | None,
+    steps: int,
+    step_size: float | None,
+    average: float,
+) -> None:
+    if width is not None and (arch != SMALL or start is not None or width < 1):
+        raise BarlowError(
+            f"width is {width}, of {arch}{'' if start is None else f', from {start}'}. Expected at least 1, and only for a {SMALL} "
+            "with random weights (--width)."
+        )
     if epochs < 1:
         raise BarlowError(f"epochs is {epochs}. Expected at least 1 (--epochs).")
     if not peak_rate > 0:
@@ -257,21 +290,22 @@ def _learnt(benchmark: Benchmark, split: str) -> np.ndarray:
 
 
 def _network(
-    arch: str, image_size: int | None, start: str | Path | None, class_names: list[str], seed: int
+    arch: str, image_size: int | None, width: int | None, start: str | Path | None, class_names: list[str], seed: int
 ) -> tuple[Network, dict[str, Any]]:
     """A network for the classes of a benchmark, with the weights of `start` or random ones, and what a file says of its kind."""
     if start is not None:
         return _started(arch, image_size, start, class_names)
     size = image_size or (32 if arch == SMALL else SIDE)
+    planes = small_resnet.PLANES if width is None else tuple(width << stage for stage in range(4))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if arch == SMALL:
-            model: nn.Module = small_resnet.build(small_resnet.PLANES, small_resnet.BLOCKS, len(class_names))
+            model: nn.Module = small_resnet.build(planes, small_resnet.BLOCKS, len(class_names))
         else:
             model = networks.torchvision_network(arch, num_classes=len(class_names))
     # Refuses before hours of training what shows no features later.
     Extractor.from_model(model, image_size=size, mean=(0.5,) * 3, std=(0.5,) * 3, name=arch)
-    kind = {"planes": list(small_resnet.PLANES), "blocks": list(small_resnet.BLOCKS)} if arch == SMALL else {}
+    kind = {"planes": list(planes), "blocks": list(small_resnet.BLOCKS)} if arch == SMALL else {}
     return Network(model, arch, (0.5,) * 3, (0.5,) * 3, size, size, class_names=class_names), kind
 
 
@@ -375,7 +409,14 @@ def _logits(network: Network, device: str) -> Logits:
     return logits
 
 
-def _save(out: Path, network: Network, kind: dict[str, Any]) -> None:
+def _round(model: nn.Module) -> None:
+    """Weights and statistics become what 16 bits can say, still as 32."""
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+
+
+def _save(out: Path, network: Network, kind: dict[str, Any], *, float16: bool) -> None:
     content = kind | {
         "num_classes": networks.weights_classes(network.model),
         "mean": list(network.mean),
@@ -383,7 +424,10 @@ def _save(out: Path, network: Network, kind: dict[str, Any]) -> None:
         "image_size": network.image_size,
         "resize": network.resize,
         "classes": list(network.class_names or []),
-        "state_dict": {name: value.cpu().contiguous() for name, value in network.model.state_dict().items()},
+        "state_dict": {
+            name: (value.half() if float16 and value.is_floating_point() else value).cpu().contiguous()
+            for name, value in network.model.state_dict().items()
+        },
     }
     with atomic_write(out) as temporary:
         torch.save(content, temporary)

@@ -372,29 +372,33 @@ def test_too_few_images(some_images: tuple[Tensor, Tensor]) -> None:
 
 
 def test_train_script_writes_a_network_that_loads(
-    some_images: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, labels = some_images
-    monkeypatch.setattr(
-        train_cifar10_networks,
-        "read_package",
-        lambda archive, split: (images.permute(0, 2, 3, 1).numpy(), labels.numpy()),
+    images, metadata = make_cifar10_example.read_zip(DATA / "cifar10_test.zip", limit=48)
+    labels = np.array([CLASSES.index(label) for label in metadata["Labels"]])
+    splits = {"train": (np.stack(images)[:32], labels[:32]), "test": (np.stack(images)[32:], labels[32:])}
+    monkeypatch.setattr(make_cifar10_example, "read_package", lambda archive, split: splits[split])
+    folder, out = tmp_path / "cifar10", tmp_path / "network.pt"
+    made = CliRunner().invoke(
+        make_cifar10_example.main, [str(folder), "--split", "all", "--package", __file__], catch_exceptions=False
     )
-    out = tmp_path / "network.pt"
-    done = CliRunner().invoke(
-        train_cifar10_networks.main,
-        ["robust", str(out), "--package", __file__, "--epochs", "1", "--limit", "32", "--batch-size", "16"],
-        catch_exceptions=False,
-    )
+    assert "48 images, 32 train, 16 test" in made.output
+    table = pd.read_csv(folder / "metadata.csv")
+    assert list(table.columns) == ["Filenames", "Labels", "Split"]
+    assert list(table["Labels"]) == list(metadata["Labels"])
+    assert np.array_equal(np.asarray(Image.open(folder / "images" / "00047.png")), images[47])
+
+    quick = ["--epochs", "1", "--batch-size", "16", "--width", "8", "--device", "cpu"]
+    # Of 10 classes, 16 images hold only some, and the network is measured on those.
+    done = CliRunner().invoke(train_cifar10_networks.main, ["robust", str(folder), str(out), *quick], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "of the test images right" in done.output
-    written = torch.load(out, weights_only=True)
-    shipped = torch.load(DATA / "robust_resnet_cifar10.pt", weights_only=True)
-    assert {k: v for k, v in written.items() if k != "state_dict"} == {k: v for k, v in shipped.items() if k != "state_dict"}
-    assert {k: (v.dtype, v.shape) for k, v in written["state_dict"].items()} == {
-        k: (v.dtype, v.shape) for k, v in shipped["state_dict"].items()
-    }
-    assert not list(tmp_path.glob("*.checkpoint.pt"))
+    assert "of 16 held-out images" in done.output
+    written, shipped = (torch.load(path, weights_only=True) for path in (out, DATA / "robust_resnet_cifar10.pt"))
+    assert (written["arch"], written["planes"], written["classes"]) == (shipped["arch"], [8, 16, 32, 64], CLASSES)
+    assert {k: v.dtype for k, v in written["state_dict"].items()} == {k: v.dtype for k, v in shipped["state_dict"].items()}
+    assert small_resnet.load(out).logits(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    card = json.loads(out.with_suffix(".card.json").read_text())
+    assert card["settings"]["rho"] == train_cifar10_networks.RECIPES["robust"]["rho"]
 
 
 def test_a_file_that_is_no_network(tmp_path: Path) -> None:

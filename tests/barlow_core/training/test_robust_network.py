@@ -87,7 +87,15 @@ def test_a_card_and_a_log_lie_beside_it(benchmark: Benchmark, tmp_path: Path) ->
     assert (card["data"]["training"], card["data"]["held_out"], card["data"]["digest"]) == (64, 32, benchmark.images_digest)
     assert card["settings"] == {
         **{name: QUICK[name] for name in ("epochs", "batch_size", "steps", "peak_rate")},
-        **{"start": "random weights", "split": "train", "rho": 0.3, "step_size": 0.2, "average": 0.0, "seed": 0},
+        **{
+            "start": "random weights",
+            "split": "train",
+            "rho": 0.3,
+            "step_size": 0.2,
+            "average": 0.0,
+            "weights": "32 bits",
+            "seed": 0,
+        },
     }
     measured = card["measured"]
     assert [one["radius"] for one in measured["robust"]] == [0.15, 0.3, 0.6, 2.4]
@@ -210,6 +218,20 @@ def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_p
         train_robust(benchmark, tmp_path / "other.pt", start=tmp_path / "start.pt")
 
 
+def test_a_wider_network_of_16_bits(benchmark: Benchmark, tmp_path: Path) -> None:
+    trained = train_robust(benchmark, tmp_path / "wide.pt", width=16, float16=True, **(QUICK | {"epochs": 1}))
+    written = torch.load(trained.path, weights_only=True)
+    assert written["planes"] == [16, 32, 64, 128]
+    assert {value.dtype for value in written["state_dict"].values()} == {torch.float16, torch.int64}
+    # What was measured is what was written: the same weights read again are right about as many.
+    loaded = extractors.load(trained.path)
+    assert loaded.n_features == 128
+    held = np.flatnonzero(benchmark.split.astype(str) == "val")  # type: ignore[union-attr]
+    images = torch.stack([loaded.preprocess(Image.open(benchmark.paths[i])) for i in held])
+    right = loaded.logits(images).argmax(1).numpy() == np.asarray(benchmark.labels)[held]
+    assert right.mean() == pytest.approx(trained.accuracy)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -221,6 +243,9 @@ def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_p
         ({"batch_size": 65}, r"64 training images do not fill one batch of 65.*--batch-size"),
         ({"arch": "resnet81"}, "no classification network 'resnet81'"),
         ({"start": "none.pt"}, r"none\.pt"),
+        ({"width": 0}, r"width is 0.*--width"),
+        ({"width": 16, "arch": "resnet18"}, "width is 16, of resnet18"),
+        ({"width": 16, "start": "none.pt"}, r"width is 16, of small_resnet, from none\.pt"),
     ],
 )
 def test_mistakes(benchmark: Benchmark, tmp_path: Path, settings: dict[str, Any], message: str) -> None:
