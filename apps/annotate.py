@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 from annotating import pages, task, visit
-from annotating.arriving import arrive, visitor_address
+from annotating.arriving import arrive
 from annotating.binding import KEY, is_theirs
 from annotating.component import show_around, show_form
 from annotating.item_pictures import example_item, item_panel
@@ -16,6 +16,7 @@ from annotating.visit import Visit
 from shared.arguments import ANNOTATE, PREVIEW, arguments
 from shared.html import served_picture, style
 from shared.studies import open_preview, open_store
+from shared.visitors import visitor_address
 
 from barlow_core.errors import BarlowError
 from study.errors import UnknownVisitorError

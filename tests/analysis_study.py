@@ -124,8 +124,8 @@ def _answer(rng: np.random.Generator, item: str, theme: int, tier: str | None, s
     return {"short": f"{variant}{short}", "long": f"{variant}{long}", "ease": ease, "confidence": confidence, "useful": useful}
 
 
-def draw_panel(folder: Path, item: dict[str, Any], rng: np.random.Generator, n: int = 3, side: int = 48) -> Panel:
-    """A panel of made-up pictures, in the format of `barlow visualize`."""
+def draw_panel(folder: Path, item: dict[str, Any], rng: np.random.Generator, n: int = 3, side: int = 48, **more: Any) -> Panel:
+    """A panel of made-up pictures, in the format of `barlow visualize`; `more` in panel.json."""
     folder.mkdir(parents=True)
     columns = []
     for number in range(n):
@@ -144,5 +144,5 @@ def draw_panel(folder: Path, item: dict[str, Any], rng: np.random.Generator, n: 
         columns.append(shown | {"activation": 0.5 + item["rank"] / 4 - number / 10, "attacked": 2.0} | files)
     plan = {"format": 1, "key": "drawn", "group": item["group"], "feature": item["feature"], "k": n, "source": "group"}
     plan |= {"range": [0.0, 1.0], "attack": {"steps": 5, "step_size": 1.0, "epsilon": 50.0}, "image_size": side, "display": {}}
-    write_json(folder / "panel.json", plan | {"images": columns})
+    write_json(folder / "panel.json", plan | {"images": columns} | more)
     return Panel.load(folder)

@@ -62,15 +62,16 @@ def _grouping(path: Path, name: str, features: list[int], rng: np.random.Generat
             )
         (target / "grouping.json").write_text(json.dumps(about | {"images": images}))
 
-    panels = {}
-    for feature in features:
-        item = {"class_name": name, "group": f"label:{name}", "feature": feature, "rank": 1}
-        drawn = draw_panel(path.parent / f"{path.name}.drawn-{feature}", item, rng)
-        frozen = freeze(drawn, root, f"{folder}-{feature}")
-        panels[str(feature)] = {"panel": frozen["panel"], "sha256": frozen["sha256"]}
+    panels: dict[str, dict[str, Any]] = {"panels": {}, "further": {}, "lowest": {}}
+    for end, more in (("panels", {}), ("further", {"skip": 3}), ("lowest", {"end": "lowest"})):
+        for feature in features:
+            item = {"class_name": name, "group": f"label:{name}", "feature": feature, "rank": 1}
+            drawn = draw_panel(path.parent / f"{path.name}.drawn-{feature}-{end}", item, rng, **more)
+            frozen = freeze(drawn, root, f"{folder}-{feature}-{end}")
+            panels[end][str(feature)] = {"panel": frozen["panel"], "sha256": frozen["sha256"]}
     return {
         **{"id": f"label:{name}", "by": "label", "class_name": name, "ber": 0.4, "n_images": 40, "n_failures": 16},
-        **{"features": features, "folder": folder, "sha256": seal(root, folder, fill), "panels": panels},
+        **{"features": features, "folder": folder, "sha256": seal(root, folder, fill), **panels},
     }
 
 

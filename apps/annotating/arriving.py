@@ -6,19 +6,11 @@ import logging
 import math
 from collections.abc import Mapping
 
-import streamlit as st
-
 from study.errors import NotSavedError, UnknownInviteError
 from study.participants.platforms import Identity, identify, unknown_visitor
 from study.store import StudyStore
 
 _log = logging.getLogger("barlow.annotate")
-
-
-def visitor_address() -> str | None:
-    """The network address of the visitor, as a proxy on this computer or the connection itself says; None where neither does."""
-    given = st.context.ip_address or st.context.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return given or None
 
 
 def arrive(query: Mapping[str, str], store: StudyStore, address: str | None) -> Identity:

@@ -75,27 +75,34 @@ def _node(grouping: FrozenGrouping, number: int) -> dict[str, Any]:
 
 
 def _show_feature(grouping: FrozenGrouping, feature: int) -> None:
-    """A, B and C; then further images with high activations, and those with the lowest."""
-    panel = grouping.panels[feature]
+    """A, B and C of the images with the highest activations, then of those with the lowest; beyond what has B and C, A alone."""
     key = f"{grouping.id} {feature}"
-    shown = int(st.session_state.get(f"shown {key}", COLUMNS))
-    for start in range(0, min(shown, len(panel.images)), COLUMNS):
-        st.html(panel_html(replace(panel, images=panel.images[start : start + COLUMNS])))
-    highest, lowest = grouping.extremes[feature]
-    of_panel = {image.index for image in panel.images}
-    further = [position for position in highest if position not in of_panel]
-    beyond = further[: max(0, shown - len(panel.images))]
-    if beyond:
-        _strip(grouping, "Further images, the strongest first", beyond, feature)
+    low = _show_end(grouping, feature, "highest", f"shown {key}", f"more {key}")
+    if low:
+        _show_end(grouping, feature, "lowest", f"lowest {key}", f"more low {key}")
+
+
+def _show_end(grouping: FrozenGrouping, feature: int, end: str, count: str, button: str) -> bool:
+    """The images at one end, as many as were asked for; whether those at the other end are wanted, too."""
+    highest = end == "highest"
+    ends = (grouping.panels, grouping.further) if highest else (grouping.lowest,)
+    panels = [panels[feature] for panels in ends if feature in panels]
+    complete = {image.index for panel in panels for image in panel.images}
+    alone = [position for position in grouping.extremes[feature][not highest] if position not in complete]
+    shown = int(st.session_state.get(count, COLUMNS))
+    left = shown
+    for panel in panels:
+        for start in range(0, min(left, len(panel.images)), COLUMNS):
+            st.html(panel_html(replace(panel, images=panel.images[start : start + COLUMNS])))
+        left -= len(panel.images)
+    if left > 0 and alone:
+        title = "Further images, the strongest first" if highest else "Images in which the feature is weakest"
+        _strip(grouping, title, alone[:left], feature)
     with st.container(horizontal=True):
-        if shown < len(panel.images) + len(further):
-            st.button("More examples", key=f"more {key}", on_click=_more, args=(f"shown {key}", COLUMNS, COLUMNS))
-        low = st.toggle("Lowest activations", key=f"low {key}")
-    if low and lowest:
-        count = int(st.session_state.get(f"lowest {key}", COLUMNS))
-        _strip(grouping, "Images in which the feature is weakest", lowest[:count], feature)
-        if count < len(lowest):
-            st.button("More of the weakest", key=f"more low {key}", on_click=_more, args=(f"lowest {key}", COLUMNS, COLUMNS))
+        if shown < len(complete) + len(alone):
+            more = "More examples" if highest else "More of the weakest"
+            st.button(more, key=button, on_click=_more, args=(count, COLUMNS, COLUMNS))
+        return highest and st.toggle("Lowest activations", key=f"low {grouping.id} {feature}")
 
 
 def _strip(grouping: FrozenGrouping, title: str, positions: Iterable[int], feature: int) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import streamlit as st
 from shared.html import plain
+from shared.visitors import visitor_address
 
+from barlow_core.wording import count
 from interviewing.introduction import show_introduction, show_scenario
 from interviewing.keeping import act, press, show_what_was_said
 from interviewing.looking import Place, first_place, grouping_of, show_grouping
@@ -12,21 +17,22 @@ from interviewing.questions import show_questions
 from interviewing.registration import show_end, show_registration
 from interviewing.session_clock import clock_html
 from interviewing.survey import show_survey
+from study.errors import NotSavedError
 from study.protocol import INTRODUCTION, PLACES, SCENARIO, Protocol
 from study.store import StudyStore
 from study.store.interviews.people import Participant
 
 EVERY = 1.0  # seconds between two looks at the session
-CODE, PLACE = "code", "place"
+CODE, PLACE, LET_IN = "code", "place", "let in"
 
 
 def show_participant(store: StudyStore) -> None:
     """The page that comes next for whoever the link names."""
     protocol = store.interviews.protocol
-    number = store.interviews.of_code(st.query_params.get(CODE))
+    number, why_not = _who(store, st.query_params.get(CODE, ""))
     if protocol is None or number is None:
         st.html('<h1 class="iv-h1">We cannot let you in yet</h1>')
-        st.info("This page opens with a personal link only. Please use the link that you were sent, to its last letter.")
+        st.info(why_not)
         return
     person = store.interviews.participant(number)
     show_what_was_said()
@@ -40,6 +46,23 @@ def show_participant(store: StudyStore) -> None:
         _show_session(store, protocol, person)
     else:
         show_end(store, protocol, person)
+
+
+def _who(store: StudyStore, code: str) -> tuple[int | None, str]:
+    """The number of whoever has this link, or why there is none: as with the crowd study, many wrong ones from one network have to wait."""
+    address = None if st.session_state.get(LET_IN) == code else visitor_address()
+    if code and address is not None and (wait := store.seconds_to_wait(address)):
+        minutes = count(math.ceil(wait / 60), "minute")
+        return None, f"Many links that are none came from your network. Please open yours again in {minutes}."
+    number = store.interviews.of_code(code)
+    if number is not None:
+        st.session_state[LET_IN] = code
+    elif code and address is not None:
+        try:
+            store.note_guess(address, code)
+        except NotSavedError as error:
+            print(f"A wrong link was not noted: {error}", file=sys.stderr)
+    return number, "This page opens with a personal link only. Please use the link that you were sent, to its last letter."
 
 
 def _state(person: Participant) -> tuple[object, ...]:

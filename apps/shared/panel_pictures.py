@@ -20,7 +20,11 @@ def panel_html(panel: Panel) -> str:
     )
     where = "this group" if panel.source == "group" else "the whole benchmark"
     sections = [
-        ("A", "Most activating images", f"of {where}. There the {noun} ranges from {low:.3f} to {high:.3f}."),
+        (
+            "A",
+            f"{'Most' if panel.end == 'highest' else 'Least'} activating images",
+            f"of {where}. There the {noun} ranges from {low:.3f} to {high:.3f}.",
+        ),
         ("B", *heat),
         ("C", "Feature attack", f"The same images, changed in {panel.attack['steps']} steps to increase the {noun}."),
     ]

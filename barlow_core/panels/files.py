@@ -61,9 +61,11 @@ class Panel:
         image_size: side of what the extractor sees, in pixels.
         display: {"size", "resampling", "colormap", "heat"}: how the files were made from that; and "without_maps" where there is no
             section B.
-        images: one entry a column, most activating first.
+        images: one entry a column, most activating first, or the least activating one where `end` is "lowest".
         path: the folder.
         precision: of the gradients of the attack, "float32" or "bfloat16"; panels of both kinds count as the same.
+        end: "highest" or "lowest" activations.
+        skip: how many images are before the first one, from that end.
     """
 
     key: str
@@ -78,6 +80,8 @@ class Panel:
     images: tuple[PanelImage, ...]
     path: Path = field(compare=False)
     precision: str = "float32"
+    end: str = "highest"
+    skip: int = 0
 
     @classmethod
     def load(cls, path: str | Path) -> Panel:

@@ -21,6 +21,7 @@ from barlow_core.panels.settings import AttackSettings
 from barlow_core.run import Run, digest
 
 SOURCES = ("group", "benchmark")
+ENDS = ("highest", "lowest")
 
 
 def most_activating(activations: np.ndarray, k: int = 6) -> np.ndarray:
@@ -30,15 +31,29 @@ def most_activating(activations: np.ndarray, k: int = 6) -> np.ndarray:
     return np.argsort(-np.asarray(activations), kind="stable")[:k].astype(np.int64)
 
 
-def load_panel(run: Run, group: Group | str, feature: int | Direction) -> Panel | None:
-    """The panel of a feature or direction in a group, or None where none fits today's features, labels and predictions."""
+def load_panel(run: Run, group: Group | str, feature: int | Direction, *, end: str = "highest", skip: int = 0) -> Panel | None:
+    """The panel of a feature or direction in a group, or None where none fits today's features, labels and predictions.
+
+    Args:
+        end, skip: see `barlow_core.panels.render.make_panels`.
+    """
     group = find_group(run, group)
-    folder = panel_folder(run, group, feature)
+    folder = panel_folder(run, group, feature, end=end, skip=skip)
     try:
         panel = Panel.load(folder)
     except BarlowError:
         return None
-    plan = plan_panel(run, group, feature, k=panel.k, source=panel.source, attack=panel.attack, image_size=panel.image_size)
+    plan = plan_panel(
+        run,
+        group,
+        feature,
+        k=panel.k,
+        source=panel.source,
+        end=end,
+        skip=skip,
+        attack=panel.attack,
+        image_size=panel.image_size,
+    )
     return panel if is_made(folder, plan) else None
 
 
@@ -114,17 +129,29 @@ def find_group(run: Run, group: Group | str) -> Group:
     return parse(run.benchmark, group) if isinstance(group, str) else group
 
 
-def panel_folder(run: Run, group: Group, feature: int | Direction) -> Path:
-    return run.panels_path / group.slug / Direction.of(feature).slug
+def panel_folder(run: Run, group: Group, feature: int | Direction, *, end: str = "highest", skip: int = 0) -> Path:
+    other = "" if (end, skip) == ("highest", 0) else f".{end}-from-{skip + 1}"
+    return run.panels_path / group.slug / f"{Direction.of(feature).slug}{other}"
 
 
 def plan_panel(
-    run: Run, group: Group, feature: int | Direction, *, k: int, source: str, attack: AttackSettings, image_size: int
+    run: Run,
+    group: Group,
+    feature: int | Direction,
+    *,
+    k: int,
+    source: str,
+    end: str = "highest",
+    skip: int = 0,
+    attack: AttackSettings,
+    image_size: int,
 ) -> dict[str, Any]:
     """All that decides what a panel will be, with the key that stands for it."""
     features = run.features()
     if source not in SOURCES:
         raise BarlowError(f"Unknown source {source!r}. Expected one of: {', '.join(SOURCES)}.")
+    if end not in ENDS:
+        raise BarlowError(f"Unknown end {end!r}. Expected one of: {', '.join(ENDS)}.")
     for one in feature.features if isinstance(feature, Direction) else (feature,):
         if not 0 <= one < features.shape[1]:
             raise BarlowError(f"Feature {one} does not exist. Expected an index from 0 to {features.shape[1] - 1}.")
@@ -132,6 +159,9 @@ def plan_panel(
         raise BarlowError(f"{group.key} has no images, so there is nothing to show. Choose another group.")
     indices = group.indices if source == "group" else np.arange(len(features))
     activations = Direction.of(feature).values(features, indices)
+    if not 0 <= skip < len(indices):
+        raise BarlowError(f"skip is {skip}, but there are {len(indices)} images. Expected a number from 0 to {len(indices) - 1}.")
+    places = most_activating(activations if end == "highest" else -activations, k + skip)[skip:]
     side = pictures.looking_size(image_size)
     # Runs of earlier versions say nothing of it: their networks all had maps.
     without_maps = run.require("extract")["extractor"].get("without_maps")
@@ -140,6 +170,8 @@ def plan_panel(
         "feature": asdict(feature) if isinstance(feature, Direction) else feature,
         "k": k,
         "source": source,
+        # Not in the keys of panels that begin with the most activating image, which earlier versions made.
+        **({} if (end, skip) == ("highest", 0) else {"end": end, "skip": skip}),
         "range": [float(activations.min()), float(activations.max())],
         "attack": attack,
         "image_size": image_size,
@@ -153,7 +185,7 @@ def plan_panel(
         "images": [
             _column(run, int(indices[place]), float(activations[place]), column, pictures.suffix(image_size))
             | (dict.fromkeys(OF_MAPS, "") if without_maps else {})
-            for column, place in enumerate(most_activating(activations, k))
+            for column, place in enumerate(places)
         ],
     }
     return {"format": FORMAT, "key": digest(FORMAT, run.require("extract")["key"], plan), **plan}

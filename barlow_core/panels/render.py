@@ -48,6 +48,8 @@ def make_panels(
     epsilon: float | None = None,
     early_stop: float | None = None,
     source: str = "group",
+    end: str = "highest",
+    skip: int = 0,
     exact: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -63,6 +65,8 @@ def make_panels(
         step_size, epsilon: of the attack; None scales the paper's (`attack_settings`).
         early_stop: see `feature_attack`.
         source: "group" searches the most activating images in the group, "benchmark" in all images.
+        end, skip: the images from the `skip`-th on in the order of activation, the highest or the lowest first. Panels that do not
+            begin with the most activating image lie beside the one that does.
         exact: see `feature_attack`. Panels that are there already count, whichever way they were made.
         overwrite: make them again all the same.
         on_step: called after every step of an attack, see `feature_attack`.
@@ -81,8 +85,11 @@ def make_panels(
     groups = [
         (find_group(run, group), feature if isinstance(feature, Direction) else int(feature)) for group, feature in requests
     ]
-    plans = [plan_panel(run, group, feature, k=k, source=source, attack=attack, image_size=side) for group, feature in groups]
-    folders = [panel_folder(run, group, feature) for group, feature in groups]
+    which: dict[str, Any] = {"end": end, "skip": skip}
+    plans = [
+        plan_panel(run, group, feature, k=k, source=source, attack=attack, image_size=side, **which) for group, feature in groups
+    ]
+    folders = [panel_folder(run, group, feature, **which) for group, feature in groups]
     todo = {
         folder: (feature, plan)
         for folder, (_, feature), plan in zip(folders, groups, plans, strict=True)

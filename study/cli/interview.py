@@ -67,7 +67,12 @@ def interview() -> None:
     type=click.IntRange(0),
     default=24,
     show_default=True,
-    help="Further images with the highest and with the lowest activation of each feature.",
+    help="Images with the highest and with the lowest activation of each feature.",
+)
+@click.option(
+    "--attacked",
+    type=click.IntRange(0),
+    help="How many of these, at either end, have heatmap and feature attack as well: most of the computing. [default: all]",
 )
 @click.option("--images-per-panel", type=click.IntRange(1), help="[default: as in the panels of the run]")
 @click.option("--steps", type=click.IntRange(0), help="Steps of the feature attack. [default: as in the panels of the run]")
@@ -83,6 +88,7 @@ def create(
     protocol_path: Path | None,
     per_node: int,
     extremes: int,
+    attacked: int | None,
     images_per_panel: int | None,
     steps: int | None,
     device: str | None,
@@ -132,6 +138,7 @@ def create(
             known=known,
             per_node=per_node,
             extremes=extremes,
+            attacked=attacked,
             images_per_panel=images_per_panel,
             steps=steps,
             device=device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from barlow_core.benchmark.images import open_image
 from barlow_core.conditions import ColumnCondition
 from barlow_core.failure_tree import FailureTree
 from barlow_core.groups import parse
-from barlow_core.panels import Panel
+from barlow_core.panels import Panel, most_activating
 from barlow_core.run import Run
 from barlow_core.storage.files import write_json
 from study.setup.frozen_panels import freeze, panels_folder, seal
@@ -23,6 +24,15 @@ DEPTH = 2
 SIDE = 224  # pixels; longest side of an image of a node
 _NODE = ("node", "parent", "level", "side", "split", "rule", "is_leaf", "n_images", "n_failures", "error_rate", "error_coverage")
 _MARKS = ("rank", "verdict", "held_out_n_images", "held_out_n_failures", "held_out_error_rate", "held_out_error_coverage")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Panels of the features of a group, by feature: the images with the highest activations, those that follow, and those with the lowest."""
+
+    panels: dict[int, Panel] = field(default_factory=dict)
+    further: dict[int, Panel] = field(default_factory=dict)
+    lowest: dict[int, Panel] = field(default_factory=dict)
 
 
 def tree_of(run: Run, key: str) -> FailureTree:
@@ -43,16 +53,17 @@ def splits_of(tree: FailureTree) -> dict[int, int]:
 
 
 def freeze_grouping(
-    run: Run, key: str, panels: Mapping[int, Panel], store_path: Path, *, per_node: int, extremes: int, seed: int
+    run: Run, key: str, pictures: Pictures, store_path: Path, *, per_node: int, extremes: int, seed: int
 ) -> dict[str, Any]:
     """Freeze a group of a run with its tree beside the study at `store_path`.
 
     Args:
-        panels: by feature, of all features of the tree.
+        pictures: of all features of the tree.
         per_node: images of a node, at most; extremes: images with the highest and with the lowest activation of each feature.
 
     Returns:
-        What the study keeps of it: `by` (label, prediction, ...), `class_name`, `ber`, `n_images`, `n_failures`, `features`, `folder`, `sha256`, `panels`.
+        What the study keeps of it: `by` (label, prediction, ...), `class_name`, `ber`, `n_images`, `n_failures`, `features`, `folder`, `sha256`, `panels`,
+        `further`, `lowest`.
     """
     group, evaluation = parse(run.benchmark, key), views.re_evaluate(run, key, depth=DEPTH)
     tree = evaluation.analysis.tree
@@ -66,8 +77,12 @@ def freeze_grouping(
     everything = views.node_images(run, key, tree.root)
     stored = run.features()
     for feature in features:
-        order = everything[np.argsort(-np.asarray(stored[everything, feature], dtype=np.float64), kind="stable")]
-        ends[feature] = [[int(p) for p in order[:extremes]], [int(p) for p in order[::-1][:extremes]]]
+        values = np.asarray(stored[everything, feature])
+        ends[feature] = (
+            [[int(p) for p in everything[most_activating(side, extremes)]] for side in (values, -values)]
+            if extremes
+            else [[], []]
+        )
     shown = sorted(
         {position for found in [*of_node.values(), *(part for both in ends.values() for part in both)] for position in found}
     )
@@ -113,9 +128,12 @@ def freeze_grouping(
         "features": features,
         "folder": name,
         "sha256": seal(root, name, fill),
-        "panels": {str(feature): _pictures(freeze(panels[feature], root, f"{name}-{feature}")) for feature in features},
+        "panels": _frozen(pictures.panels, root, name, ""),
+        "further": _frozen(pictures.further, root, name, "-further"),
+        "lowest": _frozen(pictures.lowest, root, name, "-lowest"),
     }
 
 
-def _pictures(frozen: Mapping[str, Any]) -> dict[str, Any]:
-    return {"panel": frozen["panel"], "sha256": frozen["sha256"]}
+def _frozen(panels: Mapping[int, Panel], root: Path, name: str, end: str) -> dict[str, dict[str, Any]]:
+    made = {str(feature): freeze(panel, root, f"{name}-{feature}{end}") for feature, panel in panels.items()}
+    return {feature: {"panel": frozen["panel"], "sha256": frozen["sha256"]} for feature, frozen in made.items()}

@@ -33,6 +33,8 @@ class FrozenGrouping:
         of_node: number of a node -> positions of the images that are shown of it, drawn at random.
         extremes: feature -> positions with its highest, and with its lowest activations in the group, the most extreme first.
         panels: feature -> its panel.
+        further, lowest: feature -> the panel of the images that follow in the order of activation, and of those with the lowest; not of
+            features that were frozen without.
     """
 
     id: str
@@ -45,6 +47,8 @@ class FrozenGrouping:
     of_node: Mapping[int, tuple[int, ...]]
     extremes: Mapping[int, tuple[tuple[int, ...], tuple[int, ...]]]
     panels: Mapping[int, Panel]
+    further: Mapping[int, Panel]
+    lowest: Mapping[int, Panel]
 
     def split_of(self, node: int) -> int | None:
         """The feature of the condition that leads to a node; of the root, the one that splits it. None where that is metadata."""
@@ -81,6 +85,10 @@ def load_grouping(store_path: str | Path, data: Mapping[str, Any]) -> FrozenGrou
         of_node={node: tuple(positions) for node, positions in stored["of_node"]},
         extremes={feature: (tuple(highest), tuple(lowest)) for feature, highest, lowest in stored["extremes"]},
         panels={int(feature): load_item_panel(store_path, one) for feature, one in data["panels"].items()},
+        **{
+            end: {int(feature): load_item_panel(store_path, one) for feature, one in data.get(end, {}).items()}
+            for end in ("further", "lowest")
+        },
     )
 
 
@@ -93,6 +101,7 @@ def sealed_folders(groupings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict
     found: dict[str, dict[str, Any]] = {}
     for key, data in groupings.items():
         found[f"{key} (interview)"] = {"panel": data["folder"], "sha256": data["sha256"]}
-        for feature, one in data["panels"].items():
-            found[f"{key}, feature {feature} (interview)"] = dict(one)
+        for end, words in (("panels", ""), ("further", ", further images"), ("lowest", ", lowest activations")):
+            for feature, one in data.get(end, {}).items():
+                found[f"{key}, feature {feature}{words} (interview)"] = dict(one)
     return found

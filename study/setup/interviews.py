@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from barlow_core.run import Run
 from barlow_core.wording import count
 from study.protocol import Protocol
 from study.questionnaire import shown
-from study.setup.freezing_groupings import freeze_grouping, splits_of, tree_of
+from study.setup.freezing_groupings import Pictures, freeze_grouping, splits_of, tree_of
 from study.setup.making import panels_of
 from study.store import StudyStore
 
@@ -75,6 +75,7 @@ def make_interviews(
     extractor: Extractor | None = None,
     per_node: int = PER_NODE,
     extremes: int = EXTREMES,
+    attacked: int | None = None,
     images_per_panel: int | None = None,
     steps: int | None = None,
     device: str | None = None,
@@ -86,6 +87,7 @@ def make_interviews(
         easy: groups out of which the first grouping of a participant is drawn.
         known: what else to keep of groups, such as the ease of their features.
         per_node, extremes: see `study.setup.freezing_groupings.freeze_grouping`.
+        attacked: how many of the images at either end have heatmap and attack; None: all of `extremes`.
         images_per_panel, steps: see `study.setup.making.panels_of`.
 
     Raises:
@@ -94,20 +96,34 @@ def make_interviews(
     if store.interviews.protocol is not None:
         raise BarlowError(f"{store.path} has interviews already; what participants see must not change.")
     check_easy(trees, easy)
-    requests: Sequence[Mapping[str, Any]] = [
-        {"group": group, "feature": feature} for group, features in trees.features.items() for feature in features
-    ]
-    panels = panels_of(
-        run, requests, extractor=extractor, images_per_panel=images_per_panel, steps=steps, device=device, progress=progress
-    )
-    by_group: dict[str, dict[int, Any]] = {}
-    for request, panel in zip(requests, panels, strict=True):
-        by_group.setdefault(request["group"], {})[request["feature"]] = panel
+    settings: dict[str, Any] = {
+        "extractor": extractor, "images_per_panel": images_per_panel, "steps": steps, "device": device, "progress": progress,
+    }  # fmt: skip
+    by_group = _pictures(run, trees, extremes if attacked is None else min(attacked, extremes), settings)
     made = []
     for group in progress_bar(list(trees.features), desc="freeze", unit="group", shown=progress):
         data = freeze_grouping(run, group, by_group[group], store.path, per_node=per_node, extremes=extremes, seed=protocol.seed)
         made.append({"id": group, "easy": group in easy, **data, **(known or {}).get(group, {})})
     store.interviews.create(protocol, made)
+
+
+def _pictures(run: Run, trees: Trees, attacked: int, settings: Mapping[str, Any]) -> dict[str, Pictures]:
+    """By key of the group, the panels of its features: `attacked` images at either end, but as many at the upper one as a panel has."""
+    requests = [{"group": group, "feature": feature} for group, features in trees.features.items() for feature in features]
+    found: dict[str, Pictures] = {group: Pictures() for group in trees.features}
+    panels = panels_of(run, requests, **settings)
+    k = panels[0].k
+    alike = {**settings, "steps": panels[0].attack["steps"]}
+    sizes = dict(zip(run.groups()["group"], run.groups()["n_images"], strict=True))
+    ends = {"panels": (requests, panels)}
+    for name, end, skip in (("further", "highest", k), ("lowest", "lowest", 0)):
+        wanted = [request for request in requests if attacked > skip and sizes[request["group"]] > skip]
+        made = panels_of(run, wanted, **alike | {"images_per_panel": attacked - skip}, end=end, skip=skip) if wanted else []
+        ends[name] = (wanted, made)
+    for name, (wanted, made) in ends.items():
+        for request, panel in zip(wanted, made, strict=True):
+            getattr(found[str(request["group"])], name)[request["feature"]] = panel
+    return found
 
 
 def check_easy(trees: Trees, easy: Collection[str]) -> None:

@@ -87,17 +87,24 @@ def panels_of(
     steps: int | None = None,
     device: str | None = None,
     progress: bool = False,
+    end: str = "highest",
+    skip: int = 0,
 ) -> list[Panel]:
-    """The panels of `items`, in their order, all made alike; missing ones are made, with a bar that shows how long it takes."""
+    """The panels of `items`, in their order, all made alike; missing ones are made, with a bar that shows how long it takes.
+
+    Args:
+        end, skip: see `barlow_core.panels.render.make_panels`.
+    """
     made = run.recorded("visualize") or {}
     earlier = made.get("settings", {})
     k = images_per_panel or earlier.get("k") or IMAGES_PER_PANEL
     steps = (earlier.get("attack") or {}).get("steps") if steps is None else steps
     requests = [(str(item["group"]), int(item["feature"])) for item in items]
-    found = [load_panel(run, group, feature) for group, feature in dict.fromkeys(requests)]
+    which: dict[str, Any] = {"end": end, "skip": skip}
+    found = [load_panel(run, group, feature, **which) for group, feature in dict.fromkeys(requests)]
     if not all(panel is not None and _is_like(panel, k, steps) for panel in found):
         extractor = extractor or run.extractor(**({} if device is None else {"device": device}))
-        return make_panels(run, extractor, requests, k=k, steps=steps, progress=progress)
+        return make_panels(run, extractor, requests, k=k, steps=steps, progress=progress, **which)
     by_request = dict(zip(dict.fromkeys(requests), found, strict=True))
     return [panel for request in requests if (panel := by_request[request]) is not None]
 

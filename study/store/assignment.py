@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.questionnaire import dumps
-from study.store import places
+from study.store import conditions, places
 from study.store.clock import Moment, same_boot, seconds_of
 
 if TYPE_CHECKING:
@@ -161,11 +161,17 @@ def is_there_more(tx: sqlite3.Connection, worker: str, settings: StudySettings, 
 
 
 def _new(tx: sqlite3.Connection, worker: str, settings: StudySettings, held: int) -> str | None:
-    if practice := _practice(tx, worker):
+    theirs = conditions.only(conditions.given(tx, worker, settings))
+    if practice := _practice(tx, worker, theirs):
         return practice
-    if check := _check_due(tx, worker, _done(tx, worker), settings):
+    if check := _check_due(tx, worker, _done(tx, worker), settings, theirs):
         return check
-    return _least_filled(tx, worker) if held == 0 or places.has_more_than(tx, held) else None
+    if held and not places.has_more_than(tx, held):
+        return None
+    for wanted in conditions.in_turn(tx, worker, settings):
+        if item := _least_filled(tx, worker, conditions.only(wanted)):
+            return item
+    return None
 
 
 def _done(tx: sqlite3.Connection, worker: str) -> dict[tuple[str, str], int]:
@@ -190,16 +196,18 @@ def _ran_out(tx: sqlite3.Connection, worker: str) -> str | None:
 _NOT_YET = "NOT EXISTS (SELECT 1 FROM assignment WHERE assignment.item = item.id AND assignment.worker = ?)"
 
 
-def _practice(tx: sqlite3.Connection, worker: str) -> str | None:
+def _practice(tx: sqlite3.Connection, worker: str, theirs: str) -> str | None:
     row = tx.execute(
-        f"SELECT id FROM item WHERE kind = 'practice' AND kind <> 'item' AND (wanted IS NULL OR filled < wanted) AND {_NOT_YET} "
+        f"SELECT id FROM item WHERE kind = 'practice' AND kind <> 'item' AND (wanted IS NULL OR filled < wanted) AND {_NOT_YET}{theirs} "
         "ORDER BY position LIMIT 1",
         (worker,),
     ).fetchone()
     return None if row is None else row["id"]
 
 
-def _check_due(tx: sqlite3.Connection, worker: str, done: Mapping[tuple[str, str], int], settings: StudySettings) -> str | None:
+def _check_due(
+    tx: sqlite3.Connection, worker: str, done: Mapping[tuple[str, str], int], settings: StudySettings, theirs: str
+) -> str | None:
     """A check after every `checks_every` items; the first one earlier, at a place that depends on the worker and the seed."""
     items = sum(n for (kind, state), n in done.items() if kind == "item" and state in ANSWERED)
     checks = sum(n for (kind, _), n in done.items() if kind in ("gold", "attention"))
@@ -208,16 +216,17 @@ def _check_due(tx: sqlite3.Connection, worker: str, done: Mapping[tuple[str, str
         return None
     row = tx.execute(
         "SELECT id FROM item WHERE kind IN ('gold', 'attention') AND kind <> 'item' AND (wanted IS NULL OR filled < wanted) "
-        f"AND {_NOT_YET} ORDER BY filled, tie LIMIT 1",
+        f"AND {_NOT_YET}{theirs} ORDER BY filled, tie LIMIT 1",
         (worker,),
     ).fetchone()
     return None if row is None else row["id"]
 
 
-def _least_filled(tx: sqlite3.Connection, worker: str) -> str | None:
+def _least_filled(tx: sqlite3.Connection, worker: str, wanted: str) -> str | None:
     # The index item_open holds exactly the items with room, in this order: the first one that the worker has not had is the one.
     row = tx.execute(
-        f"SELECT id FROM item WHERE kind = 'item' AND filled < wanted AND {_NOT_YET} ORDER BY filled, tie LIMIT 1", (worker,)
+        f"SELECT id FROM item WHERE kind = 'item' AND filled < wanted AND {_NOT_YET}{wanted} ORDER BY filled, tie LIMIT 1",
+        (worker,),
     ).fetchone()
     return None if row is None else row["id"]
 

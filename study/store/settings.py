@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from barlow_core.errors import BarlowError
 from study.questionnaire import PAPER, Questionnaire, cannot_be_kept, dumps, shown
 from study.store import languages
+from study.store.conditions import BALANCED, WITHIN
+from study.store.conditions import check as check_conditions
 from study.texts import ENGLISH, Texts, texts_of
 
 MONEY = ("pay_per_item", "base_pay", "partial_pay", "screened_out_pay", "bonus")
@@ -91,6 +93,8 @@ class StudySettings:
         idle_seconds: a longer gap between two signs of life does not count as time on task.
         checks_every: how many items a worker answers for each attention or gold item, where there are any.
         seed: of the order of items and of all ties.
+        conditions: that the items name; written when the study is made. condition_design, condition_order: who is shown which
+            (`study.store.conditions`).
         platforms: where workers may come from, out of `PLATFORMS`.
         invite_codes: one for every person who may come by a plain link.
         allowed_workers: the ids that may come from a platform; none: everybody whom the platform sends.
@@ -136,6 +140,9 @@ class StudySettings:
     idle_seconds: float = 120.0
     checks_every: int = 10
     seed: int = 0
+    conditions: tuple[str, ...] = ()
+    condition_design: str = WITHIN
+    condition_order: str = BALANCED
     platforms: tuple[str, ...] = ("link",)
     invite_codes: tuple[str, ...] = ()
     allowed_workers: tuple[str, ...] = ()
@@ -179,7 +186,16 @@ class StudySettings:
             values["questionnaire"] = Questionnaire.from_data(values["questionnaire"])
         if values.get("questionnaire", self.questionnaire) is None:
             values["questionnaire"] = PAPER
-        for name in ("instructions", "examples", "quiz", "languages", "platforms", "invite_codes", "allowed_workers"):
+        for name in (
+            "instructions",
+            "examples",
+            "quiz",
+            "languages",
+            "conditions",
+            "platforms",
+            "invite_codes",
+            "allowed_workers",
+        ):
             if isinstance(values.get(name), (str, Mapping)):
                 values[name] = (values[name],)
             if name in values:
@@ -262,6 +278,7 @@ class StudySettings:
             _require_money(name, getattr(self, name))
         self._check_platforms()
         languages.check(self)
+        check_conditions(self)
         for name in ("title", "contact", "consent", "currency", "admin_hash"):
             if not isinstance(getattr(self, name), str):
                 raise BarlowError(f"{name} must be a text, not {shown(getattr(self, name))}.")

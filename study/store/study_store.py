@@ -7,7 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from study.store import answering, assignment, attempts, creation, maintenance, places, progress, quiz, rules, signing, workers
+from study.store import (
+    answering,
+    assignment,
+    attempts,
+    conditions,
+    creation,
+    maintenance,
+    places,
+    progress,
+    quiz,
+    rules,
+    signing,
+    workers,
+)
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
@@ -77,7 +90,9 @@ class StudyStore(StudyManagement):
         """
         library_advice()
         clock = clock or Clock()
-        chosen = StudySettings.make(settings | {"answers_per_item": answers_per_item})
+        items = list(items) if not isinstance(items, (str, Mapping)) else items
+        found = {"conditions": conditions.conditions_of(items)} if isinstance(items, list) else {}
+        chosen = StudySettings.make(settings | found | {"answers_per_item": answers_per_item})
         creation.create(Path(path), items, chosen, clock.now(), patience=patience)
         return cls(path, patience=patience, clock=clock)
 

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from barlow_core.storage.shipped import apps_dir
 from study.store import StudyStore
+from study.store.attempts import GUESSES
 from study.store.interviews.people import Participant
 
 Open = Callable[..., AppTest]
@@ -65,6 +66,28 @@ def test_nobody_gets_in_without_a_link_of_their_own(store: StudyStore, open_page
     assert "P1" not in text(page)
     for wrong in ("", "wrong", SECRET.upper()):
         assert "That is not the secret" in text(enter(page, wrong))
+
+
+def test_guesses_at_links_have_to_wait_and_let_whoever_is_in_go_on(
+    store: StudyStore, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong codes count together with wrong invites of the crowd study, in the same file."""
+    monkeypatch.setattr("shared.visitors.visitor_address", lambda: "203.0.113.9")
+    monkeypatch.delitem(sys.modules, "interviewing.participant", raising=False)
+    store.interviews.invite("good-code")
+    page = open_page(store, code="good-code")
+    for n in range(GUESSES - 2):
+        store.note_guess("203.0.113.9", f"guess-{n}")
+    for _ in range(3):  # the same broken link counts once
+        assert "to its last letter" in text(open_page(store, code="god-code"))
+    assert "your name is not kept" in text(open_page(store, code="good-code"))
+    assert "to its last letter" in text(open_page(store, code="gut-code"))
+    for code in ("good-code", "bad-code"):
+        assert "Please open yours again in 10 minutes." in text(open_page(store, code=code))
+    assert "your name is not kept" in text(page.run())
+    assert "to its last letter" in text(open_page(store)), "no link at all is no guess"
+    monkeypatch.setattr("interviewing.participant.visitor_address", lambda: "203.0.113.10")
+    assert "your name is not kept" in text(open_page(store, code="good-code"))
 
 
 def test_registration_keeps_nothing_before_consent(store: StudyStore, open_page: Open) -> None:
@@ -161,11 +184,14 @@ def test_as_many_examples_as_wanted_and_the_lowest_too(at_first: StudyStore, ope
     before = text(page).count("<figure")
     key = "label:class 0 2"
     assert "Most activating images" in text(page)
+    assert text(page).count("Feature attack") == 2, "of the panel, and of the images that follow"
     page.button(key=f"more {key}").click().run()
     assert "Further images, the strongest first" in text(page)
     assert text(page).count("<figure") > before
     page.toggle(key=f"low {key}").set_value(True).run()
     assert "the feature is weakest" in text(page)
+    assert "Least activating images" in text(page)
+    assert text(page).count("Feature attack") == 3
     first = text(page).count("<figure")
     page.button(key=f"more low {key}").click().run()
     assert text(page).count("<figure") == first + 6

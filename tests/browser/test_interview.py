@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import pandas as pd
 from click.testing import CliRunner
 from interview_pages import SECRET, make_interviews
-from playwright.sync_api import Browser, Page, expect
+from interviewing import interviewer as interviewer_page
+from interviewing import participant
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.conftest import DESKTOP, free_port
 from browser.worker_page import annotate
@@ -87,10 +89,22 @@ def choose(page: Page, question: str, answer: str) -> None:
 
 def answer_feature(page: Page, feature: int) -> None:
     choose(page, f"1. Can you describe the images that feature {feature} stands for?", "Yes")
-    words = field(page, "In your own words").first
-    words.fill(f"{WORDS} {feature}")
-    words.blur()
+    describe(page, f"{WORDS} {feature}")
     choose(page, "2. Is it necessary for the task, or a spurious correlation?", "A spurious correlation")
+
+
+def describe(page: Page, said: str) -> None:
+    words = field(page, "In your own words").first
+    words.fill(said)
+    words.blur()
+
+
+def seconds_until(what: Locator, do: Callable[[], object] = lambda: None) -> float:
+    """From what is done on one screen to what is seen on the other."""
+    do()
+    start = time.monotonic()
+    expect(what).to_be_visible(timeout=60_000)
+    return time.monotonic() - start
 
 
 def test_an_interview_on_two_screens(browser: Browser, tmp_path: Path) -> None:
@@ -148,6 +162,20 @@ def test_an_interview_on_two_screens(browser: Browser, tmp_path: Path) -> None:
         # Both servers are killed; both screens go on where they were.
         answer_feature(person, 1)
         expect(interviewer.get_by_text(f"{WORDS} 1")).to_be_visible()
+        # What either does reaches the other screen within two seconds, without a reload; a busy computer may take longer, but not always.
+        for page in (person, interviewer):
+            page.evaluate("window.isTheSamePage = true")
+        to_person, to_interviewer = [], []
+        for said in (f"{WORDS} once more", f"{WORDS} and again", f"{WORDS} 1"):
+            to_person.append(seconds_until(person.get_by_text("The clock stands."), button(interviewer, "Break").click))
+            to_interviewer.append(seconds_until(button(interviewer, "Break"), button(person, "Go on").click))
+            describe(person, said)
+            to_interviewer.append(seconds_until(interviewer.get_by_text(said, exact=True)))
+        assert min(to_person) < 2, to_person
+        assert min(to_interviewer) < 2, to_interviewer
+        assert max(participant.EVERY, interviewer_page.EVERY) <= 1, "between two looks at the session"
+        assert all(page.evaluate("window.isTheSamePage") for page in (person, interviewer))
+
         for server in (theirs, ours):
             server.kill()
             server.start()

@@ -114,6 +114,22 @@ def test_a_panel_holds_what_it_says(run: Run, extractor: Extractor) -> None:
     assert "feature 5 in label:dog, 3 images" in repr(panel)
 
 
+def test_a_panel_can_begin_later_or_at_the_other_end(run: Run, extractor: Extractor) -> None:
+    first = make_panel(run, extractor, "label:dog", 5, k=3, steps=2)
+    further = make_panel(run, extractor, "label:dog", 5, k=2, steps=2, skip=3)
+    lowest = make_panel(run, extractor, "label:dog", 5, k=2, steps=2, end="lowest")
+    dogs = np.flatnonzero(run.benchmark.labels == 1)
+    order = dogs[np.argsort(-run.features()[dogs, 5], kind="stable")]
+    assert [image.index for image in (*first.images, *further.images)] == order[:5].tolist()
+    assert [image.index for image in lowest.images] == order[::-1][:2].tolist()
+    assert load_panel(run, "label:dog", 5) == first, "the others lie beside it"
+    assert load_panel(run, "label:dog", 5, skip=3) == further
+    assert load_panel(run, "label:dog", 5, end="lowest") == lowest
+    assert load_panel(run, "label:dog", 5, end="lowest", skip=1) is None
+    with pytest.raises(BarlowError, match=f"skip is {len(dogs)}, but there are {len(dogs)} images"):
+        make_panel(run, extractor, "label:dog", 5, k=2, steps=2, skip=len(dogs))
+
+
 def test_pictures_are_what_the_extractor_sees_enlarged(run: Run, extractor: Extractor) -> None:
     panel = make_panel(run, extractor, "label:dog", 5, k=3, steps=4)
     index = panel.images[0].index

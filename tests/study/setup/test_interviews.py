@@ -48,9 +48,8 @@ def made(planted_benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory)
     with make_study(run, selection=chosen, extractor=extractor, images_per_panel=2, steps=1, answers_per_item=2) as store:
         simulate(store, seed=1)
         trees = trees_of(run, store)
-        make_interviews(
-            run, store, trees, easy=list(trees.features)[:2], protocol=Protocol(), extractor=extractor, per_node=10, extremes=4
-        )
+        panels = {"extractor": extractor, "images_per_panel": 2, "steps": 1}
+        make_interviews(run, store, trees, easy=list(trees.features)[:2], protocol=Protocol(), per_node=10, extremes=4, **panels)  # type: ignore[arg-type]
     return run.path
 
 
@@ -85,6 +84,16 @@ def test_a_frozen_grouping_is_the_tree_of_the_run(store: StudyStore, made: Path)
             highest, lowest = frozen.extremes[feature]
             assert [frozen.images[p]["values"][feature] for p in highest] == pytest.approx(np.sort(values)[::-1][:4])
             assert [frozen.images[p]["values"][feature] for p in lowest] == pytest.approx(np.sort(values)[:4])
+            # All of them have A, B and C: the panel of the study has the first two, another panel goes on where it ends.
+            panels = [frozen.panels[feature], frozen.further[feature], frozen.lowest[feature]]
+            assert [[image.index for image in panel.images] for panel in panels] == [
+                list(highest[:2]),
+                list(highest[2:]),
+                list(lowest),
+            ]
+            assert panels[1].attack == panels[2].attack == panels[0].attack
+            assert all(image.attacked > image.activation for image in panels[2].images)
+            assert all((panel.path / image.overlay).is_file() for panel in panels for image in panel.images)
         one = frozen.images[highest[0]]
         with Image.open(one["path"]) as kept, Image.open(run.benchmark.images_dir / one["name"]) as original:
             assert np.array_equal(np.asarray(kept), np.asarray(original.convert("RGB")))
@@ -171,7 +180,8 @@ def test_the_command_line_from_create_to_export(made: Path, tmp_path: Path) -> N
     assert "3 groupings, 2 of them to begin with" in said
     assert "no interviews yet" in barlow("status", str(study), status=2)
     chosen = ("--easy", "label:cat", "--easy", "label:dog")
-    said = barlow("create", str(tmp_path / "run"), *chosen, "--quiet", "--images", "5", "--extremes", "2")
+    panels = ("--extremes", "4", "--images-per-panel", "2", "--steps", "1")  # the run has these already
+    said = barlow("create", str(tmp_path / "run"), *chosen, "--quiet", "--images", "5", *panels)
     assert "3 groupings, 2 of them to begin with: label:cat, label:dog." in said
     assert "The interviews are prepared." in said
     assert barlow("invite", str(study), "--n", "2").splitlines()[1].startswith("P2  http://localhost:8505/?code=")
