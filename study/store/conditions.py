@@ -17,14 +17,11 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import shown
 from study.store.schema import quoted
-
-if TYPE_CHECKING:
-    from study.store.settings import StudySettings
 
 BETWEEN, WITHIN = "between", "within"
 DESIGNS = (BETWEEN, WITHIN)
@@ -32,6 +29,22 @@ BALANCED, RANDOM = "balanced", "random"
 ORDERS = (BALANCED, RANDOM)
 MAX_NAME = 60
 _OF = "json_extract(item.data, '$.condition')"
+
+
+class Design(Protocol):
+    """What the settings of a study say of conditions."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]: ...
+
+    @property
+    def condition_design(self) -> str: ...
+
+    @property
+    def condition_order(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
 
 
 def conditions_of(items: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
@@ -68,7 +81,7 @@ def only(conditions: Iterable[str] | None) -> str:
     return "" if conditions is None else f" AND coalesce({_OF}, '') IN ({quoted(('', *conditions))})"
 
 
-def given(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> tuple[str, ...] | None:
+def given(tx: sqlite3.Connection, worker: str, settings: Design) -> tuple[str, ...] | None:
     """The conditions that a worker is shown: theirs, or the one that they would be given now; None where they are shown all.
 
     Returns:
@@ -93,7 +106,7 @@ def given(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> tuple
     return (random.Random(f"{settings.seed} {worker}").choice(possible),) if possible else ()
 
 
-def in_turn(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> list[tuple[str, ...] | None]:
+def in_turn(tx: sqlite3.Connection, worker: str, settings: Design) -> list[tuple[str, ...] | None]:
     """Conditions in the order in which a worker is to be given an item of them, equal ones together; None stands for any."""
     theirs = given(tx, worker, settings)
     if theirs is not None or not settings.conditions or settings.condition_order == RANDOM:
@@ -107,7 +120,7 @@ def in_turn(tx: sqlite3.Connection, worker: str, settings: StudySettings) -> lis
     return [tuple(name for name, n in had.items() if n == times) for times in sorted(set(had.values()))]
 
 
-def check(settings: StudySettings) -> None:
+def check(settings: Design) -> None:
     """Raise a BarlowError unless the settings about conditions can be."""
     for name, possible in (("condition_design", DESIGNS), ("condition_order", ORDERS)):
         if getattr(settings, name) not in possible:
