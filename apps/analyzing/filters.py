@@ -29,6 +29,7 @@ def show_filters(data: StudyData, vectors: tuple[str, ...]) -> None:
     place, choices = here(), data.choices()
     with st.sidebar:
         st.html('<h2 class="bw-side">Filters</h2>')
+        _choose_some("Condition", "conditions", choices, {})
         _choose_some("Grouping", "groupings", choices, GROUPINGS)
         _choose_some("Error tier", "tiers", choices, TIERS)
         if choices["classes"]:

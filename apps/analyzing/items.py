@@ -20,6 +20,7 @@ from study.analysis import Analysis, ItemView, item_panel
 
 USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
 TABLE = {
+    "condition": "Condition",
     "grouping": "Grouping",
     "class_name": "Class",
     "tier": "Error tier",

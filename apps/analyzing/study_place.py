@@ -25,6 +25,7 @@ class Place(NamedTuple):
     page: str = OVERVIEW
     item: str | None = None  # an item in full, instead of the page
     worker: str | None = None  # a worker in full, instead of the page
+    conditions: tuple[str, ...] = ()
     groupings: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from study.answers.exclusion import ExclusionRule
 from study.answers.filters import Filters
 from study.answers.study_data import StudyData
 from study.answers.table import PREFERENCES, RATINGS, attributes_of_items
-from study.statistics import differences, examples, exclusion_effect, likert, reliability, understanding
+from study.statistics import condition_effects, differences, examples, exclusion_effect, likert, reliability, understanding
 from study.statistics.agreement_means import AgreementMeans, levels_of_items
 from study.statistics.estimates import Estimate
 from study.statistics.latent import LatentVotes, latent_votes
@@ -305,6 +305,16 @@ class Analysis:
         return differences.omnibus(self.data.answers, self._agreements)
 
     @cached_property
+    def condition_sizes(self) -> pd.DataFrame:
+        return condition_effects.condition_sizes(self.data.answers)
+
+    @cached_property
+    def condition_effects(self) -> pd.DataFrame:
+        """Every headline number of every two conditions, and their differences."""
+        options = {"threshold": self.options.threshold, **self._bootstrap}
+        return condition_effects.condition_effects(self.data.answers, self._agreements, self._described[1], **options)
+
+    @cached_property
     def ordinal(self) -> dict[str, OrdinalModel]:
         return {question: ordinal_model(self.data.answers, question, confidence=self.options.confidence) for question in RATINGS}
 
@@ -321,12 +331,14 @@ class Analysis:
         Items whose group and feature are not known, and those without a name, are left out.
         """
         answers = self.data.answers
+        if self.study.extractors:  # of other networks, the same number means another feature
+            answers = answers[answers["condition"].map(self.study.extractors).eq(str(self.study.extractor)).to_numpy(dtype=bool)]
         known = [column for column in ("group", "feature") if self.data.has(column)]
         columns = ["group", "feature", "name", "support", "n", "similarity", "simulated"]
         if len(known) < 2:
             return pd.DataFrame(columns=columns)
         simulated = answers.groupby("item", sort=False)["simulated"].any()
-        table = self.names.join(attributes_of_items(answers, known)).join(simulated)
+        table = attributes_of_items(answers, known).join(self.names).join(simulated)
         table = table[table[["name", *known]].notna().all(axis=1)]
         return table.astype({"feature": "int64", "group": object})[columns].sort_values(["group", "feature"], ignore_index=True)
 

@@ -1,4 +1,4 @@
-"""Which part of a study is looked at: by grouping, class, tier, platform, day, attention checks, people or simulations."""
+"""Which part of a study is looked at: by condition, grouping, class, tier, platform, day, attention checks, people or simulations."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from study.answers.notation import CHECKS, FILTERS, WHO, from_query, to_argument
 
 # Filter, column of the table of answers, and what it is called in a sentence.
 _COLUMNS = (
+    ("conditions", "condition", "condition", ""),
     ("groupings", "grouping", "grouping", ""),
     ("classes", "class_name", "class", "classes"),
     ("tiers", "tier", "error tier", ""),
@@ -27,7 +28,7 @@ class Filters:
     """What is kept of a study. Everything at its default keeps all of it.
 
     Attributes:
-        groupings, classes, tiers, platforms: values to keep; () keeps all, also where there is no value.
+        conditions, groupings, classes, tiers, platforms: values to keep; () keeps all, also where there is no value.
         since, until: first and last day (UTC) on which kept answers were sent, both included. An answer without a time is kept only
             when neither is set.
         checks: "passed" keeps workers who failed no gold or attention check (who met none, too); "all" keeps everybody.
@@ -37,6 +38,7 @@ class Filters:
     How they are written in an address and on the command line is said in `study.answers.notation`; workers named by hand are in neither.
     """
 
+    conditions: tuple[str, ...] = ()
     groupings: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
@@ -48,7 +50,7 @@ class Filters:
     simulated: str = "all"
 
     def __post_init__(self) -> None:
-        for name in ("groupings", "classes", "tiers", "platforms", "excluded_workers"):
+        for name in ("conditions", "groupings", "classes", "tiers", "platforms", "excluded_workers"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Iterable):
                 raise BarlowError(f"The filter {name} is {value!r}; expected a list of values, such as [{str(value)!r}].")

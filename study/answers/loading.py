@@ -100,6 +100,7 @@ def _from_store(path: Path) -> StudyData:
         currency=settings.currency,
         answers_per_item=settings.answers_per_item,
         extractor=settings.provenance.get("extractor", {}).get("fingerprint"),
+        extractors={name: about["extractor"]["fingerprint"] for name, about in settings.provenance.get("conditions", {}).items()},
         interviews=found.interviews,
         notes=tuple(
             f"The study did not ask for {question!r}; what needs it is left out."

@@ -73,6 +73,9 @@ class Written:
 
 FILTERS = (
     Written(
+        "conditions", "condition", "--condition", "values", "Only answers about items of this condition; may be repeated.", ()
+    ),
+    Written(
         "groupings",
         "grouping",
         "--grouping",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -34,7 +34,7 @@ from study.answers.table import (
 from study.store.interviews.frames import InterviewTables
 from study.tiers import tiers_first
 
-_CATEGORIES = ("grouping", "class_name", "group", "tier", "platform")
+_CATEGORIES = ("condition", "pair", "grouping", "class_name", "group", "tier", "platform")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,7 @@ class StudyData:
         paid: what the whole study has cost so far, for people; None where that is not known.
         answers_per_item: wanted for each item; None where that is not known.
         extractor: fingerprint of the network whose features the items show; None where that is not known.
+        extractors: of each condition, where conditions show features of different networks; `extractor` is that of the first.
         notes: what about the study limits what can be said.
         filters: that made this part.
         interviews: of practitioners, none of whose answers are in `answers`; None where there are none.
@@ -75,6 +76,7 @@ class StudyData:
     currency: str = ""
     answers_per_item: int | None = None
     extractor: str | None = None
+    extractors: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     interviews: InterviewTables | None = None
@@ -159,9 +161,15 @@ class StudyData:
         return hashlib.sha256(b"".join(_hashed(part) for part in parts)).hexdigest()
 
     def choices(self) -> dict[str, Any]:
-        """What filters can be set to: `groupings`, `classes`, `tiers`, `platforms` (lists), `first_day`, `last_day` (or None),
+        """What filters can be set to: `conditions`, `groupings`, `classes`, `tiers`, `platforms` (lists), `first_day`, `last_day` (or None),
         `has_checks`, `has_both` (people and simulated workers)."""
-        columns = {"groupings": "grouping", "classes": "class_name", "tiers": "tier", "platforms": "platform"}
+        columns = {
+            "conditions": "condition",
+            "groupings": "grouping",
+            "classes": "class_name",
+            "tiers": "tier",
+            "platforms": "platform",
+        }
         found: dict[str, Any] = {name: self._values(column) for name, column in columns.items()}
         days: list[date] = []
         if self.has("submitted_at"):
@@ -195,7 +203,8 @@ class StudyData:
             return self
         answers = self.answers[filters.kept(self.answers, self.failed_a_check)].reset_index(drop=True)
         items = self.items
-        for name, column in (("groupings", "grouping"), ("classes", "class_name"), ("tiers", "tier")):
+        attributes = (("conditions", "condition"), ("groupings", "grouping"), ("classes", "class_name"), ("tiers", "tier"))
+        for name, column in attributes:
             values = getattr(filters, name)
             if values and column in items:
                 items = items[items[column].isin(values)]

@@ -32,6 +32,8 @@ CLOSED_QUESTIONS = (*RATINGS, "useful")
 QUESTIONS = (*DESCRIPTIONS, *CLOSED_QUESTIONS)
 # What is known of an item, in the order of pages and exports.
 ATTRIBUTES = (
+    "condition",
+    "pair",
     "grouping",
     "class_name",
     "group",

@@ -225,7 +225,7 @@ def _opened(study: Path, columns: str | None, missing: str | None) -> StudyData:
 
 def _check_values(filters: Any, data: StudyData) -> None:
     choices = data.choices()
-    for name in ("groupings", "classes", "tiers", "platforms"):
+    for name in ("conditions", "groupings", "classes", "tiers", "platforms"):
         for value in getattr(filters, name):
             if value not in choices[name]:
                 known = ", ".join(map(str, choices[name][:20])) or "none"

@@ -16,6 +16,7 @@ from barlow_core.wording import count
 from study.cli.shared import money, open_store, study_argument
 
 if TYPE_CHECKING:
+    from barlow_core.run import Run
     from study.setup.selection import Selection
     from study.store import StudyStore
 
@@ -45,6 +46,13 @@ selection_options = options(
         help="Number of practice items, with feedback, unpaid.",
     ),
     click.option("--attention", type=click.IntRange(0), default=3, show_default=True, help="Number of attention checks."),
+    click.option(
+        "--condition",
+        "named",
+        multiple=True,
+        metavar="NAME[=RUN]",
+        help="Show the same groups from several runs and compare them: a name for this run, and a name and a run for each other one.",
+    ),
 )
 setting_options = options(
     click.option("--answers", "answers_per_item", type=click.IntRange(1), default=5, show_default=True, help="Workers per item."),
@@ -73,6 +81,18 @@ setting_options = options(
         metavar="CODE",
         help="Language of the workers' page (en, de, or one that --texts brings); given several times, the browser chooses. [default: en]",
     ),
+    click.option(
+        "--design",
+        "condition_design",
+        type=click.Choice(["within", "between"]),
+        help="Whether each worker sees all conditions, or one. [default: within]",
+    ),
+    click.option(
+        "--order",
+        "condition_order",
+        type=click.Choice(["balanced", "random"]),
+        help="Whether conditions are given out as often as each other, or at random. [default: balanced]",
+    ),
     click.option("--quiz", is_flag=True, help="Ask questions about the instructions before the first item."),
     click.option("--completion-code", help="The code that Prolific shows for this study."),
     click.option("--contact", help="How workers reach you; shown on every page."),
@@ -85,6 +105,7 @@ setting_options = options(
         "barlow study create runs/mine --platform prolific --completion-code C1A2B3",
         "barlow study create runs/mine --study pilot.sqlite --per-tier 1 --top 3 --answers 2 --invites 6",
         "barlow study create runs/mine --list items.csv --settings settings.toml",
+        "barlow study create runs/robust --condition robust --condition standard=runs/standard --design between",
     )
 )
 @run_argument
@@ -121,6 +142,7 @@ def create(
     top: int,
     practice: int,
     attention: int,
+    named: tuple[str, ...],
     invites: int,
     settings_path: Path | None,
     text_paths: tuple[Path, ...],
@@ -140,6 +162,7 @@ def create(
     long; what is finished is kept, and the same command resumes from there.
     """
     from study.participants.platforms import new_invite_codes
+    from study.setup.conditions import in_conditions, with_checks_of_all
     from study.setup.making import make_study
     from study.setup.selection import from_list, select, with_checks
     from study.store import StudySettings
@@ -157,20 +180,23 @@ def create(
     if invites:
         values["invite_codes"] = [*values.get("invite_codes", ()), *new_invite_codes(invites)]
     settings = StudySettings.make(values)
+    conditions = _conditions(run, named, list_path)
     if list_path is not None:
         chosen = from_list(run, list_path)
     else:
         chosen = select(run, groupings=groupings, per_tier=per_tier, top=top)
     kinds = {item.get("kind", "item") for item in chosen.items}
-    chosen = with_checks(
-        run,
-        chosen,
-        practice=0 if "practice" in kinds else practice,
-        attention=0 if kinds & {"gold", "attention"} else attention,
-        questionnaire=settings.questionnaire,
-        seed=settings.seed,
-        languages={name: (settings.texts_in(name), settings.in_language(name).questionnaire) for name in settings.languages},
-    )
+    checks: dict[str, Any] = {
+        "practice": 0 if "practice" in kinds else practice,
+        "attention": 0 if kinds & {"gold", "attention"} else attention,
+        "questionnaire": settings.questionnaire,
+        "seed": settings.seed,
+        "languages": {name: (settings.texts_in(name), settings.in_language(name).questionnaire) for name in settings.languages},
+    }
+    if conditions is None:
+        chosen = with_checks(run, chosen, **checks)
+    else:
+        chosen = with_checks_of_all(conditions, in_conditions(conditions, chosen), design=settings.condition_design, **checks)
     _say_selection(chosen, settings)
     if dry_run:
         return
@@ -182,6 +208,7 @@ def create(
         run,
         path,
         selection=chosen,
+        conditions=conditions,
         images_per_panel=images_per_panel,
         steps=steps,
         device=device or _default_device(),
@@ -189,6 +216,25 @@ def create(
         **values,
     ) as store:
         _say_made(store, secret)
+
+
+def _conditions(run: Run, named: tuple[str, ...], list_path: Path | None) -> dict[str, Run] | None:
+    """The runs that conditions show, by name, this one first; None where no condition is named."""
+    if not named:
+        return None
+    if list_path is not None:
+        raise BarlowError(
+            "--condition shows the same groups of several runs, and --list chooses for one. For conditions within one run, give the list a column condition."
+        )
+    pairs = [name.partition("=") for name in named]
+    here = [name for name, _, path in pairs if not path]
+    names = [name.strip() for name, _, _ in pairs]
+    if len(here) != 1 or len(names) < 2 or len(set(names)) < len(names) or not all(names):
+        raise BarlowError(
+            f"--condition names this run once and every other run once, as in --condition robust --condition standard=runs/standard; found {', '.join(named)}."
+        )
+    others = {name.strip(): open_run(Path(path)) for name, _, path in pairs if path}
+    return {here[0].strip(): run, **others}
 
 
 def _add_texts(values: dict[str, Any], paths: tuple[Path, ...]) -> None:

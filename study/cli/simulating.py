@@ -8,12 +8,15 @@ from typing import Any
 import click
 
 from barlow_core.cli.shared import example, quiet_option
+from barlow_core.errors import BarlowError
 from study.cli.shared import open_store, study_argument
 
 
 @click.command(
     epilog=example(
-        "barlow study simulate trial.sqlite", "barlow study simulate trial.sqlite --workers 30 --carelessness 0.3 --seed 1"
+        "barlow study simulate trial.sqlite",
+        "barlow study simulate trial.sqlite --workers 30 --carelessness 0.3 --seed 1",
+        "barlow study simulate trial.sqlite --clearer standard=-0.2",
     )
 )
 @study_argument
@@ -32,10 +35,18 @@ from study.cli.shared import open_store, study_argument
 @click.option(
     "--stamina", type=click.FloatRange(1), default=19.14, show_default=True, help="Items that each answers, on average."
 )
+@click.option(
+    "--clearer",
+    multiple=True,
+    metavar="CONDITION=NUMBER",
+    help="How much clearer the items of a condition are, from -1 to 1; may be given several times. [default: 0]",
+)
 @click.option("--at-once", type=click.IntRange(1), default=20, show_default=True, help="How many work at the same time.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @quiet_option
-def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: bool, **averages: Any) -> None:
+def simulate(
+    study: Path, workers: int | None, clearer: tuple[str, ...], at_once: int, seed: int, quiet: bool, **averages: Any
+) -> None:
     """Let simulated participants answer, to try the study.
 
     They stay marked as simulated, in the analysis, too.     Not possible in a study in which people have taken part: make a separate trial study (barlow study create RUN --study trial.sqlite).
@@ -47,9 +58,18 @@ def simulate(study: Path, workers: int | None, at_once: int, seed: int, quiet: b
 
     with open_store(study) as store:
         people = None if workers is None else list(islice(simulation.population(random.Random(seed), **averages), workers))
-        done = simulation.simulate(store, people, at_once=at_once, seed=seed, progress=not quiet, **averages)
+        clarity = dict(_number(text) for text in clearer)
+        done = simulation.simulate(store, people, at_once=at_once, seed=seed, progress=not quiet, clarity=clarity, **averages)
         state = store.progress()
     click.echo(
         f"{done.answers:,} simulated answers by {done.workers:,} simulated workers; the study has {state.answers:,} of "
         f"{state.answers_wanted:,}. All of them are marked as simulated."
     )
+
+
+def _number(text: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise BarlowError(f"--clearer {text}: expected a condition and a number, such as standard=-0.2.") from None

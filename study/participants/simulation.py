@@ -122,6 +122,7 @@ def simulate(
     seed: int = 0,
     start: float | None = None,
     progress: bool = False,
+    clarity: Mapping[str, float] | None = None,
     **averages: Any,
 ) -> Simulation:
     """Let participants answer a study until it is complete, or until they have all had enough.
@@ -131,9 +132,12 @@ def simulate(
         at_once: how many are at work at the same time.
         seed: of everything that they do.
         start: when they begin, seconds since 1970; None for so long ago that they end about now.
+        clarity: by condition, how much clearer its items are than they would be, -1 to 1. A pair of items is equally clear but for that;
+            clarity decides how often people see what an item shows, and how easy and sure it feels.
         averages: for `population`.
 
     Raises:
+        BarlowError: `clarity` names a condition that the study does not have, or a number that cannot be.
         RefusedError: people have taken part in this study; simulate in a copy of it.
     """
     people = store.workers()
@@ -143,6 +147,13 @@ def simulate(
             f"In {store.path}, {count(n, 'person has', 'people have')} taken part. Simulated answers are not mixed with theirs: make a "
             "trial study of its own (barlow study create RUN --study trial.sqlite)."
         )
+    clarity = dict(clarity or {})
+    for name, shift in clarity.items():
+        if name not in store.settings.conditions:
+            known = ", ".join(store.settings.conditions) or "none"
+            raise BarlowError(f"The study has no condition {name!r} that could be clearer; its conditions: {known}.")
+        if not -1 <= shift <= 1:
+            raise BarlowError(f"Condition {name!r} is {shift!r} clearer. Expected a number from -1 to 1.")
     rng = random.Random(seed)
     source = iter(participants) if participants is not None else population(rng, **averages)
     if start is None:
@@ -151,7 +162,7 @@ def simulate(
         start = time.time() - 1.35 * left * float(averages.get("speed", 110.0)) / at_once - STRAGGLERS
     clock = SimulatedClock(start)
     with StudyStore(store.path, clock=clock) as own:
-        crowd = _Crowd(own, clock, rng, seed, source, len(people))
+        crowd = _Crowd(own, clock, rng, seed, source, len(people), clarity)
         with progress_bar(total=own.progress().answers_wanted, desc="simulate", unit="answer", shown=progress) as bar:
             crowd.work(at_once, bar)
         return Simulation(crowd.n_workers, crowd.n_answers, timestamp(start), clock.now().utc)
@@ -161,8 +172,16 @@ class _Crowd:
     """Participants at work: what happens next, and when."""
 
     def __init__(
-        self, store: StudyStore, clock: SimulatedClock, rng: random.Random, seed: int, source: Iterator[Participant], known: int
+        self,
+        store: StudyStore,
+        clock: SimulatedClock,
+        rng: random.Random,
+        seed: int,
+        source: Iterator[Participant],
+        known: int,
+        clarity: Mapping[str, float],
     ):
+        self.clarity = clarity
         self.store, self.clock, self.rng, self.seed, self.source, self.known = store, clock, rng, seed, source, known
         self.expected = {str(item["id"]): item.get("expected") for item in store.item_list()}
         self.n_workers = self.n_answers = 0
@@ -238,7 +257,8 @@ class _Crowd:
 
     def _answers(self, person: Participant, item: ClaimedItem, careless: bool) -> dict[str, Any]:
         rng = self.rng
-        clarity = clarity_of(item.id, self.seed)
+        clarity = clarity_of(str(item.data.get("pair", item.id)), self.seed)
+        clarity = min(1.0, max(0.0, clarity + self.clarity.get(str(item.data.get("condition")), 0.0)))
         sees = not careless and rng.random() < person.skill * clarity
         phrases = concept_of(item.data.get("feature", item.id), self.seed)
         if not sees:

@@ -29,7 +29,8 @@ def make_study(
     path: str | Path | None = None,
     *,
     selection: Selection | None = None,
-    extractor: Extractor | None = None,
+    conditions: Mapping[str, Run] | None = None,
+    extractor: Extractor | Mapping[str, Extractor] | None = None,
     images_per_panel: int | None = None,
     steps: int | None = None,
     device: str | None = None,
@@ -42,7 +43,8 @@ def make_study(
     Args:
         path: of the new study; None for study.sqlite in the run folder.
         selection: what it shows; None for the paper's selection with practice and attention checks.
-        extractor: the one that made the features; None loads it again, where there are panels to make.
+        conditions: by name, the run that items of a condition show; None, or one that is not there: `run`. See `study.setup.conditions`.
+        extractor: the one that made the features, or one for each condition; None loads it again, where there are panels to make.
         images_per_panel, steps: of the panels, all alike; None for those that the panels of the run were made with.
         settings: of the study, see `study.store.StudySettings`.
 
@@ -54,15 +56,8 @@ def make_study(
         raise BarlowError(f"{path} exists already. A study is never replaced: choose another path, or move it away.")
     chosen = StudySettings.make(settings)  # the cheap complaint first: panels take minutes
     selection = selection or with_checks(run, select(run), questionnaire=chosen.questionnaire, seed=chosen.seed)
-    panels = panels_of(
-        run,
-        selection.items,
-        extractor=extractor,
-        images_per_panel=images_per_panel,
-        steps=steps,
-        device=device,
-        progress=progress,
-    )
+    made = {"images_per_panel": images_per_panel, "steps": steps, "device": device, "progress": progress}
+    panels = _panels_by_condition(run, selection.items, conditions or {}, extractor, made)
     items = freeze_all(run, selection.items, panels, path, progress=progress)
     record = ExplainRecord.of(run)
     provenance = {
@@ -70,12 +65,40 @@ def make_study(
         "data": run.info["data"],
         "explain": record.key,
         "search": record.to_dict(),
-        "extractor": {name: run.require("extract")["extractor"].get(name) for name in ("name", "fingerprint")},
+        "extractor": _extractor_of(run),
         "panels": {"images": panels[0].k, "attack": dict(panels[0].attack), "display": panels[0].display},
         "notes": list(selection.notes),
     }
+    if conditions:
+        provenance["conditions"] = {
+            name: {"run": one.path.name, "extractor": _extractor_of(one), "explain": ExplainRecord.of(one).key}
+            for name, one in conditions.items()
+        }
     given = settings | {"provenance": dict(settings.get("provenance", {})) | provenance}
     return StudyStore.create(path, items=items, clock=clock, **given)
+
+
+def _extractor_of(run: Run) -> dict[str, Any]:
+    return {name: run.require("extract")["extractor"].get(name) for name in ("name", "fingerprint")}
+
+
+def _panels_by_condition(
+    run: Run,
+    items: Sequence[Mapping[str, Any]],
+    conditions: Mapping[str, Run],
+    extractor: Extractor | Mapping[str, Extractor] | None,
+    made: Mapping[str, Any],
+) -> list[Panel]:
+    """The panels of `items`, in their order: each from the run of its condition, all made alike."""
+    found: dict[int, Panel] = {}
+    alike = dict(made)
+    for name, one in conditions.items() or {"": run}.items():
+        here = [place for place, item in enumerate(items) if not conditions or item.get("condition") == name]
+        own = extractor.get(name) if isinstance(extractor, Mapping) else extractor
+        panels = panels_of(one, [items[place] for place in here], extractor=own, **alike)
+        found |= dict(zip(here, panels, strict=True))
+        alike |= {"images_per_panel": panels[0].k, "steps": panels[0].attack["steps"]}
+    return [found[place] for place in range(len(items))]
 
 
 def panels_of(
@@ -119,7 +142,10 @@ def freeze_all(
 ) -> list[dict[str, Any]]:
     """The items with their pictures frozen beside the study that is to lie at `path`; leftovers of an earlier attempt go."""
     root = panels_folder(path)
-    names = [f"{parse(run.benchmark, item['group']).slug}-{item['feature']}" for item in items]
+    named = list(dict.fromkeys(item.get("condition") for item in items))
+    # Numbers, because names of conditions are any text.
+    prefixes = {name: f"condition-{number}-" if len(named) > 1 else "" for number, name in enumerate(named, 1)}
+    names = [f"{prefixes[item.get('condition')]}{parse(run.benchmark, item['group']).slug}-{item['feature']}" for item in items]
     if root.is_dir():
         for folder in root.iterdir():
             if folder.is_dir() and folder.name not in names and (folder.name.startswith(".") or (folder / MANIFEST).is_file()):

@@ -44,6 +44,7 @@ class AgreementMeans:
         agreement: for kinds of description the agreement of the items, on their ids.
         pairs: those of `study.agreement.cosine.agreements_and_pairs`, or None for too many.
         levels: for names of sides the items of each; the side of all is always there.
+        clusters: of each item what it is drawn together with, on its id; None: alone.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class AgreementMeans:
         agreement: Mapping[str, pd.Series],
         pairs: pd.DataFrame | None,
         levels: Mapping[tuple[str, str], pd.Index] | None = None,
+        *,
+        clusters: pd.Series | None = None,
         **bootstrap: Any,
     ):
         self._kinds = [kind for kind in KINDS if kind in agreement]
@@ -62,7 +65,10 @@ class AgreementMeans:
             sides = np.ones((1 + len(self._sides), len(pairs)), dtype=bool)
             for row, side in zip(sides[1:], self._sides, strict=True):
                 row[:] = pairs["item"].isin(self._items[side])
-            self._means = PairMeans(pairs[self._kinds], pairs["item"], pairs["first"], pairs["second"], sides=sides, **bootstrap)
+            together = None if clusters is None else clusters.reindex(pairs["item"]).to_numpy()
+            self._means = PairMeans(
+                pairs[self._kinds], pairs["item"], pairs["first"], pairs["second"], sides=sides, clusters=together, **bootstrap
+            )
 
     def mean(self, kind: str) -> Estimate:
         """Over all items that have an agreement."""
@@ -76,6 +82,13 @@ class AgreementMeans:
             return self._means.difference(self._kinds.index(kind), *(1 + self._sides.index(side) for side in (first, second)))
         parts = [_numbers(self._agreement[kind].reindex(self._items[side])) for side in (first, second)]
         return _with_reason(item_difference(*parts, **self._bootstrap))
+
+    def drawn_difference(self, kind: str, first: tuple[str, str], second: tuple[str, str]) -> np.ndarray | None:
+        """(replicates,) the difference in each resample; None where items alone are resampled."""
+        if self._means is None:
+            return None
+        one, other = (1 + self._sides.index(side) for side in (first, second))
+        return self._means.drawn_difference(self._kinds.index(kind), one, other)
 
 
 def levels_of_items(answers: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, str], pd.Index]:
@@ -99,6 +112,7 @@ class PairMeans:
         values: (P, K) numbers, NaN for a pair that has none.
         items, first, second: (P,) the item of a pair, and its two workers.
         sides: (S, P) bool, which pairs each of S means is over; whole items. None for one mean over all.
+        clusters: (P,) what the item of a pair is drawn together with, such as the one that it is compared with; None: alone.
     """
 
     def __init__(
@@ -109,6 +123,7 @@ class PairMeans:
         second: ArrayLike,
         *,
         sides: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
         confidence: float = CONFIDENCE,
         replicates: int = REPLICATES,
         seed: int = 0,
@@ -120,6 +135,10 @@ class PairMeans:
         order = np.argsort(item, kind="stable")
         one, other = (codes[order].astype(np.int32) for codes in (worker[: len(item)], worker[len(item) :]))
         numbers = np.asarray(values, dtype=np.float64)[order]
+        cluster = np.arange(len(labels))
+        if clusters is not None:
+            cluster[item] = pd.factorize(ids_of(clusters))[0]
+        n_clusters = len(np.unique(cluster))
         item = item[order].astype(np.int32)
         chosen = np.ones((1, len(item)), dtype=bool) if sides is None else np.asarray(sides, dtype=bool)[:, order]
         of_side = np.zeros((len(chosen), len(labels)))
@@ -147,7 +166,8 @@ class PairMeans:
         self._drawn = np.full((replicates, *self._value.shape), np.nan)
         at = 0
         # Narrow batches, whose weights stay in the processor's cache.
-        for item_counts, worker_counts in resamples(len(labels), len(names), 4 * len(one), replicates, seed):
+        for cluster_counts, worker_counts in resamples(n_clusters, len(names), 4 * len(one), replicates, seed):
+            item_counts = cluster_counts[cluster]
             weights = worker_counts[one]
             weights *= worker_counts[other]
             self._drawn[at : at + item_counts.shape[1]] = self._means(sums, totals, weights, item_counts, of_side)
@@ -195,6 +215,10 @@ class PairMeans:
         if min(size.n_items for size in sizes) == 1:
             return estimate_of(value, None, None, both, self.confidence, ONE_VALUE)
         return self._estimate(value, self._drawn[:, first, k] - self._drawn[:, second, k], both)
+
+    def drawn_difference(self, k: int, first: int, second: int) -> np.ndarray:
+        """(replicates,) the difference in each resample; NaN where a side has no item left."""
+        return np.asarray(self._drawn[:, first, k] - self._drawn[:, second, k])
 
     def _estimate(self, value: float, drawn: np.ndarray, sizes: Sizes) -> Estimate:
         defined = drawn[~np.isnan(drawn)]

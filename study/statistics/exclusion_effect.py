@@ -62,7 +62,7 @@ def effect_of_exclusions(
             if pairs is not None:
                 pairs = pairs[~pairs["first"].isin(list(excluded)) & ~pairs["second"].isin(list(excluded))]
         if side == "all" or out.any():
-            numbers = _headlines(part, threshold, bootstrap) | _mean_agreements(values, pairs, bootstrap)
+            numbers = headlines(part, threshold, bootstrap) | mean_agreements(values, pairs, bootstrap)
         for place, column in enumerate((side, f"{side}_low", f"{side}_high")):
             result[column] = pd.Series({name: three[place] for name, three in numbers.items()}, dtype="Float64")
     result["change"] = result["kept"] - result["all"]
@@ -74,7 +74,8 @@ def effect_of_exclusions(
 _Three = tuple[float | None, float | None, float | None]
 
 
-def _headlines(table: pd.DataFrame, threshold: float, bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
+def headlines(table: pd.DataFrame, threshold: float, bootstrap: Mapping[str, Any]) -> dict[str, _Three]:
+    """Every headline number of some answers but agreement, with its interval, by name."""
     numbers: dict[str, _Three] = {}
     for name, count in (("answers", len(table)), ("items", table["item"].nunique()), ("workers", table["worker"].nunique())):
         numbers[name] = count, None, None
@@ -98,9 +99,10 @@ def _agreement(table: pd.DataFrame, vectors: KeyedVectors, kind: str, wording: W
     return item_agreement(table, vectors, kind=kind, wording=wording)["agreement"]
 
 
-def _mean_agreements(
+def mean_agreements(
     values: Mapping[str, pd.Series], pairs: pd.DataFrame | None, bootstrap: Mapping[str, Any]
 ) -> dict[str, _Three]:
+    """The mean agreement of every kind of description, with its interval, by name."""
     if not values:
         return {}
     means = AgreementMeans(values, pairs, **bootstrap)

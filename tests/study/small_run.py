@@ -14,8 +14,8 @@ from barlow_core.extractors import Extractor
 from barlow_core.run import Run
 
 
-def small_extractor() -> Extractor:
-    torch.manual_seed(0)
+def small_extractor(seed: int = 0) -> Extractor:
+    torch.manual_seed(seed)
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )

@@ -10,6 +10,7 @@ from study.analysis import Analysis, StudyData
 from study.report.elements import Section
 from study.report.sections import (
     agreement,
+    conditions,
     differences,
     likert,
     mitigation,
@@ -22,6 +23,7 @@ from study.report.sections import (
     understanding,
 )
 from study.report.wording import few_clusters
+from study.statistics.condition_effects import conditions_of
 
 _MODULES = {
     "overview": overview,
@@ -35,16 +37,21 @@ _MODULES = {
     "understanding": understanding,
 }
 # Those with intervals that resample items or workers.
-_RESAMPLED = ("likert", "preferences", "agreement", "reliability", "quality", "differences")
+_RESAMPLED = ("likert", "preferences", "agreement", "reliability", "quality", "differences", "conditions")
 SECTIONS = {name: module.TITLE for name, module in _MODULES.items()}
 # Of studies with interviews only.
 _OF_INTERVIEWS = {"practitioners": practitioners, "mitigation": mitigation}
 INTERVIEW_SECTIONS = {name: module.TITLE for name, module in _OF_INTERVIEWS.items()}
+# Of studies with conditions only.
+_OF_CONDITIONS = {"conditions": conditions}
+CONDITION_SECTIONS = {name: module.TITLE for name, module in _OF_CONDITIONS.items()}
 
 
 def sections_of(study: StudyData) -> dict[str, str]:
     """The sections that a study has, by name with their titles, in order."""
-    return SECTIONS if study.interviews is None else SECTIONS | INTERVIEW_SECTIONS
+    whole = study.whole or study
+    compared = CONDITION_SECTIONS if len(conditions_of(whole.answers)) > 1 or whole.extractors else {}
+    return SECTIONS | compared | ({} if study.interviews is None else INTERVIEW_SECTIONS)
 
 
 def section(analysis: Analysis, name: str) -> Section:
@@ -56,7 +63,7 @@ def section(analysis: Analysis, name: str) -> Section:
     there = sections_of(analysis.study)
     if name not in there:
         raise BarlowError(f"No section is called {name!r}. Expected one of: {', '.join(there)}.")
-    made: Section = (_MODULES | _OF_INTERVIEWS)[name].make(analysis)
+    made: Section = (_MODULES | _OF_CONDITIONS | _OF_INTERVIEWS)[name].make(analysis)
     limit = few_clusters(analysis) if name in _RESAMPLED else None
     return replace(made, notes=(*made.notes, limit)) if limit else made
 

@@ -29,6 +29,8 @@ COMMANDS = [
 def folder(planted_benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("running")
     small_run(folder / "runs" / "mine", planted_benchmark, small_extractor())
+    for name in ("robust", "standard"):  # of one network here, two in life
+        small_run(folder / "runs" / name, planted_benchmark, small_extractor())
     return folder
 
 
@@ -60,7 +62,7 @@ class _Nothing:
 def test_command_works(served: list[tuple[Any, ...]], command: str) -> None:
     words = shlex.split(command)
     if words[2] == "analyze":  # takes a while, and has tests of its own
-        assert analyze.make_context("analyze", words[3:]).params["out"] == Path("trial-results")
+        assert analyze.make_context("analyze", words[3:]).params["out"] == Path(words[-1])
         return
     result = CliRunner().invoke(cli, words[1:])
     assert result.exit_code == 0, result.output

@@ -5,20 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from small_run import small_extractor, small_run
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Extractor
-from barlow_core.panels import Panel
+from barlow_core.panels import Panel, load_panel
 from barlow_core.run import Run
+from study.analysis import Analysis, load_study
+from study.cli import study as barlow_study
+from study.participants.simulation import simulate
 from study.setup import frozen_panels
+from study.setup.conditions import in_conditions, with_checks_of_all
+from study.setup.interviews import trees_of
 from study.setup.making import make_study, preview_copy
-from study.setup.selection import Selection, select, with_checks
+from study.setup.selection import Selection, ranking, select, with_checks
 from study.store import StudyStore
 
 
@@ -49,6 +56,91 @@ def store(prepared: Path, tmp_path: Path) -> StudyStore:
         copy = shutil.copytree if (prepared / name).is_dir() else shutil.copyfile
         copy(prepared / name, tmp_path / name)
     return StudyStore(tmp_path / "study.sqlite")
+
+
+@pytest.fixture(scope="module")
+def compared(
+    prepared: Path, planted_benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Run], dict[str, Extractor]]:
+    """A study of two runs of the same images, described by different networks."""
+    folder = tmp_path_factory.mktemp("compared")
+    extractors = {"robust": small_extractor(), "plain one": small_extractor(seed=1)}
+    runs = {"robust": Run(shutil.copytree(prepared, folder / "robust", ignore=shutil.ignore_patterns("study.sqlite*")))}
+    runs["plain one"] = small_run(folder / "plain", planted_benchmark, extractors["plain one"])
+    items = in_conditions(runs, select(runs["robust"], groupings=["label"], top=2))
+    selection = with_checks_of_all(runs, items, design="between", practice=1, attention=1)
+    settings: dict[str, Any] = {"answers_per_item": 2, "condition_design": "between", "images_per_panel": 2, "steps": 1}
+    with make_study(
+        runs["robust"], folder / "study.sqlite", selection=selection, conditions=runs, extractor=extractors, **settings
+    ) as store:
+        simulate(store, seed=1, clarity={"plain one": -0.5})
+    return folder / "study.sqlite", runs, extractors
+
+
+def test_conditions_show_the_same_places_from_different_runs(
+    compared: tuple[Path, dict[str, Run], dict[str, Extractor]],
+) -> None:
+    path, runs, _ = compared
+    with StudyStore(path) as store:
+        items, settings = store.item_list(), store.settings
+    assert settings.conditions == ("robust", "plain one")
+    assert [item["kind"] for item in items] == ["item"] * 12 + ["practice", "practice", "attention", "attention"]
+    assert [item["condition"] for item in items] == ["robust", "plain one"] * 8
+    for robust, plain in zip(items[:12:2], items[1:12:2], strict=True):
+        assert robust["pair"] == plain["pair"] == f"{robust['group']} #{robust['rank']}"
+        assert (plain["group"], plain["rank"], plain["tier"], plain["ber"]) == tuple(
+            robust[n] for n in ("group", "rank", "tier", "ber")
+        )
+        for item, run in ((robust, runs["robust"]), (plain, runs["plain one"])):
+            ranked = ranking(run, item["group"], 2)
+            assert ranked[item["rank"] - 1] == (item["feature"], pytest.approx(item["mutual_information"]))
+            panel = frozen_panels.load_item_panel(path, item)
+            assert panel.key == load_panel(run, item["group"], item["feature"]).key  # type: ignore[union-attr]
+            assert (panel.k, panel.attack["steps"]) == (2, 1)
+    assert frozen_panels.problems(path, {str(item["id"]): item for item in items}) == []
+    with StudyStore(path) as store:
+        assert set(trees_of(runs["robust"], store).features) <= {"label:cat", "label:dog", "label:truck"}
+
+
+def test_what_people_called_features_of_another_network_is_no_name_for_the_run(
+    compared: tuple[Path, dict[str, Run], dict[str, Extractor]],
+) -> None:
+    path, _, _ = compared
+    data = load_study(path)
+    assert set(data.answers["condition"]) == {"robust", "plain one"}
+    names = Analysis(data).names_for_run
+    with StudyStore(path) as store:
+        own = {
+            (item["group"], item["feature"])
+            for item in store.item_list()
+            if item["condition"] == "robust" and item["kind"] == "item"
+        }
+        exported = store.answers()
+    assert set(zip(names["group"], names["feature"], strict=True)) <= own
+    assert exported.groupby("worker")["item"].agg(lambda items: items.str.partition(":")[0].nunique()).eq(1).all()
+
+
+def test_runs_that_cannot_be_compared_are_refused(
+    compared: tuple[Path, dict[str, Run], dict[str, Extractor]], planted_benchmark: Benchmark, tmp_path: Path
+) -> None:
+    _, runs, _ = compared
+    wrong = (np.asarray(planted_benchmark.labels) + 1) % 3
+    other = small_run(tmp_path / "other", planted_benchmark.with_predictions(wrong), small_extractor())
+    with pytest.raises(BarlowError, match="not about the same images, labels and predictions"):
+        in_conditions({"robust": runs["robust"], "other": other}, chosen(runs["robust"]))
+    unranked = Selection(({"id": "x", "group": "label:cat", "feature": 1, "rank": None},))
+    with pytest.raises(BarlowError, match="Item x has no rank"):
+        in_conditions(runs, unranked)
+    robust = str(runs["robust"].path)
+    for words, message in (
+        (("--condition", "robust"), "names this run once and every other run once"),
+        (("--condition", "a", "--condition", "b"), "names this run once"),
+        (("--condition", f"a={robust}", "--condition", f"b={robust}"), "names this run once"),
+        (("--condition", "a", "--condition", f"b={robust}", "--list", "x.csv"), "--list chooses for one"),
+    ):
+        done = CliRunner().invoke(barlow_study, ["create", robust, "--study", str(tmp_path / "s.sqlite"), *words, "--dry-run"])
+        assert done.exit_code == 2, done.output
+        assert message in done.output
 
 
 def chosen(run: Run) -> Selection:
