@@ -84,9 +84,8 @@ def difference_of_means(
     for what in ("items", "workers"):
         if min(per_side[what]) < FEWEST:
             return without(TOO_FEW.format(n=FEWEST, what=what))
-    parts = sum(
-        np.where(side, sign * (numbers - mean) / n, 0.0) for side, sign, mean, n in zip(sides, (1, -1), means, sizes, strict=True)
-    )
+    # What each answer adds to the difference, beyond its side's mean.
+    parts = np.where(sides[0], (numbers - means[0]) / sizes[0], -(numbers - means[1]) / sizes[1])
     variances = {}
     for what, of in codes.items():
         fewest = min(per_side[what])

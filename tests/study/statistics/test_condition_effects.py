@@ -113,7 +113,7 @@ def items(n: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
+def compared(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
     """Workers see one condition each; standard features are much less clear."""
     path = tmp_path_factory.mktemp("conditions") / "study.sqlite"
     made_by = {
@@ -125,8 +125,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StudyData:
     return load_study(path)
 
 
-def test_a_simulated_effect_is_found_and_said(data: StudyData) -> None:
-    analysis = Analysis(data, options=AnalysisOptions(replicates=200))
+def test_a_simulated_effect_is_found_and_said(compared: StudyData) -> None:
+    analysis = Analysis(compared, options=AnalysisOptions(replicates=200))
     sizes = analysis.condition_sizes.set_index("condition")
     assert sizes["items"].tolist() == sizes["paired"].tolist() == [10, 10]
     assert (sizes["workers"] == sizes["workers_only"]).all()
@@ -144,8 +144,8 @@ def test_a_simulated_effect_is_found_and_said(data: StudyData) -> None:
     assert analysis.names_for_run["feature"].max() < 100, "names of the network of the run only"
 
 
-def test_one_condition_alone_can_be_looked_at(data: StudyData) -> None:
-    analysis = Analysis(data, filters=Filters(conditions=("robust",)), options=AnalysisOptions(replicates=50))
+def test_one_condition_alone_can_be_looked_at(compared: StudyData) -> None:
+    analysis = Analysis(compared, filters=Filters(conditions=("robust",)), options=AnalysisOptions(replicates=50))
     assert set(analysis.data.answers["condition"]) == {"robust"}
     assert analysis.data.n_items == 10
     assert "condition robust" in analysis.filters.text
