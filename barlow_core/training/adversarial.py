@@ -26,26 +26,36 @@ from barlow_core.progress import progress_bar
 from barlow_core.storage.files import atomic_write
 from barlow_core.training.adversary import l2_pgd, moved
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def augment(images: Tensor, generator: Generator, *, padding: int = 4) -> Tensor:
     """Pad each image by reflection, crop it at a random place, and mirror it with probability one half.
 
     Args:
-        images: (N, 3, H, W), any dtype.
+        images: (N, 3, H, W), any dtype and device.
+        generator: on the CPU, so that every device gets the same crops.
+        padding: pixels, fewer than H and W.
 
     Returns:
-        (N, 3, H, W) of the same dtype.
+        (N, 3, H, W) of the same dtype, on the same device.
     """
-    n, _, height, width = images.shape
-    padded = functional.pad(images.float(), (padding,) * 4, mode="reflect").to(images.dtype)
+    n, channels, height, width = images.shape
     tops = torch.randint(2 * padding + 1, (n, 1), generator=generator)
     lefts = torch.randint(2 * padding + 1, (n, 1), generator=generator)
-    rows = tops + torch.arange(height)
-    columns = lefts + torch.arange(width)
+    rows = _reflected(tops + torch.arange(height) - padding, height)
+    columns = _reflected(lefts + torch.arange(width) - padding, width)
     mirrored = torch.rand(n, generator=generator) < 0.5
     columns[mirrored] = columns[mirrored].flip(1)
-    cropped = padded[torch.arange(n).view(n, 1, 1), :, rows.unsqueeze(2), columns.unsqueeze(1)]
-    return cropped.permute(0, 3, 1, 2).contiguous()
+    places = moved((rows.unsqueeze(2) * width + columns.unsqueeze(1)).flatten(1), images.device)
+    taken = images.flatten(2).gather(2, places.unsqueeze(1).expand(-1, channels, -1))
+    return taken.view(images.shape)
+
+
+def _reflected(places: Tensor, length: int) -> Tensor:
+    """Places beyond either border, as if the image was mirrored there; the border itself is not repeated."""
+    inside = places.abs()
+    return torch.where(inside >= length, 2 * (length - 1) - inside, inside)
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,7 @@ def train(
         bar = progress_bar(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", shown=progress)
         for batch in bar:
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
-            x = moved(augment(images[chosen], generator, padding=padding), where).float() / 255
+            x = augment(moved(images[chosen], where), generator, padding=padding).float() / 255
             x = x.contiguous(memory_format=layout)
             y = moved(labels[chosen], where)
             if rho > 0:
@@ -217,11 +227,17 @@ def _mean(losses: Sequence[Tensor]) -> float:
 def _averaged(network: nn.Module, keep: float) -> swa_utils.AveragedModel:
     """The moving average of a network, of the statistics of its batch normalisations as well."""
 
-    def mean(average: Tensor, now: Tensor, t: Tensor | int) -> Tensor:
-        kept = min(keep, (1 + float(t)) / (10 + float(t)))
-        return average + (now - average) * (1 - kept)
+    def update(averages: Tensors, now: Tensors, _: Tensor | int) -> None:
+        # Counted on the CPU: the count that is handed over lies on the device, and reading it would wait for that.
+        t = int(averaged.n_averaged)
+        kept = min(keep, (1 + t) / (10 + t))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, now, 1 - kept)
+        else:  # how many batches there were
+            torch._foreach_copy_(averages, now)
 
-    return swa_utils.AveragedModel(network, avg_fn=mean, use_buffers=True)
+    averaged = swa_utils.AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    return averaged
 
 
 def _shares(done: Sequence[Epoch]) -> dict[str, str]:

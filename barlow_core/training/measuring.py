@@ -37,7 +37,7 @@ def robust_accuracy(
     rho: float,
     steps: int = 20,
     restarts: int = 3,
-    batch_size: int = 100,
+    batch_size: int | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> float:
@@ -46,6 +46,7 @@ def robust_accuracy(
     Args:
         images: (N, 3, H, W) uint8; labels: (N,) int64.
         rows: (M,) int, the images to attack.
+        batch_size: images at a time; 100 on the CPU and 500 elsewhere when None. Random starts depend on it.
         rho: l2 radius, for images in [0, 1]; steps have the length 2.5 rho / `steps`, which crosses the ball whatever the start.
 
     Returns:
@@ -53,7 +54,7 @@ def robust_accuracy(
     """
     generator = torch.Generator().manual_seed(seed)
     withstood = 0
-    for batch in torch.from_numpy(rows).split(batch_size):
+    for batch in torch.from_numpy(rows).split(batch_size or (100 if device == "cpu" else 500)):
         x, y = images[batch].to(device).float().div(255), labels[batch].to(device)
         with torch.inference_mode():
             right = logits(x).argmax(1) == y
