@@ -6,7 +6,8 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.batches import Span, load_batches, spans
+from barlow_core.benchmark.device_batches import device_batches, lost_processes_named
 from barlow_core.engine import run_shards
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor, default_device, load
@@ -75,7 +77,7 @@ def extract(
         batch_size: images at a time in the network (in each thread, on a CPU); None takes what is fast on the device.
         shard_size: images after which progress is kept.
         dtype: "float32" or "float16", of the stored features.
-        workers: threads that decode images (and on a CPU run the network on them); one a core when None.
+        workers: threads that decode images (and on a CPU run the network on them), or processes that do it for a GPU; one a core when None.
         exact: run the network as it came, in float32 and with all pixels of every JPEG, instead of the faster ways of
             `Classifier.accelerated`. docs/speed.md measures what they change.
         precision: of the network, see `Classifier.accelerated`; None for the one that is fast on the device. Features that are
@@ -171,8 +173,10 @@ def shard_features(
     benchmark = Run(run_path).benchmark
     size = batch_size or default_batch_size(running, method)
     fitting = _Fitting(running, running.features, size)
-    found = _results(benchmark, spans([bounds], size), running, fitting, None)
-    rows = [_finite(features, benchmark.paths[start:stop], name=running.name, dtype=dtype) for (start, stop), features in found]
+    with closing(_results(benchmark, spans([bounds], size), running, fitting, None)) as found:
+        rows = [
+            _finite(features, benchmark.paths[start:stop], name=running.name, dtype=dtype) for (start, stop), features in found
+        ]
     return bounds[0], np.concatenate(rows)
 
 
@@ -258,8 +262,11 @@ def fill(
     paths = benchmark.paths
     fitting = _Fitting(network, compute, batch_size)
     rows: list[np.ndarray] = []
-    with progress_bar(total=len(paths), initial=array.n_done, desc=description, unit="image", shown=progress) as bar:
-        for (start, stop), results in _results(benchmark, spans(array.pending(), batch_size), network, fitting, workers):
+    with (
+        progress_bar(total=len(paths), initial=array.n_done, desc=description, unit="image", shown=progress) as bar,
+        closing(_results(benchmark, spans(array.pending(), batch_size), network, fitting, workers)) as found,
+    ):
+        for (start, stop), results in found:
             rows.append(store(results, paths[start:stop]))
             bar.update(stop - start)
             if stop % array.shard_size == 0 or stop == len(paths):
@@ -271,30 +278,28 @@ def fill(
 
 def _results(
     benchmark: Benchmark, batches: Sequence[Span], network: Classifier, compute: _Fitting, workers: int | None
-) -> Iterator[tuple[Span, np.ndarray]]:
-    """The results of every batch, in order."""
+) -> Generator[tuple[Span, np.ndarray], None, None]:
+    """The results of every batch, in order. To be closed: an error may be kept for long, and with it what decodes the images."""
     paths, preprocess, digests = benchmark.paths, network.preprocess, benchmark.digests
     if network.execution == Execution():
         for span, images in load_batches(paths, batches, preprocess, digests=digests, workers=workers):
             yield span, compute(images).cpu().numpy()
         return
     least_side = ROOM_FOR_SCALING * preprocess.resize
-    load = partial(load_batches, paths, batches, preprocess.pixels, digests=digests, workers=workers, least_side=least_side)
+    given: dict[str, Any] = {"digests": digests, "workers": workers, "least_side": least_side}
     if network.device.type == "cpu":
         # A thread decodes its images and runs the network on them, so that there is one for every core and none has to wait.
         with one_thread_each():
-            yield from load(then=lambda span, images: compute(_scaled(images)).numpy())
+            yield from load_batches(
+                paths, batches, preprocess.pixels, **given, then=lambda span, images: compute(_scaled(images)).numpy()
+            )
         return
-    pinned = load(then=lambda span, images: _pinned(images, network.device))
-    yield from _one_behind((span, compute(_scaled(images.to(network.device, non_blocking=True)))) for span, images in pinned)
+    with lost_processes_named(), closing(device_batches(paths, batches, preprocess.pixels, network.device, **given)) as arriving:
+        yield from _one_behind((span, compute(_scaled(images))) for span, images in arriving)
 
 
 def _scaled(images: Tensor) -> Tensor:
     return images.float().div_(255)
-
-
-def _pinned(images: Tensor, device: torch.device) -> Tensor:
-    return images.pin_memory() if device.type == "cuda" else images
 
 
 def _one_behind(results: Iterator[tuple[Span, Tensor]]) -> Iterator[tuple[Span, np.ndarray]]:

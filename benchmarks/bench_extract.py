@@ -1,10 +1,11 @@
 """Images a second of `extract`, beside the bare network and beside the loop that one would write without it.
 
-    python benchmarks/bench_extract.py [--network resnet50] [--images 96] [--rounds 5] [--busy 2] [--device cuda]
+    python benchmarks/bench_extract.py [--network resnet50] [--images 96] [--rounds 5] [--busy 2] [--device cuda] [--plain-images 48]
 
 (a) bare: the network on a batch that lies in memory already, in the layout and precision that are best here.
 (b) plain: a DataLoader that decodes the same files in as many processes as there are cores, and the network as it comes (float32,
-    default layout) in batches of 32.
+    default layout) in batches of 32; of the first --plain-images files, if that is given.
+(c) exact: `extract` with exact=True, unless --without-exact is given.
 
 Each round times all of them, one after the other, and gives ratios; the median of the rounds counts, since other programs slow
 down all of a round alike. `example` is the small network on the images of the CIFAR-10 example; torchvision's networks have random
@@ -19,6 +20,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +82,18 @@ def example(folder: Path, n_images: int) -> Benchmark:
 def photographs(folder: Path, n_images: int) -> Benchmark:
     """Cuts of two photographs, JPEG files in one folder a class."""
     rng = np.random.default_rng(0)
-    for i in range(n_images):
-        name = ("china", "flower")[i % 2]
+    names = ("china", "flower")
+    whole = {name: load_sample_image(f"{name}.jpg") for name in names}
+    for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        x, y = rng.integers(0, 140), rng.integers(0, 52)
-        Image.fromarray(load_sample_image(f"{name}.jpg")[y : y + 375, x : x + 500]).save(folder / name / f"{i}.jpg", quality=92)
+
+    def save(i: int, x: int, y: int) -> None:
+        name = names[i % 2]
+        Image.fromarray(whole[name][y : y + 375, x : x + 500]).save(folder / name / f"{i}.jpg", quality=92)
+
+    corners = [(rng.integers(0, 140), rng.integers(0, 52)) for _ in range(n_images)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(save, range(n_images), *zip(*corners, strict=True)))
     return Benchmark.from_folder(folder)
 
 
@@ -108,6 +117,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="example", help="example, or a name of torchvision's such as resnet50")
     parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--plain-images", type=int)
+    parser.add_argument("--without-exact", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--busy", type=int, default=0, help="processes that compute something else meanwhile")
@@ -128,18 +139,20 @@ def main() -> None:
         first = torch.stack([extractor.preprocess(open_image(path)) for path in paths[: max(PLAIN_BATCH, batch_size)]]).to(device)
         bare(fast, first, 1)
         times = -(-n // len(first))
+        plain_paths = paths[: arguments.plain_images]
         for number in range(arguments.rounds):
             runs = [Run.create(Path(folder) / f"{number}{way}", benchmark) for way in "ab"]
             rounds.append(
                 {
                     "extract": rate(lambda: extract(runs[0], extractor, batch_size=batch_size), n),  # noqa: B023
                     "bare": rate(lambda: bare(fast, first, times), len(first) * times),
-                    "plain": rate(lambda: plain(extractor, paths, device), n),
-                    "exact": rate(lambda: extract(runs[1], extractor, exact=True), n),  # noqa: B023
+                    "plain": rate(lambda: plain(extractor, plain_paths, device), len(plain_paths)),
                 }
             )
+            if not arguments.without_exact:
+                rounds[-1]["exact"] = rate(lambda: extract(runs[1], extractor, exact=True), n)  # noqa: B023
             print("  ".join(f"{name} {value:.1f}" for name, value in rounds[-1].items()), "images/s", flush=True)
-    for against in ("bare", "plain", "exact"):
+    for against in list(rounds[0])[1:]:
         ratios = [found["extract"] / found[against] for found in rounds]
         print(f"extract / {against:6s} {statistics.median(ratios):5.2f}  (rounds: {', '.join(f'{x:.2f}' for x in ratios)})")
 

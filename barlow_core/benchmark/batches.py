@@ -48,7 +48,8 @@ def load_batches(
     """Yield ((start, stop), images) for every span of `batches`, in their order, however many are decoded at a time.
 
     Threads, not processes: Pillow decodes and resizes outside of the interpreter's lock, and threads start alike on
-    every system. At most `workers` + 1 batches are in memory.
+    every system. At most `workers` + 1 batches are in memory. `device_batches` is for a network on a GPU, which wants more
+    images than threads can decode.
 
     Args:
         preprocess: a picture -> a tensor; those of a batch are stacked.
@@ -63,9 +64,7 @@ def load_batches(
     workers = workers or default_workers()
 
     def load(span: Span) -> Any:
-        known = (None if digests is None else digests[i] for i in range(*span))
-        pictures = (_open(paths[i], digest, least_side) for i, digest in zip(range(*span), known, strict=True))
-        images = torch.stack([preprocess(picture) for picture in pictures])
+        images = decoded(paths, span, preprocess, digests=digests, least_side=least_side)
         return images if then is None else then(span, images)
 
     # A new thread keeps to torch's number of threads only after it has asked for it once.
@@ -82,6 +81,20 @@ def load_batches(
                 yield ready, result.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def decoded(
+    paths: Sequence[Path],
+    span: Span,
+    preprocess: Callable[[Image.Image], Tensor],
+    *,
+    digests: Sequence[str] | np.ndarray | None = None,
+    least_side: int | None = None,
+) -> Tensor:
+    """The images of one span, stacked; arguments and errors are those of `load_batches`."""
+    known = (None if digests is None else digests[i] for i in range(*span))
+    pictures = (_open(paths[i], digest, least_side) for i, digest in zip(range(*span), known, strict=True))
+    return torch.stack([preprocess(picture) for picture in pictures])
 
 
 def _open(path: Path, digest: str | None, least_side: int | None) -> Image.Image:

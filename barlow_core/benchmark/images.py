@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from barlow_core.errors import BarlowError, ImageError
 from barlow_core.progress import progress_bar
@@ -258,8 +258,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    """The image itself where it is upright: Pillow would copy it, and it is copied by the conversion to RGB anyway."""
     try:
-        return ImageOps.exif_transpose(image)
+        image.load()
+        turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+        return ImageOps.exif_transpose(image) if turned else image
     except Exception:  # Orientation that no program can read turns nothing.
         return image
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import pytest
 import torch
 
 from barlow_core import extraction, extractors
-from barlow_core.benchmark import Benchmark
+from barlow_core.benchmark import Benchmark, device_batches
 from barlow_core.errors import BarlowError
 from barlow_core.extraction import extract
 from barlow_core.prediction import predict
@@ -71,6 +73,36 @@ def test_other_weights_are_refused(cifar: Benchmark, robust: extractors.Extracto
         extract(run, standard)
     assert np.array_equal(run.features(), before)
     assert not np.array_equal(extract(run, standard, overwrite=True), before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, threads decode")
+def test_the_way_of_a_gpu_gives_the_same(
+    cifar: Benchmark, robust: extractors.Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the device: processes decode, pieces are put together, results come one batch behind; an error ends the processes."""
+    fast = robust.accelerated("float32")
+    expected = extract(Run.create(tmp_path / "cpu", cifar), robust, precision="float32", batch_size=50, shard_size=100)
+
+    def on_cpu(paths: Any, batches: Any, preprocess: Any, device: Any, **given: Any) -> Any:
+        assert device.type == "meta"
+        return device_batches.device_batches(paths, batches, preprocess, torch.device("cpu"), **given)
+
+    monkeypatch.setattr(extraction, "device_batches", on_cpu)
+    monkeypatch.setattr(device_batches, "FEWEST_FOR_PROCESSES", 1)
+    monkeypatch.setattr(fast, "features", copy.copy(fast).features)
+    monkeypatch.setattr(fast, "device", torch.device("meta"))
+    found = extract(Run.create(tmp_path / "gpu", cifar), robust, precision="float32", batch_size=50, shard_size=100, workers=2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    def failing(features: np.ndarray, paths: list[Path], **_: Any) -> np.ndarray:
+        assert len(multiprocessing.active_children()) == 2
+        raise BarlowError("not finite")
+
+    monkeypatch.setattr(extraction, "_finite", failing)
+    with pytest.raises(BarlowError, match="not finite") as kept:
+        extract(Run.create(tmp_path / "bad", cifar), robust, precision="float32", batch_size=50, workers=2)
+    assert kept.value.__traceback__ is not None
+    assert not multiprocessing.active_children()
 
 
 SCRIPT = """
