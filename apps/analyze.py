@@ -27,6 +27,7 @@ from study.report import INTERVIEW_SECTIONS, section, sections_of
 # What the buttons say; the sections bring their own titles.
 SHORT = {
     "overview": "Overview",
+    "core_or_spurious": "Core or spurious",
     "likert": "Ease",
     "preferences": "Preferences",
     "agreement": "Agreement",

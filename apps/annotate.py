@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from annotating import pages, task, visit
 from annotating.arriving import arrive
 from annotating.binding import KEY, is_theirs
 from annotating.component import show_around, show_form
-from annotating.item_pictures import example_item, item_panel
+from annotating.item_pictures import example_item, item_data, item_panel, more_pictures
 from annotating.visit import Visit
 from shared.arguments import ANNOTATE, PREVIEW, arguments
 from shared.html import served_picture, style
@@ -19,6 +20,7 @@ from shared.studies import open_preview, open_store
 from shared.visitors import visitor_address
 
 from barlow_core.errors import BarlowError
+from barlow_core.panels import Panel
 from study.errors import UnknownVisitorError
 from study.participants.platforms import Identity, completion, new_guest, visitor_message
 from study.store import StudyStore
@@ -150,16 +152,26 @@ def show(path: Path, at: Visit) -> str:
         go_on = (lambda: visit.advance(at)) if at.standing is not None and at.standing.outcome is None else None
         pages.show_end(at, end, go_on)
         return end.title
-    panel, trouble = item_panel(path, at.store, at.item, texts)
-    data = task.form_data(at, panel, served_picture, trouble=trouble)
+    panel, more, trouble = pictures_of(path, at.store, at.item, texts)
+    data = task.form_data(at, panel, served_picture, more=more, trouble=trouble)
     show_form(data, lambda message: visit.handle(at, message))
     return str(data["title"])
 
 
+def pictures_of(
+    path: Path, store: StudyStore, item: str | None, texts: Texts
+) -> tuple[Panel | None, dict[str, list[list[dict[str, Any]]]], str]:
+    """The panel of an item, what is shown beside it (`task.more_data`), and what is wrong with the pictures, in words for a worker."""
+    panel, trouble = item_panel(path, store, item, texts)
+    more, more_trouble = more_pictures(path, store, item, texts)
+    class_name = str(item_data(store, item).get("class_name", ""))
+    return panel, task.more_data(more, class_name, served_picture, texts), trouble or more_trouble
+
+
 def show_example(path: Path, store: StudyStore, settings: StudySettings, texts: Texts) -> None:
     """What a task looks like, for somebody who has not accepted it yet."""
-    panel, trouble = item_panel(path, store, example_item(store), texts)
-    show_form(task.example_data(settings, texts, panel, served_picture, trouble=trouble), lambda message: None)
+    panel, more, trouble = pictures_of(path, store, example_item(store), texts)
+    show_form(task.example_data(settings, texts, panel, served_picture, more=more, trouble=trouble), lambda message: None)
     finish("example", texts("task.preview"), settings, texts)
 
 

@@ -62,7 +62,8 @@ def show_filters(data: StudyData, vectors: tuple[str, ...]) -> None:
         )
         if not place.filters.is_empty or place.exclude:
             st.button("Show the whole study", on_click=reset_filters, icon=":material/filter_alt_off:", type="tertiary")
-        _choose_words(place, vectors)
+        if data.asks is None:  # nobody describes anything there
+            _choose_words(place, vectors)
 
 
 def _choose_some(label: str, field: str, choices: dict[str, Any], titles: dict[str, str]) -> None:

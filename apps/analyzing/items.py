@@ -17,6 +17,8 @@ from analyzing.study_place import go, here
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.analysis import Analysis, ItemView, item_panel
+from study.core_or_spurious import ANSWERS
+from study.report import style
 
 USEFUL = {"B": "B, the heatmaps", "C": "C, the feature attack", "both": "both", "none": "none"}
 TABLE = {
@@ -33,6 +35,13 @@ TABLE = {
     "long": "Agreement, long",
     "name": "Name",
     "support": "Support",
+    "mark": "Mark",
+    "verdict": "Verdict",
+    "object": "Main object",
+    "background": "Background",
+    "separate": "Separate object",
+    "yes": "The same",
+    "no": "Something else",
     "rank": "Rank",
     "mutual_information": "Mutual information",
     "ber": "Error rate",
@@ -40,18 +49,25 @@ TABLE = {
     "salience": "Salience",
 }
 MOST_ROWS = 18
+SHOWN = ("Short", "Long", "Ease", "Confidence", "Most useful", "Seconds", "Worker")
+SHOWN_DECIDED = {
+    "part": ("What is highlighted", "Reason", "Confidence", "Seconds", "Worker"),
+    "same": ("The same thing", "Reason", "Confidence", "Seconds", "Worker"),
+}
 
 
 def show_items(analysis: Analysis) -> None:
     """All items as a table that sorts and searches; a ticked row opens."""
     table = analysis.item_table.reset_index()
-    table["vote"] = table["vote"].astype(object).where(~table["tied"], "tie").fillna("—")
+    if "vote" in table:
+        table["vote"] = table["vote"].astype(object).where(~table["tied"], "tie").fillna("—")
     st.html(
         heading("All items", f"{analysis.n_text}. Click a column heading to sort; use the table's magnifying glass to search.")
     )
     number = st.column_config.NumberColumn
     formats: dict[str, Any] = {name: number(TABLE[name], format="%.2f") for name in ("ease", "confidence", "short", "long")}
     formats |= {name: number(TABLE[name], format="%.3f") for name in ("mutual_information", "activation", "salience")}
+    formats = {name: one for name, one in formats.items() if name in table}
     formats |= {"ber": number(TABLE["ber"], format="percent"), "item": st.column_config.TextColumn("Item", pinned=True)}
     rows_that_open(
         table,
@@ -94,7 +110,8 @@ def show_item(analysis: Analysis, item: str) -> None:
     _show_pictures(analysis, item)
     st.html(f'<h3 class="bw-h3 bw-apart">What people said</h3>{answers_html(view.answers)}')
     _open_workers(view)
-    st.html(f'<h3 class="bw-h3 bw-apart">Agreement of the descriptions</h3>{agreement_html(view)}')
+    if view.verdict is None:
+        st.html(f'<h3 class="bw-h3 bw-apart">Agreement of the descriptions</h3>{agreement_html(view)}')
 
 
 def show_worker(analysis: Analysis, worker: str) -> None:
@@ -110,9 +127,14 @@ def show_worker(analysis: Analysis, worker: str) -> None:
         st.info("The current filters leave none of this worker's answers.")
         return
     st.html('<h3 class="bw-h3 bw-apart">Their answers</h3>')
-    shown = [name for name in ("item", "short", "long", "ease", "confidence", "useful", "seconds") if name in view.answers]
+    asked = (
+        ("short", "long", "ease", "confidence", "useful") if analysis.study.asks is None else (*ANSWERS, "reason", "confidence")
+    )
+    shown = [name for name in ("item", *asked, "seconds") if name in view.answers]
     names: dict[str, Any] = {name: name.capitalize() for name in shown}
-    names |= {"useful": "Most useful", "seconds": st.column_config.NumberColumn("Seconds", format="%.0f")}
+    names |= {"useful": "Most useful", "part": "What is highlighted", "same": "The same thing"} | {
+        "seconds": st.column_config.NumberColumn("Seconds", format="%.0f")
+    }
     rows_that_open(view.answers, "item", key="answers of the worker", rows=MOST_ROWS, column_order=shown, column_config=names)
 
 
@@ -147,19 +169,21 @@ def answers_html(answers: pd.DataFrame) -> str:
     """Every answer in full, exactly as it was typed."""
     if answers.empty:
         return '<p class="bw-empty">No answers here with the current filters. Remove filters to see more.</p>'
-    names = ("Short", "Long", "Ease", "Confidence", "Most useful", "Seconds", "Worker")
+    decides = next((question for question in ANSWERS if question in answers), None)
+    names = SHOWN if decides is None else SHOWN_DECIDED[decides]
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
-    rows = "".join(_answer_html(row, names) for row in answers.itertuples())
+    rows = "".join(_answer_html(row, names, decides) for row in answers.itertuples())
     return f'<table class="bw-answers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _answer_html(row: Any, names: tuple[str, ...]) -> str:
+def _answer_html(row: Any, names: tuple[str, ...], decides: str | None) -> str:
+    said: tuple[str, ...]
+    if decides is None:
+        said = (_typed(row.short), _typed(row.long), _whole(row.ease), _whole(row.confidence), USEFUL.get(row.useful, "–"))
+    else:
+        said = (escape(style.label(getattr(row, decides))), _typed(getattr(row, "reason", None)), _whole(row.confidence))
     values = (
-        _typed(row.short),
-        _typed(row.long),
-        _whole(row.ease),
-        _whole(row.confidence),
-        USEFUL.get(row.useful, "–"),
+        *said,
         _whole(getattr(row, "seconds", None)),
         f"<small>{escape(str(row.worker))}{' (simulated)' if row.simulated else ''}</small>",
     )

@@ -127,9 +127,14 @@ def _show_examples(table: Table, analysis: Analysis) -> None:
     with fold:
         for item in map(str, table.shown[table.items_column]):
             view = analysis.item(item)
+            # A description and a longer one; or, where nobody describes, a choice and its reason.
+            asks, table_of = analysis.study.asks, view.answers
+            first, second = (
+                (table_of["short"], table_of["long"]) if asks is None else (table_of[asks].map(style.label), table_of["reason"])
+            )
             said = "".join(
                 f"<li>{escape(str(short))}: <span>{escape(str(long))}</span></li>"
-                for short, long in zip(view.answers["short"], view.answers["long"], strict=True)
+                for short, long in zip(first, second, strict=True)
             )
             st.html(f'<h4 class="bw-h4">{escape(view.title)}</h4><ul class="bw-said">{said}</ul>')
             try:

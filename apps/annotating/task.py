@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from annotating.visit import Visit, before
 from barlow_core.panels import Panel
 from study.questionnaire import MAX_LENGTH, NO_WORD, WORD_BREAK, Question
+from study.setup.more_pictures import MorePictures
 from study.store.settings import StudySettings
 from study.texts import Texts
 
 SECTIONS = {"A": "image", "B": "overlay", "C": "attack"}  # letter → which file of a picture
+# Further pictures: letter → what the texts call the section, and which pictures it shows. They stand where a panel has its C.
+FURTHER = {"C": ("further", "images"), "D": ("further_bright", "overlays")}
 Served = Callable[[Path], Mapping[str, Any] | None]
 
 
-def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str = "") -> dict[str, Any]:
+def form_data(
+    visit: Visit, panel: Panel | None, served: Served, *, more: Mapping[str, Any] | None = None, trouble: str = ""
+) -> dict[str, Any]:
     """What the form needs to show the task that the visit is at.
 
     Args:
         panel: its pictures; None where it has none.
+        more: see `more_data`.
         served: gives the address and size of a picture, None for one that is missing.
         trouble: why the pictures cannot be shown.
     """
@@ -45,7 +51,7 @@ def form_data(visit: Visit, panel: Panel | None, served: Served, *, trouble: str
         "earlier": bool(before(visit)),
         "contact": texts("page.contact", contact=settings.contact) if settings.contact else "",
         "receipts": dict(visit.receipts),
-        **panel_data(panel, served, trouble, texts),
+        **_pictures(panel_data(panel, served, trouble, texts), more or {}),
         **form_settings(settings, texts),
     }
 
@@ -65,7 +71,13 @@ def said(text: object, visit: Visit) -> str:
 
 
 def example_data(
-    settings: StudySettings, texts: Texts, panel: Panel | None, served: Served, *, trouble: str = ""
+    settings: StudySettings,
+    texts: Texts,
+    panel: Panel | None,
+    served: Served,
+    *,
+    more: Mapping[str, Any] | None = None,
+    trouble: str = "",
 ) -> dict[str, Any]:
     """A task to look at: the form without anywhere to send it."""
     return {
@@ -77,7 +89,7 @@ def example_data(
         "progress": [],
         "receipts": {},
         "contact": texts("page.contact", contact=settings.contact) if settings.contact else "",
-        **panel_data(panel, served, trouble, texts),
+        **_pictures(panel_data(panel, served, trouble, texts), more or {}),
         **form_settings(settings, texts),
     }
 
@@ -108,7 +120,7 @@ def question_data(question: Question) -> dict[str, Any]:
 
 
 def panel_data(panel: Panel | None, served: Served, trouble: str, texts: Texts) -> dict[str, Any]:
-    """The three sections; `trouble` where the pictures cannot be shown, `sections` empty where there are none."""
+    """The sections A, B and C; `trouble` where the pictures cannot be shown, `sections` empty where there are none."""
     if panel is None:
         return {"sections": [], "trouble": trouble}
     of = len(panel.images)
@@ -122,6 +134,40 @@ def panel_data(panel: Panel | None, served: Served, trouble: str, texts: Texts) 
         sections.append({"letter": letter, "title": title, "note": note, "pictures": pictures})
     missing = any("src" not in picture for section in sections for picture in section["pictures"])
     return {"sections": sections, "trouble": trouble or (texts("task.missing") if missing else "")}
+
+
+def _pictures(of_panel: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """A panel and what is shown beside it. Further pictures are compared with what is bright, and take the place of C."""
+    kept = [section for section in of_panel["sections"] if "after" not in more or section["letter"] not in FURTHER]
+    return {**of_panel, "sections": kept, **more}
+
+
+def more_data(
+    more: Mapping[str, MorePictures], class_name: str, served: Served, texts: Texts
+) -> dict[str, list[list[dict[str, Any]]]]:
+    """What is shown beside the panel, as sets of sections: `before` it pictures of the main object, `after` it further pictures.
+
+    Args:
+        more: by "object" and "further".
+        class_name: what the main object is called.
+    """
+
+    def section(letter: str, key: str, files: Sequence[Path], title: str, note: str) -> dict[str, Any]:
+        of = len(files)
+        pictures = [{**(served(file) or {}), "alt": texts(f"section.{key}.alt", n=n, of=of)} for n, file in enumerate(files, 1)]
+        return {"letter": letter, "title": title, "note": note, "pictures": pictures}
+
+    found: dict[str, list[list[dict[str, Any]]]] = {}
+    if "object" in more:
+        found["before"] = [[section("", "object", more["object"].images, texts("section.object.title", name=class_name), "")]]
+    if "further" in more:
+        found["after"] = [
+            [
+                section(letter, key, getattr(more["further"], files), texts(f"section.{key}.title"), texts(f"section.{key}.note"))
+                for letter, (key, files) in FURTHER.items()
+            ]
+        ]
+    return found
 
 
 def title(visit: Visit, kind: str) -> str:

@@ -52,7 +52,7 @@ class Opinions:
         return {feature: name for feature, name in found.items() if name}
 
     def chips(self, key: str, feature: int, rule: str | None) -> str:
-        """HTML: the judgement that stands and the name of the crowd; empty where nobody said anything."""
+        """HTML: the judgement that stands, the name and the mark of the crowd; empty where nobody said anything."""
         chips = []
         latest = self.judgements.latest(feature, key, rule)
         if latest is not None:
@@ -66,6 +66,10 @@ class Opinions:
             chips.append(
                 f'<span class="bw-chip bw-crowd">Named “{escape(found.name)}” by people, {_agree(found)}{simulated}</span>'
             )
+        mark = self.crowd.marks.get((key, feature))
+        if mark is not None:
+            kind = "bw-spurious" if mark.mark == "spurious" else "bw-necessary"
+            chips.append(f'<span class="bw-chip {kind}">Marked as {escape(mark.words)}</span>')
         return f'<div class="bw-chips">{"".join(chips)}</div>' if chips else ""
 
 

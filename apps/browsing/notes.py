@@ -19,7 +19,7 @@ def show_notes(run: Run, opinions: Opinions) -> None:
     )
     st.html(f'<h2 class="bw-h2">Notes about features</h2><p class="bw-lead">{lead}</p>')
     if opinions.crowd.problem is not None:
-        st.warning(plain(f"The names that people gave cannot be read: {opinions.crowd.problem}"))
+        st.warning(plain(f"What people said of features cannot be read: {opinions.crowd.problem}"))
     show_undo(opinions)
     if table.empty:
         st.info("Nothing is recorded yet. Open a group, look at a feature, and record what you think of it.")
@@ -67,6 +67,7 @@ def _history(opinions: Opinions) -> None:
 
 
 def _crowd(opinions: Opinions) -> None:
+    _marks(opinions)
     names = opinions.crowd.names
     if not names:
         return
@@ -89,4 +90,33 @@ def _crowd(opinions: Opinions) -> None:
         ],
         hide_index=True,
         alt="Names that crowd workers gave to features",
+    )
+
+
+def _marks(opinions: Opinions) -> None:
+    marks = opinions.crowd.marks
+    if not marks:
+        return
+    st.html(
+        '<h2 class="bw-h2">Core or spurious, by people</h2><p class="bw-lead">From a study that asked what each feature looks at; '
+        "<code>barlow rely</code> measures what models make of it.</p>"
+    )
+    if any(mark.simulated for mark in marks.values()):
+        st.warning("Some of these marks come from simulated answers: no person gave them.")
+    st.dataframe(
+        [
+            {
+                "Group": group,
+                "Feature": feature,
+                "Mark": mark.mark,
+                "Say so": mark.support,
+                "Of": mark.n,
+                "Confirmed by": mark.confirmed_by,
+                "Of those asked again": mark.asked_again,
+                "Simulated": mark.simulated,
+            }
+            for (group, feature), mark in marks.items()
+        ],
+        hide_index=True,
+        alt="Features that crowd workers marked as core or spurious",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.failure_tree import Node
 from barlow_core.run import Run
 from barlow_core.views.feature_names import names_for, read_names, rules_in_words
+from barlow_core.views.marks import FeatureMark, study_marks
 from barlow_core.views.search import NONE_CONFIRMED, direction_words, search_words
 
 HEADERS = {
@@ -98,6 +99,7 @@ SHOWN = {
         "group",
         "rule",
         "in_words",
+        "marks",
         "n_images",
         "n_failures",
         "ber",
@@ -132,6 +134,7 @@ SHOWN = {
     "search": (
         "group",
         "in_words",
+        "marks",
         "short_agreement",
         "held_out_n_images",
         "held_out_error_rate",
@@ -177,7 +180,19 @@ def failure_modes(run: Run, *, depth: int | None = None, everything: bool = Fals
         found["also"] = pd.array([", ".join(others[one]) if one in others else pd.NA for one in shown], dtype="string")
     if names := read_names(run.path):
         found.insert(int(found.columns.get_loc("rule")) + 1, "in_words", rules_in_words(found, names))  # type: ignore[arg-type]
+    if marks := study_marks(run.path):
+        found.insert(int(found.columns.get_loc("rule")) + 1, "marks", _marked(found, marks))  # type: ignore[arg-type]
     return found
+
+
+def _marked(modes: pd.DataFrame, marks: Mapping[tuple[str, int], FeatureMark]) -> list[str | None]:
+    """What people said of the features of rules: "83 core, 12 spurious"."""
+    words = []
+    for group, features in zip(modes["group"], modes["features"], strict=True):
+        known = {int(feature): marks.get((str(group), int(feature))) for feature in features}
+        said = [f"{feature} {mark.mark}" + (" (simulated)" if mark.simulated else "") for feature, mark in known.items() if mark]
+        words.append(", ".join(said) or None)
+    return words
 
 
 def _depth(run: Run, depth: int | None) -> int:

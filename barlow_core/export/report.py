@@ -28,6 +28,7 @@ from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.features import distribution
 from barlow_core.views.images import images_of, node_failures
 from barlow_core.views.judgements import Judgements, judgement_words
+from barlow_core.views.marks import study_marks
 from barlow_core.views.nodes import node_rates
 from barlow_core.views.run_tables import failure_mode, summary
 from barlow_core.views.sentences import column_words, condition_words, group_words, luck_words, rule_words, same_images_words
@@ -289,6 +290,7 @@ def _feature(
         "number": feature,
         "condition": condition,
         "name": name.words if name is not None else None,
+        "mark": mark.words if (mark := study_marks(run.path).get((group, feature))) is not None else None,
         "judgements": [
             judgement_words(judgement)
             + ("" if judgement.group in (None, group) else f" \N{EN DASH} said about {judgement.group}")

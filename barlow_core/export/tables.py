@@ -18,6 +18,7 @@ from barlow_core.storage.files import atomic_write
 from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.images import activation, images_at, images_of
 from barlow_core.views.judgements import Judgements
+from barlow_core.views.marks import study_marks
 from barlow_core.views.search import rule_positions
 from barlow_core.views.sentences import rule_words
 
@@ -115,12 +116,14 @@ def frames(
 
 def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None) -> pd.DataFrame:
     modes = run.failure_modes()
+    marks = study_marks(run.path)
     rows = []
     for row in modes.itertuples():
         group, feature = str(row.group), None if pd.isna(row.feature) else int(row.feature)  # type: ignore[arg-type]
         said_of = judgements is not None and feature is not None
         judgement = judgements.latest(feature, group, str(row.rule)) if said_of else None  # type: ignore[union-attr, arg-type]
         name = None if feature is None else name_of(names, group, feature)
+        mark = None if feature is None else marks.get((group, feature))
         rows.append(
             {
                 "judgement_name": getattr(judgement, "name", None) or None,
@@ -132,6 +135,7 @@ def _failure_modes(run: Run, judgements: Judgements | None, names: Names | None)
                 "worker_support": getattr(name, "support", None),
                 "worker_n": getattr(name, "n", None),
                 "worker_simulated": getattr(name, "simulated", None),
+                "worker_mark": None if mark is None else mark.words,
             }
         )
     said = pd.DataFrame(rows, index=modes.index).dropna(axis="columns", how="all")

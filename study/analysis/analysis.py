@@ -16,6 +16,7 @@ from study.agreement.coverage import Coverage, coverage, words_needed
 from study.agreement.descriptions import KINDS
 from study.agreement.paper_items import compare_with_paper
 from study.agreement.word_vectors import load_vectors
+from study.analysis.core_or_spurious import Judgements
 from study.analysis.interviews import Interviews
 from study.analysis.item_view import ItemView, WorkerView, item_view, worker_view
 from study.analysis.options import AnalysisOptions
@@ -353,12 +354,21 @@ class Analysis:
         """The interviews of practitioners in the same file; None where there are none. Of the filters, the one for people holds."""
         return None if self.study.interviews is None else Interviews(self.study.interviews, self.filters.simulated)
 
+    # --- core or spurious
+
+    @cached_property
+    def judgements(self) -> Judgements | None:
+        """What people decided in a study about core and spurious features; None for other studies."""
+        return None if self.study.asks is None else Judgements(self.data, self.study.asks, self.options)
+
     # --- items
 
     @cached_property
     def item_table(self) -> pd.DataFrame:
         """One row an answered item (index): attributes; `ease`, `confidence` (averages), `n`; `B`, `C`, `both`, `none` (votes), `vote`, `tied`;
-        `short`, `long`, `concatenated` (agreement, Float64); `name`, `support`."""
+        `short`, `long`, `concatenated` (agreement, Float64); `name`, `support`. Of a study about core and spurious features, `Judgements.items`."""
+        if self.judgements is not None:
+            return self.judgements.items
         answers = self.data.answers
         groups = answers.groupby("item", sort=False)
         table = attributes_of_items(answers)
@@ -375,7 +385,8 @@ class Analysis:
 
     def item(self, item: str) -> ItemView:
         """Everything about one item; see `study.analysis.item_view`."""
-        return item_view(item, self.data.answers, self.study.items, self.names, self.vectors, self.options.wording)
+        verdict = None if self.judgements is None else self.judgements.in_words(item)
+        return item_view(item, self.data.answers, self.study.items, self.names, self.vectors, self.options.wording, verdict)
 
     def worker(self, worker: str) -> WorkerView:
         """Everything about one worker; see `study.analysis.item_view`."""

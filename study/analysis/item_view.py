@@ -15,12 +15,13 @@ from study.agreement.descriptions import KINDS
 from study.answers.study_data import StudyData
 from study.answers.table import ATTRIBUTES, DESCRIPTIONS, PREFERENCES, QUESTIONS
 from study.answers.tokenization import Wording
+from study.core_or_spurious import PART, SAME
 from study.statistics.likert import votes
 
 if TYPE_CHECKING:
     from barlow_core.panels import Panel
 
-COLUMNS = ("worker", *QUESTIONS, "seconds", "simulated")
+COLUMNS = ("worker", *QUESTIONS, PART, SAME, "reason", "seconds", "simulated")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ItemView:
         agreement: of the kinds of description.
         name: what people call it; support: descriptions that share a word with it, of n_descriptions; words: common words and how many used them.
         reason: why there is no name, or what limits it.
+        verdict: of a study about core and spurious features, what people decided, in a few words; None in other studies.
     """
 
     item: str
@@ -51,6 +53,7 @@ class ItemView:
     n_descriptions: int
     words: list[tuple[str, int]]
     reason: str | None
+    verdict: str | None = None
 
     @property
     def title(self) -> str:
@@ -65,7 +68,8 @@ class ItemView:
         """What people said of it, in a sentence or two; plain text."""
         if not len(self.answers):
             return "Nobody described it, among the answers that filters and exclusions keep."
-        parts = (
+        parts = [] if self.verdict is None else [self.verdict]
+        parts += (
             [f"“{self.name}”, supported by {self.support:,} of {count(self.n_descriptions, 'description')}"] if self.name else []
         )
         parts += [
@@ -165,7 +169,13 @@ def _shown(value: Any) -> str:
 
 
 def item_view(
-    item: str, answers: pd.DataFrame, items: pd.DataFrame, names: pd.DataFrame, vectors: KeyedVectors, wording: Wording
+    item: str,
+    answers: pd.DataFrame,
+    items: pd.DataFrame,
+    names: pd.DataFrame,
+    vectors: KeyedVectors,
+    wording: Wording,
+    verdict: str | None = None,
 ) -> ItemView:
     """Everything about an item.
 
@@ -175,6 +185,7 @@ def item_view(
         items: of the whole study, as `StudyData` has them.
         names: `study.agreement.names.feature_names` of the answers.
         vectors, wording: how descriptions are compared.
+        verdict: see `ItemView`.
 
     Raises:
         BarlowError: there is no such item.
@@ -203,6 +214,7 @@ def item_view(
         n_descriptions=0 if name is None else int(name["n"]),
         words=[] if name is None else list(name["words"]),
         reason="nobody described it" if name is None else name["reason"],
+        verdict=verdict,
     )
 
 

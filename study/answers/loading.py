@@ -15,6 +15,7 @@ from barlow_core.errors import BarlowError
 from study.answers.importing import import_answers
 from study.answers.study_data import StudyData, lean
 from study.answers.table import ATTRIBUTES, QUESTIONS, RATINGS
+from study.core_or_spurious import deciding
 from study.store import StudyStore
 
 
@@ -78,7 +79,8 @@ def _is_sqlite(file: Path) -> bool:
 
 def _from_store(path: Path) -> StudyData:
     with StudyStore(path) as store:
-        found = store.snapshot(QUESTIONS)
+        asks = deciding(store.settings.questionnaire)
+        found = store.snapshot(QUESTIONS if asks is None else (*QUESTIONS, asks, "reason"))
     settings = found.settings
     answers = _with_all_questions(found.answers)
     places = found.items.index.get_indexer(pd.Index(answers["item"]))
@@ -102,10 +104,11 @@ def _from_store(path: Path) -> StudyData:
         extractor=settings.provenance.get("extractor", {}).get("fingerprint"),
         extractors={name: about["extractor"]["fingerprint"] for name, about in settings.provenance.get("conditions", {}).items()},
         interviews=found.interviews,
+        asks=asks,
         notes=tuple(
             f"The study did not ask for {question!r}; what needs it is left out."
             for question in QUESTIONS
-            if question not in settings.questionnaire.ids
+            if question not in settings.questionnaire.ids and asks is None
         ),
     )
 

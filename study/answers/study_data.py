@@ -60,6 +60,8 @@ class StudyData:
         notes: what about the study limits what can be said.
         filters: that made this part.
         interviews: of practitioners, none of whose answers are in `answers`; None where there are none.
+        asks: of a study about core and spurious features the question that decides, "part" or "same" (a column of `answers`, beside `reason`);
+            None of other studies.
     """
 
     name: str
@@ -80,6 +82,7 @@ class StudyData:
     notes: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     interviews: InterviewTables | None = None
+    asks: str | None = None
     whole: StudyData | None = None
 
     @classmethod

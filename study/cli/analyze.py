@@ -82,12 +82,26 @@ _KINDS: dict[str, Callable[[Written], dict[str, Any]]] = {
     metavar="RUN",
     help="Write the names of the features into this run, which then uses them for its failure modes.",
 )
+@click.option(
+    "--marks-to",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Of a study about core and spurious features: write what people marked into this run, for barlow rely and its pages.",
+)
 @click.option("--pdf/--no-pdf", default=True, help="Also make the PDF.")
 @json_option
 @quiet_option
 @serve_options
 def analyze(
-    study: Path, out: Path | None, app: bool, names_to: Path | None, pdf: bool, as_json: bool, quiet: bool, **given: Any
+    study: Path,
+    out: Path | None,
+    app: bool,
+    names_to: Path | None,
+    marks_to: Path | None,
+    pdf: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Analyze the answers: ratings, preferences, agreement, names.
 
@@ -95,16 +109,20 @@ def analyze(
     or JSON lines (see docs/bringing_your_data.md). Without --out and --app, the findings are printed.
     """
     if app:
-        if out is not None or names_to is not None or as_json:
-            raise BarlowError("--app opens a page. Leave it out to write files (--out), names (--names-to) or JSON (--json).")
+        if out is not None or names_to is not None or marks_to is not None or as_json:
+            raise BarlowError(
+                "--app opens a page. Leave it out to write files (--out), names (--names-to), marks (--marks-to) or JSON (--json)."
+            )
         if (given["replicates"], given["seed"]) != (REPLICATES, 0):
             raise BarlowError(
                 f"The page computes with {REPLICATES:,} resamples and seed 0. Leave --replicates and --seed out, or write files with --out."
             )
         _serve(study, **given)
         return
-    if as_json and (out is not None or names_to is not None):
-        raise BarlowError("--json prints the findings. Leave it out to write files (--out) or names (--names-to).")
+    if as_json and (out is not None or names_to is not None or marks_to is not None):
+        raise BarlowError(
+            "--json prints the findings. Leave it out to write files (--out), names (--names-to) or marks (--marks-to)."
+        )
     analysis = _analysis(study, **given)
     if analysis.data.answers.empty and len(analysis.study.answers):
         raise BarlowError(
@@ -119,7 +137,9 @@ def analyze(
             click.echo(analysis.banner, err=True)
     if names_to is not None:
         _names(analysis, study, names_to)
-    if out is None and names_to is None:
+    if marks_to is not None:
+        _marks(analysis, study, marks_to)
+    if out is None and names_to is None and marks_to is None:
         _print(analysis, as_json)
 
 
@@ -130,13 +150,7 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
     names = analysis.names_for_run
     if names.empty:
         raise BarlowError(f"{study} does not say which features its items show, so there are no names for {run}.")
-    if analysis.study.extractor is not None:
-        recorded = open_run(run).recorded("extract")
-        if recorded is None or recorded["extractor"]["fingerprint"] != analysis.study.extractor:
-            raise BarlowError(
-                f"{run} does not describe its images by the network whose features people described in {study}: there, the same number means another feature. "
-                "Name the run that the study was made from, or one with the same extractor."
-            )
+    _require_same_features(analysis, study, run)
     click.echo(f"{count(len(names), 'name')}: {write_names(run, names)}")
     modes = run / "failure_modes.parquet"
     if modes.is_file():
@@ -148,6 +162,39 @@ def _names(analysis: Analysis, study: Path, run: Path) -> None:
             click.echo(f"  {mode['group']}: {effect_in_words(mode['words'], mode['error_rate'], mode['ber'])}")
         if len(rules) > _RULES:
             click.echo(f"  ... and {len(rules) - _RULES:,} more failure modes with names")
+
+
+def _marks(analysis: Analysis, study: Path, run: Path) -> None:
+    """Write what people marked into a run."""
+    from barlow_core.views.marks import write_marks
+
+    if analysis.judgements is None:
+        raise BarlowError(
+            f"{study} did not ask whether features are core or spurious. A study that does: barlow study create {run} --study marks.sqlite "
+            "--questionnaire core-or-spurious"
+        )
+    marks = analysis.judgements.marks
+    if marks.empty:
+        raise BarlowError(f"No feature of {study} is decided yet, so there is nothing to mark in {run}. Wait for more answers.")
+    _require_same_features(analysis, study, run)
+    path = write_marks(run, marks)
+    kinds = marks["mark"].value_counts()
+    said = ", ".join(f"{int(kinds.get(kind, 0)):,} {kind}" for kind in ("core", "spurious"))
+    click.echo(f"{count(len(marks), 'mark')} ({said}) of {count(len(analysis.judgements.items), 'feature')}: {path}")
+    if analysis.banner:
+        click.echo(analysis.banner, err=True)
+
+
+def _require_same_features(analysis: Analysis, study: Path, run: Path) -> None:
+    """Raise a BarlowError where the features of a run are others than those that people were shown."""
+    if analysis.study.extractor is None:
+        return
+    recorded = open_run(run).recorded("extract")
+    if recorded is None or recorded["extractor"]["fingerprint"] != analysis.study.extractor:
+        raise BarlowError(
+            f"{run} does not describe its images by the network whose features people described in {study}: there, the same number means another feature. "
+            "Name the run that the study was made from, or one with the same extractor."
+        )
 
 
 def _serve(study: Path, *, port: int | None, address: str, base_path: str, open_browser: bool, **given: Any) -> None:

@@ -14,6 +14,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.storage.files import atomic_write
 from barlow_core.wording import count
 from study.cli.shared import money, open_store, study_argument
+from study.core_or_spurious import CORE_OR_SPURIOUS, NAMES, SAME_FEATURE, questionnaire_of, settings_of, texts_with
 
 if TYPE_CHECKING:
     from barlow_core.run import Run
@@ -22,15 +23,21 @@ if TYPE_CHECKING:
 
 selection_options = options(
     click.option(
+        "--questionnaire",
+        type=click.Choice(NAMES),
+        default=NAMES[0],
+        show_default=True,
+        help="What people are asked: to describe features; whether features are core or spurious; or whether further images of what was marked "
+        "in the run show the same.",
+    ),
+    click.option(
         "--list", "list_path", type=click.Path(path_type=Path), help="Items from a CSV or JSON list instead of the paper's."
     ),
     click.option(
         "--grouping",
         "groupings",
         multiple=True,
-        default=("label", "prediction"),
-        show_default=True,
-        help="Groupings to show; may be given several times.",
+        help="Groupings to show; may be given several times. [default: label and prediction; label for core-or-spurious]",
     ),
     click.option(
         "--per-tier", type=click.IntRange(1), default=20, show_default=True, help="Classes per tier (top, middle, bottom)."
@@ -106,6 +113,7 @@ setting_options = options(
         "barlow study create runs/mine --study pilot.sqlite --per-tier 1 --top 3 --answers 2 --invites 6",
         "barlow study create runs/mine --list items.csv --settings settings.toml",
         "barlow study create runs/robust --condition robust --condition standard=runs/standard --design between",
+        "barlow study create runs/mine --study marks.sqlite --questionnaire core-or-spurious --per-tier 3 --top 5",
     )
 )
 @run_argument
@@ -136,6 +144,7 @@ setting_options = options(
 def create(
     run_path: Path,
     path: Path | None,
+    questionnaire: str,
     list_path: Path | None,
     groupings: tuple[str, ...],
     per_tier: int,
@@ -160,11 +169,14 @@ def create(
     By default the items are those of the paper: for both groupings, the 20 classes with the highest error rate, the 20 in the middle
     and the 20 with the lowest, and for each the 10 features with the highest mutual information with failure. Making panels takes
     long; what is finished is kept, and the same command resumes from there.
+
+    docs/core_or_spurious.md is about the questionnaires core-or-spurious and same-feature.
     """
     from study.participants.platforms import new_invite_codes
     from study.setup.conditions import in_conditions, with_checks_of_all
     from study.setup.making import make_study
-    from study.setup.selection import from_list, select, with_checks
+    from study.setup.second_round import marked
+    from study.setup.selection import GROUPINGS, from_list, select, with_checks
     from study.store import StudySettings
     from study.store.admin_secret import hashed, new_secret
 
@@ -175,6 +187,7 @@ def create(
     values = _read_settings(settings_path) if settings_path is not None else {}
     values |= {name: value for name, value in given.items() if value not in (None, ()) and not _is_default(name, values)}
     _add_texts(values, text_paths)
+    values = settings_of(questionnaire, values)
     if isinstance(asked := values.get("quiz"), bool):  # the option, and not a quiz of the file of settings
         values["quiz"] = _quiz(values) if asked else ()
     if invites:
@@ -183,7 +196,10 @@ def create(
     conditions = _conditions(run, named, list_path)
     if list_path is not None:
         chosen = from_list(run, list_path)
+    elif questionnaire == SAME_FEATURE:
+        chosen = marked(run)
     else:
+        groupings = groupings or (("label",) if questionnaire == CORE_OR_SPURIOUS else GROUPINGS)
         chosen = select(run, groupings=groupings, per_tier=per_tier, top=top)
     kinds = {item.get("kind", "item") for item in chosen.items}
     checks: dict[str, Any] = {
@@ -339,7 +355,8 @@ def set_command(study: Path, values: tuple[str, ...], invites: int, text_paths: 
     with open_store(study) as store:
         changes = dict(_pair(value) for value in values)
         if text_paths:
-            changes["texts"] = {**store.settings.texts, **dict(read_texts(path) for path in text_paths)}
+            given = dict(read_texts(path) for path in text_paths)
+            changes["texts"] = {**store.settings.texts, **texts_with(questionnaire_of(store.settings.questionnaire), given)}
         if changes:
             store.configure(**changes)
         if invites:
@@ -364,17 +381,30 @@ def _pair(text: str) -> tuple[str, Any]:
     return name, parse(name, value)
 
 
-@click.command(epilog=example("barlow study texts", "barlow study texts --language de --out mine.toml"))
+@click.command(
+    epilog=example(
+        "barlow study texts",
+        "barlow study texts --language de --out mine.toml",
+        "barlow study texts --questionnaire core-or-spurious",
+    )
+)
 @click.option("--language", default="en", show_default=True, metavar="CODE", help="One of those that Barlow has.")
+@click.option(
+    "--questionnaire",
+    type=click.Choice(NAMES),
+    default=NAMES[0],
+    show_default=True,
+    help="Of another one than the first: what its studies say otherwise.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="A file to write them to, instead of printing them.")
-def texts(language: str, out: Path | None) -> None:
+def texts(language: str, questionnaire: str, out: Path | None) -> None:
     """Print the texts of the workers' page, as a file to change.
 
     Change what you like, leave the rest out, and give the file to barlow study create --texts.
     """
     from study.texts import shipped_file
 
-    found = shipped_file(language).read_text(encoding="utf-8")
+    found = shipped_file(language, None if questionnaire == NAMES[0] else questionnaire).read_text(encoding="utf-8")
     if out is None:
         click.echo(found, nl=False)
         return

@@ -55,6 +55,16 @@ LONG = (
     "I see {} in the middle of most pictures",
     "the pictures have {} in common",
 )
+# Why something is what they say that it is.
+BECAUSE = {
+    "object": ("{}, which belong to the object", "the bright part is {}, a part of it", "it has {}"),
+    "background": ("{} behind the object", "the bright part is {} around it", "{}, and no part of it"),
+    "separate": ("{}, something else beside it", "the bright part is another thing: {}"),
+    "yes": ("{} in both", "both times {}"),
+    "no": ("{} first, then something else", "only B shows {}"),
+}
+# How often a feature looks at what, out of 20.
+_TRUTHS = {"part": ("object",) * 12 + ("background",) * 5 + ("separate",) * 3, "same": ("yes",) * 18 + ("no",) * 2}
 EMPTY = ("nice picture", "good", "images", "object", "some animals", "many colors")
 EMPTY_LONG = ("nice and good pictures", "this is a picture", "many different things in the images", "good")
 
@@ -68,3 +78,9 @@ def clarity_of(item: str, seed: int) -> float:
     """How easy an item is to understand, 0.25 to 1; some are hard whoever looks."""
     share = (zlib.crc32(f"{seed}:clarity:{item}".encode()) % 10_007) / 10_006
     return 0.25 + 0.75 * share**0.6
+
+
+def verdict_of(feature: object, question: str, seed: int) -> str:
+    """What is right to answer about a feature in a study about core and spurious features ("part" or "same")."""
+    truths = _TRUTHS[question]
+    return truths[zlib.crc32(f"{seed}:{question}:{feature}".encode()) % len(truths)]

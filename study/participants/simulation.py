@@ -21,8 +21,18 @@ from tqdm.auto import tqdm
 from barlow_core.errors import BarlowError
 from barlow_core.progress import progress_bar
 from barlow_core.wording import count
+from study.core_or_spurious import ANSWERS, deciding
 from study.errors import RefusedError
-from study.participants.simulated_vocabulary import CONCEPTS, EMPTY, EMPTY_LONG, LONG, clarity_of, concept_of
+from study.participants.simulated_vocabulary import (
+    BECAUSE,
+    CONCEPTS,
+    EMPTY,
+    EMPTY_LONG,
+    LONG,
+    clarity_of,
+    concept_of,
+    verdict_of,
+)
 from study.questionnaire import Question, words
 from study.store import ClaimedItem, StudyStore
 from study.store.clock import Clock, Moment, timestamp
@@ -32,6 +42,7 @@ PAPER_TASTE = {"B": 0.4318, "C": 0.1767, "both": 0.3214, "none": 0.0701}
 PAPER_STAMINA = 19.14  # tasks that a worker of section 8 completed on average
 ABANDONS, COMES_BACK_LATE = 0.01, 0.01
 STRAGGLERS = 3 * 3600.0  # seconds; the last items wait for those who never come back
+REASON = "reason"  # the question about why, in a study about core and spurious features
 HEARTBEAT = 45.0  # seconds between signs of life
 MOST_WORKERS = 100_000
 
@@ -265,14 +276,28 @@ class _Crowd:
             phrases = EMPTY if careless else rng.choice(CONCEPTS)
         # How easy it felt: clear items feel easy, and those that one understood; people differ by a level or so.
         feeling = 4.2 if careless else 1.2 + 2.2 * clarity + (1.2 if sees else -0.6)
+        decides = deciding(self.store.settings.questionnaire)
+        decided = None if decides is None else self._decided(item, decides, sees)
         found = {
-            question.id: self._answer(question, person, phrases, feeling, sees, careless)
+            question.id: decided
+            if question.id == decides
+            else self._because(decided, phrases)
+            if question.id == REASON and decided is not None and not careless
+            else self._answer(question, person, phrases, feeling, sees, careless)
             for question in self.store.settings.questionnaire.questions
         }
         expected = self.expected.get(item.id) or {}
         if not careless and rng.random() < 0.98:
             found |= {name: good[0] if isinstance(good, (list, tuple)) else good for name, good in expected.items()}
         return found
+
+    def _decided(self, item: ClaimedItem, question: str, sees: bool) -> str:
+        """What a feature looks at, the same in both rounds, for those who see it; anything for the others."""
+        truth = verdict_of(item.data.get("feature", item.id), question, self.seed)
+        return truth if sees else self.rng.choice(ANSWERS[question])
+
+    def _because(self, decided: str, phrases: Sequence[str]) -> str:
+        return self.rng.choice(BECAUSE[decided]).format(self.rng.choice(phrases))
 
     def _answer(
         self, question: Question, person: Participant, phrases: Sequence[str], feeling: float, sees: bool, careless: bool

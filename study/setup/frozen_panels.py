@@ -24,6 +24,12 @@ from barlow_core.storage.files import write_json
 
 MANIFEST = "manifest.json"
 HOTTEST = 0.25  # of the pixels, for the salience
+# What the data of an item calls a folder beside the study, and the hash of its manifest: the panel, and what `study.setup.more_pictures` adds.
+OF_PANEL, OF_OBJECT, OF_THE_SAME = (
+    ("panel", "sha256"),
+    ("object_pictures", "object_sha256"),
+    ("further_pictures", "further_sha256"),
+)
 
 
 def panels_folder(store_path: str | Path) -> Path:
@@ -145,8 +151,9 @@ def problems(store_path: str | Path, items: Mapping[str, Mapping[str, Any]]) -> 
     root = panels_folder(store_path)
     found = []
     for item, data in items.items():
-        if has_pictures(data) and (wrong := problem(root / str(data["panel"]), data.get("sha256"))):
-            found.append(f"The pictures of item {item} are not what was frozen: {wrong}.")
+        for folder, digest in (OF_PANEL, OF_OBJECT, OF_THE_SAME):
+            if data.get(folder) and (wrong := problem(root / str(data[folder]), data.get(digest))):
+                found.append(f"The pictures of item {item} are not what was frozen: {wrong}.")
     return found
 
 

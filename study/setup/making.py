@@ -13,7 +13,9 @@ from barlow_core.groups import parse
 from barlow_core.panels import Panel, default_steps, load_panel, make_panels
 from barlow_core.progress import progress_bar
 from barlow_core.run import Run
+from study.core_or_spurious import questionnaire_of
 from study.setup.frozen_panels import MANIFEST, freeze, panels_folder
+from study.setup.more_pictures import freeze_more, require_classes
 from study.setup.selection import Selection, select, with_checks
 from study.store import StudySettings, StudyStore
 from study.store.clock import Clock
@@ -56,9 +58,19 @@ def make_study(
         raise BarlowError(f"{path} exists already. A study is never replaced: choose another path, or move it away.")
     chosen = StudySettings.make(settings)  # the cheap complaint first: panels take minutes
     selection = selection or with_checks(run, select(run), questionnaire=chosen.questionnaire, seed=chosen.seed)
+    if (asks := questionnaire_of(chosen.questionnaire)) is not None:
+        require_classes(selection.items, asks)
+        if conditions:
+            raise BarlowError(
+                f"{asks} marks features of one run, so its studies have no conditions. Make one study for each run."
+            )
     made = {"images_per_panel": images_per_panel, "steps": steps, "device": device, "progress": progress}
     panels = _panels_by_condition(run, selection.items, conditions or {}, extractor, made)
     items = freeze_all(run, selection.items, panels, path, progress=progress)
+    if asks is not None:
+        own = None if isinstance(extractor, Mapping) else extractor
+        own = own or run.extractor(**({} if device is None else {"device": device}))
+        items = freeze_more(run, own, items, panels, path, asks, seed=chosen.seed, progress=progress)
     record = ExplainRecord.of(run)
     provenance = {
         "run": run.path.name,

@@ -83,7 +83,7 @@ def select(run: Run, *, groupings: Sequence[str] = GROUPINGS, per_tier: int = PE
             if len(features) < top:
                 notes.append(f"{group}: {count(len(features), 'feature')} instead of {top}, there are no more.")
             for rank, (feature, information) in enumerate(features, 1):
-                items.append(_item(table, group, feature, rank, information) | {"tier": tier})
+                items.append(item_about(table, group, feature, rank, information) | {"tier": tier})
     if not items:
         raise BarlowError(f"Nothing to show: no group in {run.path} could be explained.")
     return Selection(tuple(items), tuple(notes))
@@ -115,7 +115,8 @@ def ranking(run: Run, group: str, n: int) -> list[tuple[int, float]]:
     return [(int(feature), float(information[feature])) for feature in order]
 
 
-def _item(table: pd.DataFrame, group: str, feature: int, rank: int | None, information: float | None) -> dict[str, Any]:
+def item_about(table: pd.DataFrame, group: str, feature: int, rank: int | None, information: float | None) -> dict[str, Any]:
+    """What every item says of itself; `table` is that of all groups of the run."""
     row = table[table["group"] == group].iloc[0]
     return {
         "id": f"{group}:{feature}",
@@ -158,7 +159,7 @@ def with_checks(
         notes.append("No attention checks: the questionnaire has neither a scale nor a choice.")
     found: list[dict[str, Any]] = []
     for number, (group, feature) in enumerate(spare):
-        about = {name: value for name, value in _item(table, group, feature, None, None).items() if value is not None}
+        about = {name: value for name, value in item_about(table, group, feature, None, None).items() if value is not None}
         if number < practice:
             found.append(
                 about
@@ -263,7 +264,7 @@ def from_list(run: Run, path: str | Path) -> Selection:
         if group not in ranks:
             ordered = ranking(run, group, n_features)
             ranks[group] = {found: (rank, information) for rank, (found, information) in enumerate(ordered, 1)}
-        about = _item(table, group, feature, *ranks[group].get(feature, (None, None)))
+        about = item_about(table, group, feature, *ranks[group].get(feature, (None, None)))
         items.append({name: value for name, value in about.items() if value is not None} | _given(row, place))
     if not items:
         raise BarlowError(f"{path} lists no items. Expected at least one row with group and feature.")

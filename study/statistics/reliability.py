@@ -12,7 +12,7 @@ often it holds the truth, and percentiles of resampled items beside it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ class Alpha:
     """Krippendorff's alpha of one question.
 
     Attributes:
-        question: "ease", "confidence" or "useful".
+        question: "ease", "confidence" or "useful", or a choice of another questionnaire.
         measurement: "ordinal" or "nominal".
         value: at most 1; None when it is undefined.
         low, high: interval over items, from -1 / (k - 1) to 1 for k answers an item; None when it is undefined.
@@ -73,24 +73,29 @@ class Alpha:
         return asdict(self)
 
 
-def alpha(answers: pd.DataFrame, question: str, *, confidence: float = CONFIDENCE, **_: Any) -> Alpha:
-    """Krippendorff's alpha of a question, by the `krippendorff` package; ordinal for ease and confidence, nominal for `useful`.
+def alpha(
+    answers: pd.DataFrame, question: str, *, values: Sequence[Any] | None = None, confidence: float = CONFIDENCE, **_: Any
+) -> Alpha:
+    """Krippendorff's alpha of a question, by the `krippendorff` package; ordinal for ease and confidence, nominal for choices.
 
     The interval is about other items and the same workers. Other settings of a bootstrap are taken and not used.
 
     Args:
         answers: a table of answers (`study.answers.table`).
-        question: "ease", "confidence" or "useful".
+        question: "ease", "confidence" or "useful"; or any choice, with its `values`.
+        values: that an answer to a choice can be.
 
     Raises:
         BarlowError: see `study.answers.table.checked`; or another question.
     """
-    check_choice(question, list(MEASUREMENT), "The question")
+    if values is None:
+        check_choice(question, list(MEASUREMENT), "The question")
+        values = PREFERENCES if question == "useful" else LEVELS
+    measurement = MEASUREMENT.get(question, "nominal")
     check_settings(confidence, 1)
     table = checked(answers, [question])
     table = table[table[question].notna()]
-    counts, paired, workers = _counts(table, question)
-    measurement = MEASUREMENT[question]
+    counts, paired, workers = _counts(table, question, values)
     size = {"n": len(table), "n_paired": int(counts.sum()), "n_items": len(counts), "n_workers": workers}
 
     def found(value: float | None, low: float | None, high: float | None, reason: str | None) -> Alpha:
@@ -208,11 +213,10 @@ def _distances(of_value: np.ndarray, measurement: Measurement) -> np.ndarray:
     return np.asarray((rank[:, :, None] - rank[:, None, :]) ** 2, dtype=np.float64)
 
 
-def _counts(table: pd.DataFrame, question: str) -> tuple[np.ndarray, bool, int]:
+def _counts(table: pd.DataFrame, question: str, values: Sequence[Any]) -> tuple[np.ndarray, bool, int]:
     """(items with two answers or more, values) how often each value was given; whether there are any; and who gave them."""
-    values = PREFERENCES if question == "useful" else LEVELS
     codes, items = pd.factorize(table["item"])
-    value = pd.Index(values).get_indexer(pd.Index(table[question]))
+    value = pd.Index(list(values)).get_indexer(pd.Index(table[question]))
     counts = np.bincount(codes * len(values) + value, minlength=len(items) * len(values)).reshape(-1, len(values))
     paired = counts.sum(axis=1) >= 2
     workers = table["worker"][paired[codes]].nunique()

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,6 +26,8 @@ SHIPPED = ("en", "de")
 STUDY = ("title", "consent", "instructions", "examples", "quiz")  # words of a study, beside those of the page
 _QUESTION = ("name", "text", "help", "low_label", "high_label", "options")
 _APART = ("language", "study", "questions")
+# Texts of studies about core and spurious features. Files of other languages that were made before there were any do without them.
+_LATER = ("section.object.", "section.further.", "section.further_bright.")
 _PLURALS = ("zero", "one", "two", "few", "many", "other")
 _LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)")  # CHF 3.00
 _CURRENCY_CODE = 3  # letters of a currency that a language knows how to write; anything else stands after the number
@@ -76,8 +78,11 @@ class Texts:
         return self.locale.text_direction
 
 
-def shipped_file(language: str) -> Path:
+def shipped_file(language: str, questionnaire: str | None = None) -> Path:
     """The file of a language that Barlow ships.
+
+    Args:
+        questionnaire: name of one of `study.core_or_spurious`: the file of what its studies say otherwise.
 
     Raises:
         BarlowError: there is none.
@@ -86,7 +91,7 @@ def shipped_file(language: str) -> Path:
         raise BarlowError(
             f"Barlow has no texts in {language!r}; it has {', '.join(SHIPPED)}. Translate those of `barlow study texts` and give the file: --texts FILE."
         )
-    return Path(__file__).with_name(f"{language}.toml")
+    return Path(__file__).with_name(f"{questionnaire.replace('-', '_')}.{language}.toml" if questionnaire else f"{language}.toml")
 
 
 @lru_cache
@@ -144,11 +149,22 @@ def texts_of(language: str, data: Mapping[str, Any]) -> Texts:
             {**base.study, **made.study},
             {**base.questions, **{name: {**base.questions.get(name, {}), **words} for name, words in made.questions.items()}},
         )
-    if missing := [key for key in shipped("en").entries if key not in made.entries]:
+    measure = shipped("en").entries
+    missing = [key for key in measure if key not in made.entries]
+    if any(not key.startswith(_LATER) for key in missing):
         raise BarlowError(
             f"{len(missing)} texts are missing, the first of them: {', '.join(missing[:5])}. A language that Barlow does not have needs "
             "all that `barlow study texts` prints."
         )
+    return replace(made, entries={**{key: measure[key] for key in missing}, **made.entries})
+
+
+def merged(data: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of texts, with those of `over` in place of what `data` says; lists are replaced whole."""
+    made = dict(data)
+    for name, value in over.items():
+        section = made.get(name)
+        made[name] = merged(section, value) if isinstance(section, Mapping) and isinstance(value, Mapping) else value
     return made
 
 

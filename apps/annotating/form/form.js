@@ -79,7 +79,9 @@ class Form {
     Object.assign(this, { view: data.view, mode: data.mode, busy: false, item: data.item });
     const split = wordSplitter(data.words);
     this.pictures = new Pictures(data.sections, data.trouble);
-    this.pictureSide.replaceChildren(this.pictures.element);
+    // Of a study about core and spurious features: pictures of the main object above, or further pictures below.
+    const others = place => (data[place] ?? []).map(sections => new Pictures(sections, "", sections[0].title).element);
+    this.pictureSide.replaceChildren(...others("before"), this.pictures.element, ...others("after"));
     this.fields = data.questions.map((question, place) => new QuestionField(question, place + 1, split, () => this.typed(), field => this.next(field)));
     this.banner = make("div", { class: "banner", role: "alert" });
     const [above, questions, actions] = [this.above(), this.fields.map(field => field.element), this.actions()];

@@ -1,19 +1,24 @@
-// The sections A, B and C: a column is one picture, on a phone a row. A picture opens large, beside its two others.
+// Sections of pictures, such as A, B and C: a column is one picture, on a phone a row. A picture opens large, beside its others.
+
+const PLAIN = { B: "A", D: "C" }; // a section with highlights → that with the same pictures without
 
 class Pictures {
-  constructor(sections, trouble) {
+  /** `name` is what the set is called for those who do not see it; a single section is a strip of small pictures. */
+  constructor(sections, trouble, name = say("form.pictures")) {
     this.sections = sections;
+    this.bright = sections.findIndex(({ letter }) => letter in PLAIN);
+    this.plain = sections.find(({ letter }) => letter === PLAIN[sections[this.bright]?.letter]);
     this.count = sections[0]?.pictures.length ?? 0;
     this.heat = true;
     this.place = [0, 0]; // of the picture that Tab comes to: section, picture
     this.buttons = sections.map(() => []);
-    this.element = make("div", { class: "pictures", role: "group", "aria-label": say("form.pictures"), onkeydown: event => this.key(event) });
+    this.element = make("div", { class: "pictures", role: "group", "aria-label": name, onkeydown: event => this.key(event) });
     if (trouble) this.element.append(make("p", { class: "note warn", role: "alert", text: trouble }));
     if (!this.count) {
       if (!trouble) this.element.append(make("p", { class: "note", text: say("form.no_pictures") }));
       return;
     }
-    this.grid = make("div", { class: "grid", style: `--n:${this.count}`, onkeydown: event => this.walk(event) });
+    this.grid = make("div", { class: sections.length > 1 ? "grid" : "grid strip", style: `--n:${this.count};--s:${sections.length}`, onkeydown: event => this.walk(event) });
     sections.forEach((section, row) => {
       this.grid.append(this.heading(section));
       section.pictures.forEach((picture, column) => this.grid.append(this.button(picture, row, column)));
@@ -24,9 +29,9 @@ class Pictures {
 
   heading({ letter, title, note }) {
     const head = make("div", { class: "head" },
-      make("h2", {}, make("b", { text: letter }), make("span", { text: title })),
-      make("p", { text: note }));
-    if (letter === "B") {
+      make("h2", {}, letter ? make("b", { text: letter }) : null, make("span", { dir: "auto", text: title })),
+      note ? make("p", { text: note }) : null);
+    if (letter in PLAIN) {
       this.toggle = make("button", { type: "button", class: "quiet", "aria-pressed": "true", title: say("form.highlights_key"), onclick: () => this.setHeat(!this.heat), text: say("form.highlights") });
       head.append(this.toggle);
     }
@@ -54,7 +59,7 @@ class Pictures {
     this.buttons[row][column].tabIndex = 0;
   }
 
-  /** H shows the pictures of section B with and without their highlights, while the focus is among the pictures. */
+  /** H shows the pictures of section B (or D) with and without their highlights, while the focus is among the pictures. */
   key(event) {
     if (event.key.toLowerCase() === "h" && !event.ctrlKey && !event.metaKey && !event.altKey) this.setHeat(!this.heat);
   }
@@ -72,17 +77,16 @@ class Pictures {
     if (!this.toggle) return;
     this.heat = on;
     this.toggle.setAttribute("aria-pressed", String(on));
-    const [plain, bright] = ["A", "B"].map(letter => this.sections.find(section => section.letter === letter).pictures);
-    const row = this.sections.findIndex(section => section.letter === "B");
-    this.buttons[row].forEach((button, column) => {
-      const picture = on ? bright[column] : plain[column];
+    const shown = on ? this.sections[this.bright] : this.plain;
+    this.buttons[this.bright].forEach((button, column) => {
+      const picture = shown.pictures[column];
       button.replaceChildren(this.image(picture));
     });
     if (this.large.open) this.fill();
   }
 
   dialog() {
-    this.row = make("div", { class: "row" });
+    this.row = make("div", { class: "row", style: `--s:${this.sections.length}` });
     this.where = make("p", { "aria-live": "polite" });
     const close = () => this.large.close();
     const dialog = make("dialog", { class: "large", "aria-label": say("form.picture"), onclick: event => event.target === dialog && close(), onkeydown: event => this.leaf(event) },
@@ -106,9 +110,9 @@ class Pictures {
     const column = this.place[1];
     this.where.textContent = say("form.place", { n: column + 1, of: this.count });
     this.row.replaceChildren(...this.sections.map(({ letter, title, pictures }) => {
-      const plain = letter === "B" && !this.heat;
-      const picture = plain ? this.sections[0].pictures[column] : pictures[column];
-      return make("figure", {}, this.image(picture), make("figcaption", {}, make("b", { text: letter }), make("span", { text: plain ? say("form.highlights_off") : title })));
+      const plain = letter in PLAIN && !this.heat;
+      const picture = plain ? this.plain.pictures[column] : pictures[column];
+      return make("figure", {}, this.image(picture), make("figcaption", {}, letter ? make("b", { text: letter }) : null, make("span", { text: plain ? say("form.highlights_off") : title })));
     }));
   }
 

@@ -11,6 +11,7 @@ from study.report.elements import Section
 from study.report.sections import (
     agreement,
     conditions,
+    core_or_spurious,
     differences,
     likert,
     mitigation,
@@ -37,7 +38,7 @@ _MODULES = {
     "understanding": understanding,
 }
 # Those with intervals that resample items or workers.
-_RESAMPLED = ("likert", "preferences", "agreement", "reliability", "quality", "differences", "conditions")
+_RESAMPLED = ("core_or_spurious", "likert", "preferences", "agreement", "reliability", "quality", "differences", "conditions")
 SECTIONS = {name: module.TITLE for name, module in _MODULES.items()}
 # Of studies with interviews only.
 _OF_INTERVIEWS = {"practitioners": practitioners, "mitigation": mitigation}
@@ -49,6 +50,8 @@ CONDITION_SECTIONS = {name: module.TITLE for name, module in _OF_CONDITIONS.item
 
 def sections_of(study: StudyData) -> dict[str, str]:
     """The sections that a study has, by name with their titles, in order."""
+    if study.asks is not None:
+        return {"overview": overview.TITLE, "core_or_spurious": core_or_spurious.TITLES[study.asks], "quality": quality.TITLE}
     whole = study.whole or study
     compared = CONDITION_SECTIONS if len(conditions_of(whole.answers)) > 1 or whole.extractors else {}
     return SECTIONS | compared | ({} if study.interviews is None else INTERVIEW_SECTIONS)
@@ -63,7 +66,7 @@ def section(analysis: Analysis, name: str) -> Section:
     there = sections_of(analysis.study)
     if name not in there:
         raise BarlowError(f"No section is called {name!r}. Expected one of: {', '.join(there)}.")
-    made: Section = (_MODULES | _OF_CONDITIONS | _OF_INTERVIEWS)[name].make(analysis)
+    made: Section = (_MODULES | _OF_CONDITIONS | _OF_INTERVIEWS | {"core_or_spurious": core_or_spurious})[name].make(analysis)
     limit = few_clusters(analysis) if name in _RESAMPLED else None
     return replace(made, notes=(*made.notes, limit)) if limit else made
 
