@@ -14,6 +14,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.wording import count
 from study.answers.notation import FILTERS, REPLICATES, SETTINGS, Written
 from study.cli.shared import print_json
+from study.core_or_spurious import OPEN
 
 if TYPE_CHECKING:
     from study.analysis import Analysis, AnalysisOptions, Filters, StudyData
@@ -174,7 +175,7 @@ def _marks(analysis: Analysis, study: Path, run: Path) -> None:
             "--questionnaire core-or-spurious"
         )
     marks = analysis.judgements.marks
-    if marks.empty:
+    if analysis.judgements.items["verdict"].eq(OPEN).all():
         raise BarlowError(f"No feature of {study} is decided yet, so there is nothing to mark in {run}. Wait for more answers.")
     _require_same_features(analysis, study, run)
     path = write_marks(run, marks)

@@ -74,7 +74,7 @@ class Alpha:
 
 
 def alpha(
-    answers: pd.DataFrame, question: str, *, values: Sequence[Any] | None = None, confidence: float = CONFIDENCE, **_: Any
+    answers: pd.DataFrame, question: str, *, values: Any = None, confidence: float = CONFIDENCE, **_: Any
 ) -> Alpha:
     """Krippendorff's alpha of a question, by the `krippendorff` package; ordinal for ease and confidence, nominal for choices.
 
@@ -83,7 +83,7 @@ def alpha(
     Args:
         answers: a table of answers (`study.answers.table`).
         question: "ease", "confidence" or "useful"; or any choice, with its `values`.
-        values: that an answer to a choice can be.
+        values: a sequence of what an answer to a choice can be.
 
     Raises:
         BarlowError: see `study.answers.table.checked`; or another question.
