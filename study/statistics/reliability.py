@@ -73,9 +73,7 @@ class Alpha:
         return asdict(self)
 
 
-def alpha(
-    answers: pd.DataFrame, question: str, *, values: Any = None, confidence: float = CONFIDENCE, **_: Any
-) -> Alpha:
+def alpha(answers: pd.DataFrame, question: str, *, values: Any = None, confidence: float = CONFIDENCE, **_: Any) -> Alpha:
     """Krippendorff's alpha of a question, by the `krippendorff` package; ordinal for ease and confidence, nominal for choices.
 
     The interval is about other items and the same workers. Other settings of a bootstrap are taken and not used.
