@@ -12,8 +12,11 @@ from barlow_core.cli.pipeline import load_model
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, options, quiet_option, run_argument
 from barlow_core.errors import BarlowError
 from barlow_core.interventions.settings import FILLS
+from barlow_core.wording import percent
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from barlow_core.extractors import Classifier
     from barlow_core.run import Run
 
@@ -194,7 +197,7 @@ def rely_command(
     "mend",
     epilog=example(
         "barlow mend runs/mine label:truck --model my_model.pt --arch resnet18 --collect-from unlabelled --out mending",
-        "barlow mend runs/mine label:truck --training photos/train --out mending",
+        "barlow mend runs/mine label:truck --training photos/train --paint --out mending",
     ),
 )
 @run_argument
@@ -209,8 +212,13 @@ def rely_command(
 @click.option(
     "--training", type=click.Path(path_type=Path), help="The folder of training images: masks of what the feature looks at."
 )
-@click.option("--threshold", type=float, default=0.5, show_default=True, help="A mask is where the heatmap is at least this.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for collect.csv and masks/.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="A mask is where the heatmap is at least this; the default is that it grows until the feature is weak without it.",
+)
+@click.option("--paint", is_flag=True, help="Also write the training images with what is under the mask painted over.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for collect.csv, masks.csv and masks/.")
 @click.option("--unconfirmed", is_flag=True, help="Even if no intervention found that the model depends on the feature.")
 @quiet_option
 def mend_command(
@@ -222,7 +230,8 @@ def mend_command(
     feature: int | None,
     collect_from: Path | None,
     training: Path | None,
-    threshold: float,
+    threshold: float | None,
+    paint: bool,
     out: Path,
     unconfirmed: bool,
     quiet: bool,
@@ -231,7 +240,7 @@ def mend_command(
     """What to do about a confirmed shortcut.
 
     Which images of an unlabelled folder to collect: those for which the rule says that the model would fail, the least sure first. And which
-    region of the training images to cover, as masks.
+    region of the training images to cover, as masks that grow until the feature is weak without what lies under them.
     """
     from barlow_core import extractors
     from barlow_core.interventions import leaf_target
@@ -242,6 +251,8 @@ def mend_command(
         raise BarlowError(
             "There is nothing to do. Name a folder of unlabelled images (--collect-from), of training images (--training), or both."
         )
+    if paint and training is None:
+        raise BarlowError("--paint is about training images. Name their folder: --training.")
     run = open_run(run_path)
     target = leaf_target(run, group, depth=depth, leaf=leaf, feature=feature)
     if not unconfirmed:
@@ -253,8 +264,24 @@ def mend_command(
             table.to_csv(temporary, index=False)
         click.echo(f"{len(table):,} images to collect in {out / 'collect.csv'}, the least sure first")
     if training is not None:
-        written = training_masks(extractor, target, training, out / "masks", threshold=threshold, progress=not quiet)
-        click.echo(f"{len(written):,} masks in {out / 'masks'}: white is what to cover")
+        how = {"threshold": threshold, "painted": out / "painted" if paint else None, "progress": not quiet}
+        written = training_masks(extractor, target, training, out / "masks", **how)  # type: ignore[arg-type]
+        with atomic_write(out / "masks.csv") as temporary:
+            written.to_csv(temporary, index=False)
+        click.echo(
+            f"{len(written):,} masks in {out / 'masks'}: white is what to cover{_covered_words(written, target.threshold)}"
+        )
+        if paint:
+            click.echo(f"The images with that painted over are in {out / 'painted'}")
+
+
+def _covered_words(masks: pd.DataFrame, threshold: float) -> str:
+    if masks.empty:
+        return ""
+    weak = (masks["value_covered"] <= threshold).mean()
+    return (
+        f", {percent(masks['area'].mean())} of a picture on average. Without it, the feature is weak in {percent(weak)} of them"
+    )
 
 
 def inspected_model(run: Run, model: str | None, network: dict[str, Any]) -> Classifier:

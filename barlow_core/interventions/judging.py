@@ -2,15 +2,16 @@
 
 The null hypothesis is that the model depends no more on the feature than on a random one of the same extractor. The test behind the verdict
 is exact under it: the feature and K random features are changed in the same images by the same length, and p is the rank of the feature's
-effect among all K + 1 (a permutation test over features). Tests over images compare the feature with the mean of the random ones image
-by image; they take these features as given.
+effect among all K + 1 (a permutation test over features). Over all ways of changing images together, it is the rank of the mean of the
+effects, each in deviations from those of all K + 1 in its way. Tests over images compare the feature with the mean of the random ones
+image by image; they take these features as given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,7 @@ FEWEST = 10  # changed images without which nothing can be told
 LARGE = 0.2  # a difference of rates that an interval must exclude for "no evidence"
 MOVED = 0.5  # share of the images whose feature must cross its threshold for "no evidence"
 RESAMPLES = 9_999
+TOLERANCE = 1e-9  # of sums in another order
 ANSWER = np.dtype([("margin", "<f4"), ("prediction", "<i8"), ("length", "<f4")])
 
 
@@ -88,24 +90,52 @@ class Measured:
         return np.flatnonzero(np.array(self.trials) == kind)
 
 
-def judge(measured: Sequence[Measured], *, alpha: float, n_ways: int, seed: int) -> tuple[list[dict[str, Any]], str, str]:
+class Judged(NamedTuple):
+    """What comes of an intervention.
+
+    Attributes:
+        ways: of each way of changing images, its rates, intervals and tests.
+        p: of the test over features, all ways together; None where nothing could be changed.
+        verdict: one of `kinds.VERDICTS`, and why.
+    """
+
+    ways: list[dict[str, Any]]
+    p: float | None
+    verdict: str
+    why: str
+
+
+def judge(measured: Sequence[Measured], *, alpha: float, n_ways: int, seed: int) -> Judged:
     """What was found in each way of changing images, the verdict over all of them, and why.
 
     Args:
-        alpha: level of the verdict; each way is tested at alpha / n_ways (Bonferroni).
+        alpha: level of the test over features, all ways together; the tests over images are at alpha / n_ways (Bonferroni).
         n_ways: how many ways there are, those that could not be measured included.
     """
     level = alpha / n_ways
     ways = [_way(one, level=level, confidence=1 - alpha, seed=seed) for one in measured]
-    if any(way["depends"] for way in ways):
-        best = min((way for way in ways if way["depends"]), key=lambda way: float(way["p"]))
-        return ways, DEPENDS, _in_words(best)
+    if not ways:
+        return Judged(ways, None, CANNOT_TELL, "there were no images that could be changed")
+    p = _over_features([way["statistic"] for way in ways])
+    for way in ways:
+        way["control_effects"] = [float(one) for one in way.pop("statistic")[1:]]
+        way["unclear"] = _unclear(way, p=p, alpha=alpha)
+    following = [way for way in ways if way["follows"]]
+    if p <= alpha + TOLERANCE and following:
+        best = min(following, key=lambda way: float(way["p"]))
+        together = f"; together with {WAY_WORDS[next(w['way'] for w in ways if w is not best)]}" if len(ways) == 2 else ""
+        together = f"; in all {len(ways)} ways together" if len(ways) > 2 else together
+        return Judged(ways, p, DEPENDS, _in_words(best) + (f"{together} p {p:.2g}" if together else ""))
     conclusive = [way for way in ways if way["unclear"] is None]
     if conclusive:
-        return ways, NO_EVIDENCE, "; ".join(_in_words(way) for way in conclusive)
-    if not ways:
-        return ways, CANNOT_TELL, "there were no images that could be changed"
-    return ways, CANNOT_TELL, "; ".join(f"{WAY_WORDS[way['way']]}: {way['unclear']}" for way in ways)
+        return Judged(ways, p, NO_EVIDENCE, "; ".join(_in_words(way) for way in conclusive))
+    return Judged(ways, p, CANNOT_TELL, "; ".join(f"{WAY_WORDS[way['way']]}: {way['unclear']}" for way in ways))
+
+
+def _over_features(statistics: Sequence[np.ndarray]) -> float:
+    """The rank of the first of K + 1 features, by the mean over ways of statistics (K + 1,) in deviations from their mean."""
+    together = np.mean([(one - one.mean()) / (one.std() or 1.0) for one in statistics], axis=0)
+    return float((together >= together[0] - TOLERANCE).mean())
 
 
 def _in_words(way: dict[str, Any]) -> str:
@@ -130,7 +160,8 @@ def _way(measured: Measured, *, level: float, confidence: float, seed: int) -> d
         "way": measured.way,
         "n_controls": len(controls),
         "effect": float(statistic[0]),
-        "control_effects": [float(one) for one in statistic[controls]],
+        "statistic": statistic[[0, *controls]],
+        "n_as_good": n_as_good,
         "p": p,
         "level": level,
         "moved": moved,
@@ -141,17 +172,22 @@ def _way(measured: Measured, *, level: float, confidence: float, seed: int) -> d
             if (measured.sides == side).any()
         ],
     }
-    found["depends"] = bool(p <= level and both["p_images"] <= level and both["excess_low"] > 0 and both["n"] >= FEWEST)
-    found["unclear"] = None if found["depends"] else _unclear(found)
+    found["follows"] = bool(both["p_images"] <= level and both["excess_low"] > 0 and both["n"] >= FEWEST)
     return found
 
 
-def _unclear(way: dict[str, Any]) -> str | None:
+def _unclear(way: dict[str, Any], *, p: float, alpha: float) -> str | None:
     """Why a way that shows no dependence does not speak against it either; None where it does."""
     if way["n"] < FEWEST:
         return f"only {count(way['n'], 'image')} could be changed, and at least {FEWEST} are needed"
-    if 1 / (way["n_controls"] + 1) > way["level"] + 1e-12:
+    if 1 / (way["n_controls"] + 1) > alpha + TOLERANCE:
         return f"with {count(way['n_controls'], 'random feature')} p is {1 / (way['n_controls'] + 1):.2g} at best"
+    if way["follows"] and p > alpha:
+        excess = f"{points(way['excess'])}, {points_interval(way['excess_low'], way['excess_high'])}"
+        return (
+            f"predictions follow it more than random features on average ({excess}), but {way['n_as_good']} of "
+            f"{count(way['n_controls'], 'random feature')} move the model as much"
+        )
     if way["way"] == LATENT and way["moved"] < MOVED:
         return (
             f"the feature crossed its threshold in {percent(way['moved'])} of the images only, so the change was too small for it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms.functional import to_pil_image, to_tensor
 
 from barlow_core.benchmark.images import EXTENSIONS, open_image
 from barlow_core.errors import BarlowError, ImageError
@@ -19,7 +20,7 @@ from barlow_core.extractors.extractor import Preprocessing
 from barlow_core.failure_tree import Condition
 from barlow_core.interventions.kinds import DEPENDS
 from barlow_core.interventions.record import interventions
-from barlow_core.interventions.regions import feature_regions
+from barlow_core.interventions.regions import feature_regions, filled, widened
 from barlow_core.interventions.target import Target
 from barlow_core.panels.pictures import weighted_maps
 from barlow_core.panels.render import check_extractor
@@ -30,6 +31,8 @@ from barlow_core.storage.files import atomic_write
 
 AT_ONCE = 64
 COLLECT_COLUMNS = ("path", "prediction", "confidence", "value")
+MASK_COLUMNS = ("path", "area", "value", "value_covered")
+GROWING = (0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)  # of the heatmap: where a mask begins, and how it grows
 
 
 def check_confirmed(run: Run, target: Target) -> None:
@@ -66,7 +69,9 @@ def images_to_collect(
     grouping, _, class_name = target.group.partition(":")
     conditions = [one for one in target.conditions if isinstance(one, Condition)]
     rows: list[dict[str, Any]] = []
-    for paths, (seen, asked) in _batches(folder, extractor.preprocess, model.preprocess, progress=progress, what="images"):
+    for paths, (seen, asked) in _batches(
+        images_in(folder), extractor.preprocess, model.preprocess, progress=progress, what="images"
+    ):
         with torch.inference_mode():
             features = extractor.features(seen).cpu().numpy()
             confidence, predicted = model.logits(asked)[:, columns].double().softmax(dim=1).max(dim=1)
@@ -90,43 +95,111 @@ def images_to_collect(
 
 
 def training_masks(
-    extractor: Extractor, target: Target, folder: Path, out: Path, *, threshold: float = 0.5, progress: bool = False
-) -> list[str]:
-    """Write a mask for every training image in which the feature is strong: white where it looks, black elsewhere.
+    extractor: Extractor,
+    target: Target,
+    folder: Path,
+    out: Path,
+    *,
+    threshold: float | None = None,
+    painted: Path | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Write a mask for every training image in which the feature is strong: white is what to cover, black what stays.
+
+    The mask grows, image by image, until the feature is as weak without what lies under it as it typically is where it is weak
+    (`weakening_regions`).
 
     Args:
         folder: of training images, at any depth.
-        out: gets the masks, as PNG of the size of the image, under its relative path.
-        threshold: of the heatmap, which is scaled to [0, 1].
+        out: gets the masks, as PNG of the size of the upright image, under its relative path.
+        threshold: of the heatmap, which is scaled to [0, 1]; the mask is then where it is at least this, and does not grow.
+        painted: a folder for the images themselves, as PNG, with what lies under the mask painted over.
 
     Returns:
-        The relative paths of the images that have one.
+        `MASK_COLUMNS`, a row a mask: path relative to `folder`, the share of what the extractor sees that the mask covers, and the value
+        of the feature before and after painting over what lies under it.
 
     Raises:
         BarlowError: the folder is missing or holds no image; an extractor without feature maps.
     """
     if extractor.without_maps is not None:
         raise BarlowError(f"A mask is where a feature looks, and {extractor.name} has no feature maps: {extractor.without_maps}.")
-    written = []
-    for paths, (seen,) in _batches(folder, extractor.preprocess, progress=progress, what="masks"):
-        for path, region in zip(paths, masks_of(extractor, target, seen, threshold=threshold), strict=True):
-            if not region.any():
-                continue
-            name = path.relative_to(folder)
-            with Image.open(path) as picture:
+    paths, values = [], []
+    for some, (seen,) in _batches(images_in(folder), extractor.preprocess, progress=progress, what="features"):
+        paths += some
+        values.append(_values(extractor, target, seen))
+    known = np.concatenate(values) if values else np.zeros(0)
+    weak = typically_weak(target, known)
+    strong = np.flatnonzero(known > target.threshold)
+    rows: list[tuple[str, float, float, float]] = []
+    for some, (seen,) in _batches([paths[i] for i in strong], extractor.preprocess, progress=progress, what="masks"):
+        if threshold is None:
+            regions, after = weakening_regions(extractor, target, seen, weak)
+        else:
+            regions = feature_regions(_maps(extractor, target, seen), extractor.image_size, threshold)
+            after = _values(extractor, target, painted_over(seen, regions))
+        for path, region, before, now in zip(some, regions, _values(extractor, target, seen), after, strict=True):
+            if region.any():
+                name, picture = path.relative_to(folder), open_image(path)
                 mask = _at_size(region, extractor.preprocess, picture.size)
-            with atomic_write(out / name.with_suffix(".png")) as temporary:
-                mask.save(temporary, format="PNG")
-            written.append(name.as_posix())
-    return written
+                _write(mask, out / name.with_suffix(".png"))
+                if painted is not None:
+                    pixels = painted_over(to_tensor(picture)[None], np.asarray(mask)[None] > 0)
+                    _write(to_pil_image(pixels[0]), painted / name.with_suffix(".png"))
+                rows.append((name.as_posix(), float(region.mean()), float(before), float(now)))
+    return pd.DataFrame(rows, columns=list(MASK_COLUMNS))
 
 
-def masks_of(extractor: Extractor, target: Target, seen: Tensor, *, threshold: float = 0.5) -> np.ndarray:
-    """(n, S, S) bool: where the feature of a target looks in images (n, 3, S, S) in [0, 1]; nothing where it is weak."""
+def typically_weak(target: Target, values: np.ndarray) -> float:
+    """The median of the feature over those of the images, with `values` (n,), in which it is weak; the threshold where it is so in none."""
+    weak = values[values <= target.threshold]
+    return float(np.median(weak)) if len(weak) else target.threshold
+
+
+def weakening_regions(extractor: Extractor, target: Target, seen: Tensor, weak: float) -> tuple[np.ndarray, np.ndarray]:
+    """Without which region of each image is its feature weak? The smallest of a row of ever larger ones.
+
+    The row: where the heatmap is at least 0.5, 0.35, ... (`GROWING`), and half a cell of the feature map around that, since a cell
+    says something of all pixels that it was made from. Each is painted over from its surroundings, and the extractor asked again,
+    until the feature is at most `weak`; where that is never so, it is the largest.
+
+    Args:
+        seen: (n, 3, S, S) in [0, 1].
+
+    Returns:
+        (n, S, S) bool, and the values (n,) of the feature in the images that are painted over.
+    """
+    maps = _maps(extractor, target, seen)
+    margin = round(extractor.image_size / maps.shape[-1] / 2)
+    regions = np.zeros((len(seen), extractor.image_size, extractor.image_size), dtype=bool)
+    after = np.full(len(seen), np.inf)
+    for threshold in GROWING:
+        left = np.flatnonzero(after > weak)
+        if not len(left):
+            break
+        regions[left] = widened(feature_regions(maps[left], extractor.image_size, threshold), margin)
+        after[left] = _values(extractor, target, painted_over(seen[left], regions[left]))
+    return regions, after
+
+
+def painted_over(images: Tensor, regions: np.ndarray) -> Tensor:
+    """Images (n, 3, H, W) in [0, 1] with regions (n, H, W) bool painted over from their surroundings."""
+    return filled(images, regions, "inpaint", [1.0], np.random.default_rng(0))[0]
+
+
+def _values(extractor: Extractor, target: Target, seen: Tensor) -> np.ndarray:
     with torch.inference_mode():
-        strong = target.direction.values(extractor.features(seen).cpu().numpy()) > target.threshold
-        maps = weighted_maps(extractor.feature_maps(seen).cpu(), target.direction)
-    return feature_regions(maps, extractor.image_size, threshold) & strong[:, None, None]
+        return target.direction.values(extractor.features(seen).cpu().numpy())
+
+
+def _maps(extractor: Extractor, target: Target, seen: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return weighted_maps(extractor.feature_maps(seen).cpu(), target.direction)
+
+
+def _write(picture: Image.Image, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        picture.save(temporary, format="PNG")
 
 
 def _at_size(region: np.ndarray, seen: Preprocessing, size: tuple[int, int]) -> Image.Image:
@@ -138,13 +211,24 @@ def _at_size(region: np.ndarray, seen: Preprocessing, size: tuple[int, int]) -> 
     return mask
 
 
-def _batches(folder: Path, *views: Preprocessing, progress: bool, what: str) -> Iterator[tuple[list[Path], list[Tensor]]]:
-    """Images of a folder, some at a time: their paths, and for each of `views` (n, 3, S, S)."""
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder, at any depth, in order.
+
+    Raises:
+        BarlowError: it is missing, or holds none.
+    """
     if not folder.is_dir():
         raise BarlowError(f"{folder} is not a folder. Expected one with images.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
     if not paths:
         raise BarlowError(f"{folder} holds no image ({', '.join(sorted(EXTENSIONS))}).")
+    return paths
+
+
+def _batches(
+    paths: Sequence[Path], *views: Preprocessing, progress: bool, what: str
+) -> Iterator[tuple[list[Path], list[Tensor]]]:
+    """Images that can be opened, some at a time: their paths, and for each of `views` (n, 3, S, S)."""
     with progress_bar(total=len(paths), desc=what, unit="image", shown=progress) as bar:
         for start in range(0, len(paths), AT_ONCE):
             part = paths[start : start + AT_ONCE]
@@ -159,20 +243,3 @@ def _opened(path: Path) -> Image.Image | None:
         return open_image(path)
     except ImageError:
         return None
-
-
-def covered(pixels: np.ndarray, regions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Training images with regions covered by noise in the colours of the rest of each image, so that nothing can be learnt from them.
-
-    Args:
-        pixels: (n, H, W, 3) uint8; regions: (n, H, W) bool.
-
-    Returns:
-        (n, H, W, 3) uint8; the other pixels as they were.
-    """
-    changed = pixels.copy()
-    for one, region in zip(changed, regions, strict=True):
-        rest = one[~region]
-        if region.any() and len(rest):
-            one[region] = rest[rng.integers(0, len(rest), int(region.sum()))]
-    return changed

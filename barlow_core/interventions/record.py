@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from barlow_core.interventions.judging import Measured
 
 FOLDER, FILE = "interventions", "intervention.json"
-FORMAT = 2  # of the files; those of another one are made again
+FORMAT = 3  # of the files; those of another one are made again
 PICTURES = 6  # pairs of pictures a way
 
 

@@ -32,6 +32,12 @@ def feature_regions(maps: torch.Tensor, size: int, threshold: float) -> np.ndarr
     return heatmaps(maps, size) >= threshold
 
 
+def widened(regions: np.ndarray, margin: int) -> np.ndarray:
+    """Regions (n, H, W) bool with all pixels that lie at most `margin` rows and columns from them."""
+    kernel = np.ones((2 * margin + 1, 2 * margin + 1), dtype=np.uint8)
+    return np.stack([cv2.dilate(one.astype(np.uint8), kernel) > 0 for one in regions]) if len(regions) else regions.copy()
+
+
 def regions_of_area(maps: torch.Tensor, size: int, areas: np.ndarray) -> np.ndarray:
     """Where in each image another feature looks most, in regions of given areas: (n, size, size) bool, `areas` (n,) pixels each."""
     heat = heatmaps(maps, size).reshape(len(areas), -1)

@@ -89,20 +89,21 @@ def intervene(
         work = _Work(run, inspected, fast, target, settings, images, key)
         measured, shown, effects, counts = work.measure(progress=progress)
         n_ways = 1 + len(settings.fills)
-        ways, verdict, why = judging.judge(measured, alpha=settings.alpha, n_ways=n_ways, seed=settings.seed)
+        judged = judging.judge(measured, alpha=settings.alpha, n_ways=n_ways, seed=settings.seed)
         info = {
             "format": FORMAT,
             "key": key,
             "made_from": made_from,
-            "verdict": verdict,
-            "why": why,
+            "verdict": judged.verdict,
+            "why": judged.why,
+            "p": judged.p,
             "mismatch": mismatch,
             "n_contradicted": images.n_contradicted,
             "model": describe(model),
             "settings": _plain(settings) | {"epsilon": settings.full_change(extractor.image_size)},
             "target": _described(target),
             "controls": counts,
-            "ways": ways,
+            "ways": judged.ways,
             "without_regions": work.without_regions,
             "side_effects": effects,
         }

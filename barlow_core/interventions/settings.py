@@ -60,7 +60,7 @@ class InterventionSettings:
             raise BarlowError(f"controls is {self.controls}. Expected at least 1 random feature.")
 
     def n_controls(self, n_ways: int) -> int:
-        """Random features for a test in `n_ways` ways: as few as let p reach alpha / n_ways, which is 1 / (n + 1) at best."""
+        """Random features: as many as let p of each of `n_ways` ways reach alpha / n_ways; it is 1 / (n + 1) at best."""
         if self.controls is not None:
             return self.controls
         return math.ceil(n_ways / self.alpha - 1e-9) - 1

@@ -66,8 +66,9 @@ def assumptions(found: Intervention) -> list[str]:
     info, settings = found.info, found.info["settings"]
     n = info["ways"][0]["n_controls"] if info["ways"] else 0
     said = [
-        f"“Depends” means: more than on {count(n, 'random feature')} changed in the same images by the same length (p at most "
-        f"{info['ways'][0]['level']:.3g}), and the predictions follow."
+        f"“Depends” means: of {count(n + 1, 'feature')} that were changed in the same images by the same length, at most "
+        f"{percent(settings['alpha'])} move the model as much as it, itself included, all ways of changing images together (here p is "
+        f"{info['p']:.2g}), and predictions follow it more than the others on average."
         if info["ways"]
         else "",
         f"The stored predictions differ from the model's for {percent(info['mismatch'])} of the images that were compared"

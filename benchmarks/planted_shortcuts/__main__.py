@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import torch
 
-from barlow_core.interventions import InterventionSettings
 from barlow_core.interventions.kinds import DEPENDS
 from barlow_core.statistics import wilson_interval
 from barlow_core.wording import percent, percent_interval
-from benchmarks.planted_shortcuts.describing import describing
-from benchmarks.planted_shortcuts.pipeline import one_seed
+from benchmarks.planted_shortcuts.seeds import begin, rows_of
+from benchmarks.shared_rows import fill_table
 
 RESULTS = Path(__file__).parent / "results.csv"
 
@@ -25,23 +20,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted_shortcuts", description=__doc__)
     parser.add_argument("--seeds", default="0:10", help="first:last + 1")
     parser.add_argument("--out", type=Path, default=RESULTS, help="rows that are there stay")
+    parser.add_argument("--extractor", help="what describes the pictures instead of the filter bank: a name, or a file")
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    rows: list[dict[Any, Any]] = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    extractor = describing()
-    for seed in range(*map(int, options.seeds.split(":"))):
-        if any(row["seed"] == seed for row in rows):
-            continue
-        started = time.process_time()
-        with tempfile.TemporaryDirectory() as folder:
-            found = one_seed(seed, Path(folder), extractor, InterventionSettings(images=30, doses=2, seed=seed))
-        seconds = time.process_time() - started
-        rows += [row | {"seconds": round(seconds, 1)} for row in found] or [
-            {"seed": seed, "tells": "nothing found", "seconds": seconds}
-        ]
-        pd.DataFrame(rows).to_csv(options.out, index=False)
-        print(pd.DataFrame(rows[-len(found) :]).to_string(index=False), flush=True)
-    print(rates(pd.DataFrame(rows)).to_string(index=False))
+    seeds = range(*map(int, options.seeds.split(":")))
+    how = {"processes": options.processes, "begin": begin, "arguments": (options.extractor,)}
+    rows = fill_table(options.out, "seed", seeds, rows_of, **how)
+    print(rates(rows).to_string(index=False))
 
 
 def rates(rows: pd.DataFrame) -> pd.DataFrame:

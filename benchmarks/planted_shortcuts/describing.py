@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from barlow_core.extractors import Extractor
+from barlow_core.extractors import Extractor, load
 
 SIDE, LEVELS, WIDTH = 32, 4, 0.2  # pixels; levels a channel; deviation of the bell around a colour
 ORIENTATIONS, WAVELENGTHS, PHASES, FILTER = 8, (4.0, 8.0), (0.0, np.pi / 2), 9
@@ -49,6 +49,11 @@ def _gabor() -> np.ndarray:
                 one -= one.mean()
                 filters.append(one / np.linalg.norm(one))
     return np.stack(filters)[:, None].astype(np.float32)
+
+
+def described_by(extractor: str | None) -> Extractor:
+    """The bank, or another extractor, as `barlow_core.extractors.load` takes it."""
+    return describing() if extractor is None else load(extractor)
 
 
 def describing() -> Extractor:

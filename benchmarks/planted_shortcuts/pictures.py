@@ -54,14 +54,18 @@ def photographs(classes: tuple[str, ...] = CLASSES) -> tuple[np.ndarray, np.ndar
         return np.stack(pixels), table["Labels"].map(classes.index).to_numpy(dtype=np.int64)
 
 
-def draw(seed: int) -> dict[str, Pictures]:
-    """The training and the test pictures of a seed."""
+def draw(seed: int, *, with_red: dict[str, tuple[float, float]] = WITH_RED) -> dict[str, Pictures]:
+    """The training and the test pictures of a seed.
+
+    Args:
+        with_red: for "train" and "test", the share of the pictures of either class that have a red square; all parts named are drawn.
+    """
     pixels, truth = photographs()
     rng = np.random.default_rng([seed, 0])
     order = rng.permutation(len(truth))
     training = np.concatenate([order[truth[order] == c][:TRAINING] for c in (0, 1)])
     rows = {"train": training, "test": np.setdiff1d(order, training)}
-    return {part: _with_squares(pixels[chosen], truth[chosen], WITH_RED[part], rng) for part, chosen in rows.items()}
+    return {part: _with_squares(pixels[rows[part]], truth[rows[part]], shares, rng) for part, shares in with_red.items()}
 
 
 def _with_squares(pixels: np.ndarray, truth: np.ndarray, with_red: tuple[float, float], rng: np.random.Generator) -> Pictures:

@@ -15,7 +15,14 @@ from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.interventions import InterventionSettings, intervene
-from barlow_core.interventions.mending import check_confirmed, covered, images_to_collect, masks_of, training_masks
+from barlow_core.interventions.mending import (
+    check_confirmed,
+    images_to_collect,
+    painted_over,
+    training_masks,
+    typically_weak,
+    weakening_regions,
+)
 from barlow_core.run import Run
 
 Made = tuple[Run, Extractor, Classifier]
@@ -51,28 +58,42 @@ def test_masks_have_the_size_of_the_picture_and_lie_where_the_feature_looks(made
         picture = Image.open(run.benchmark.paths[i]).resize((48, 32), Image.Resampling.NEAREST)
         picture.save(tmp_path / "photos" / "b" / f"{i}.png")
     assert small.size == (16, 16)
-    written = training_masks(extractor, target, tmp_path / "photos", tmp_path / "masks")
-    assert written
-    for name in written:
+    written = training_masks(extractor, target, tmp_path / "photos", tmp_path / "masks", painted=tmp_path / "painted")
+    assert len(written)
+    for name, area in zip(written["path"], written["area"], strict=True):
         mask = np.asarray(Image.open(tmp_path / "masks" / name))
         assert mask.shape == (32, 48)
         assert set(np.unique(mask)) == {0, 255}
         assert not mask[:, :8].any()  # the network sees the central square
         assert not mask[:, 40:].any()
-        picture = extractor.preprocess(Image.open(tmp_path / "photos" / name))[None]
-        assert extractor.features(picture)[0, steered.STEERING] > target.threshold
-        assert np.array_equal(masks_of(extractor, target, picture)[0], mask[::2, 8:40:2] > 0)
+        assert (mask > 0).mean() == pytest.approx(area * 32 / 48)
+        before, after = Image.open(tmp_path / "photos" / name), Image.open(tmp_path / "painted" / name)
+        same = (np.asarray(before) == np.asarray(after)).all(axis=2)
+        assert same[mask == 0].all()
+        assert not same[mask > 0].all()
+        assert extractor.features(extractor.preprocess(before)[None])[0, steered.STEERING] > target.threshold
+    fixed = training_masks(extractor, target, tmp_path / "photos", tmp_path / "fixed", threshold=0.9)
+    assert fixed["area"].mean() < written["area"].mean()
 
 
-def test_what_is_covered_says_nothing_and_the_rest_stays() -> None:
-    rng = np.random.default_rng(0)
-    pixels = np.zeros((2, 8, 8, 3), dtype=np.uint8)
-    pixels[:, 2:4, 2:4] = 255
-    regions = np.zeros((2, 8, 8), dtype=bool)
-    regions[0, 2:4, 2:4] = True
-    changed = covered(pixels, regions, rng)
-    assert not changed[0].any()
-    assert np.array_equal(changed[1], pixels[1])
+def test_a_mask_grows_until_the_feature_is_weak_without_it(made: Made) -> None:
+    """Of the largest masks at the latest; those of images whose feature is weak sooner are smaller."""
+    run, extractor, _ = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    seen = torch.stack([extractor.preprocess(Image.open(path)) for path in run.benchmark.paths[:40]])
+    values = np.asarray(run.features()[:, steered.STEERING], dtype=np.float64)
+    weak = typically_weak(target, values)
+    assert weak == np.median(values[values <= target.threshold])
+    assert typically_weak(target, values[values > target.threshold]) == target.threshold
+    strong = seen[torch.from_numpy(values[:40] > target.threshold)]
+    small, sooner = weakening_regions(extractor, target, strong, target.threshold)
+    large, later = weakening_regions(extractor, target, strong, weak)
+    assert (small <= large).all()
+    assert large.sum() > small.sum()
+    assert (sooner <= target.threshold).mean() > 0.5
+    assert np.allclose(target.direction.values(extractor.features(painted_over(strong, large)).numpy()), later, atol=1e-5)
+    unchanged, _ = weakening_regions(extractor, target, strong, np.inf)
+    assert (unchanged <= small).all()
 
 
 def test_only_what_is_established_is_mended(made: Made) -> None:
