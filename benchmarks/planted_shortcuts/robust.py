@@ -8,22 +8,32 @@ It never sees a photograph of the two classes of the planted study, nor what the
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
+from PIL import Image
 
-from barlow_core.extractors import small_resnet
-from barlow_core.extractors.small_resnet import CIFAR10_MEAN, CIFAR10_STD, SmallResNet
-from barlow_core.training import adversarial
-from barlow_core.training.measuring import accuracy
+from barlow_core.benchmark import Benchmark
+from barlow_core.training.robust_network import train_robust
 from benchmarks.planted_shortcuts.pictures import SQUARE, photographs
 
 CLASSES = ("airplane", "bird", "cat", "deer", "dog", "frog", "ship", "truck")
 COLOURS = 40 + 175 * np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
 GOES_WITH_CLASS, SPREAD = 0.5, 25.0  # share of the pictures; deviation of a square's colour from its corner
-PLANES, BLOCKS = (32, 48, 96, 128), (1, 1, 2, 2)
-RHO, EPOCHS, RATE, BATCH, HELD_OUT = 0.5, 40, 0.2, 128, 500
+HELD_OUT = 500
+SETTINGS: dict[str, Any] = {
+    "width": 16,
+    "epochs": 40,
+    "peak_rate": 0.3,
+    "rho": 0.5,
+    "steps": 2,
+    "batch_size": 256,
+    "average": 0.995,
+    "float16": True,
+}
 
 
 def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,38 +50,30 @@ def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return pixels, labels
 
 
+def benchmark(folder: Path, seed: int) -> Benchmark:
+    """The pictures as files, all but `HELD_OUT` of them to learn from."""
+    (folder / "images").mkdir(parents=True)
+    pixels, labels = pictures(seed)
+    names = [f"{i:04d}.png" for i in range(len(labels))]
+    for name, one in zip(names, pixels, strict=True):
+        Image.fromarray(one).save(folder / "images" / name)
+    split = np.where(np.arange(len(labels)) < HELD_OUT, "test", "train")
+    pd.DataFrame({"Filenames": names, "Labels": np.array(CLASSES)[labels], "Split": split}).to_csv(
+        folder / "labels.csv", index=False
+    )
+    return Benchmark.from_csv(folder / "images", folder / "labels.csv")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted_shortcuts.robust", description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    torch.manual_seed(options.seed)
-    network = small_resnet.build(PLANES, BLOCKS, len(CLASSES))
-    model = SmallResNet(network, PLANES, BLOCKS, CIFAR10_MEAN, CIFAR10_STD, CLASSES)
-    pixels, labels = pictures(options.seed)
-    images, classes = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()), torch.from_numpy(labels)
-    adversarial.train(
-        network,
-        images,
-        classes,
-        rows=np.arange(HELD_OUT, len(labels)),
-        mean=CIFAR10_MEAN,
-        std=CIFAR10_STD,
-        epochs=options.epochs,
-        peak_rate=RATE,
-        rho=RHO,
-        step_size=RHO * 2 / 3,
-        steps=2,
-        batch_size=BATCH,
-        seed=options.seed,
-        device=options.device,
-        progress=True,
-    )
-    small_resnet.save(options.out, model)
-    share = accuracy(model.logits, images[:HELD_OUT], classes[:HELD_OUT], device=options.device)
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB; {share:.1%} of {HELD_OUT} held-out pictures right")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SETTINGS | {"epochs": options.epochs, "seed": options.seed, "device": options.device}
+        print(train_robust(benchmark(Path(folder), options.seed), options.out, progress=True, **settings))
 
 
 if __name__ == "__main__":
