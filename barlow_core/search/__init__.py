@@ -5,8 +5,8 @@ together (`barlow_core.search.noisy_or`), gives a rule for each, a weighted sum 
 images that were not searched. docs/blindspots.md measures both on blindspots that are known to be there.
 """
 
-from barlow_core.search.rules import Counts, Rule
+from barlow_core.search.rules import Rule
 from barlow_core.search.searching import SearchResult, SearchSettings, holm, search
 from barlow_core.search.short import ShortRule
 
-__all__ = ["Counts", "Rule", "SearchResult", "SearchSettings", "ShortRule", "holm", "search"]
+__all__ = ["Rule", "SearchResult", "SearchSettings", "ShortRule", "holm", "search"]

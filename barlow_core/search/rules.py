@@ -9,34 +9,9 @@ import numpy as np
 
 from barlow_core.directions import Direction
 from barlow_core.search.short import ShortRule
-from barlow_core.statistics import HeldOutLeaf
+from barlow_core.statistics import Counts, HeldOutLeaf
 
 SHOWN = 5  # features that the text of a rule writes of a direction
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Images and failures under a rule, among those of the group.
-
-    Attributes:
-        n_images, n_failures: under the rule.
-        all_images, all_failures: of the whole group.
-    """
-
-    n_images: int
-    n_failures: int
-    all_images: int
-    all_failures: int
-
-    @property
-    def error_rate(self) -> float | None:
-        """ER (Definition 1), None without images."""
-        return self.n_failures / self.n_images if self.n_images else None
-
-    @property
-    def error_coverage(self) -> float | None:
-        """EC (Definition 2), None without failures."""
-        return self.n_failures / self.all_failures if self.all_failures else None
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.information import check_inputs
 from barlow_core.search import noisy_or
-from barlow_core.search.rules import Counts, Rule
+from barlow_core.search.rules import Rule
 from barlow_core.search.short import ShortRule, agreement, shorten
 from barlow_core.search.space import Space, deviation
 from barlow_core.search.stability import SAME, recurrence
-from barlow_core.statistics import HeldOutLeaf
+from barlow_core.statistics import Counts, HeldOutLeaf
 from barlow_core.statistics.blocks import as_blocks
 from barlow_core.statistics.held_out_counts import LeafBlocks
 

@@ -3,7 +3,7 @@
 from barlow_core.statistics.duplicates import Duplicates, near_duplicates
 from barlow_core.statistics.evidence import SAME_RULE, held_out_p, held_out_q
 from barlow_core.statistics.held_out import by_split, cross_fit, measure
-from barlow_core.statistics.held_out_counts import HeldOut, HeldOutLeaf, HeldOutTree
+from barlow_core.statistics.held_out_counts import Counts, HeldOut, HeldOutLeaf, HeldOutTree
 from barlow_core.statistics.intervals import (
     Interval,
     aler_increase,
@@ -18,6 +18,7 @@ from barlow_core.statistics.stability import FeatureStability, LeafStability, St
 
 __all__ = [
     "SAME_RULE",
+    "Counts",
     "Duplicates",
     "FeatureStability",
     "HeldOut",

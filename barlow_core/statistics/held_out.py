@@ -82,11 +82,11 @@ def measure(
         images, failures = _count(found, failure, len(analysis.leaves))
         leaves = [
             HeldOutLeaf(
-                leaf.number,
-                int(images[i]),
-                int(failures[i]),
-                n,
-                f,
+                n_images=int(images[i]),
+                n_failures=int(failures[i]),
+                all_images=n,
+                all_failures=f,
+                number=leaf.number,
                 blocks=LeafBlocks.of(found == i, failure, together),
                 n_seen=None if seen is None else int(seen[found == i].sum()),
             )
@@ -195,11 +195,11 @@ def cross_fit(
         inside = [_inside(found, n) for found in members[i]]
         leaves = [
             HeldOutLeaf(
-                number=leaf.number,
                 n_images=int(totals[i][j, 0]),
                 n_failures=int(totals[i][j, 1]),
                 all_images=n,
                 all_failures=f,
+                number=leaf.number,
                 agreement=float(overlaps[i][j].mean()),
                 stand_ins=tuple(stand_ins[i][j]),
                 blocks=LeafBlocks.of(inside[j], failure, together),

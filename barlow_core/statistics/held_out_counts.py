@@ -47,13 +47,41 @@ class LeafBlocks:
 
 
 @dataclass(frozen=True)
-class HeldOutLeaf:
-    """A leaf, counted on held-out images.
+class Counts:
+    """Images and failures among those of a group.
+
+    Attributes:
+        n_images, n_failures: of a leaf, or under a rule.
+        all_images, all_failures: of the whole group.
+    """
+
+    n_images: int
+    n_failures: int
+    all_images: int
+    all_failures: int
+
+    @property
+    def error_rate(self) -> float | None:
+        """ER (Definition 1); None without images."""
+        return self.n_failures / self.n_images if self.n_images else None
+
+    @property
+    def error_coverage(self) -> float | None:
+        """EC (Definition 2), the share of all failures; None when there are none."""
+        return self.n_failures / self.all_failures if self.all_failures else None
+
+    @property
+    def increase(self) -> float | None:
+        """ER - BER; None without images."""
+        return self.n_failures / self.n_images - self.all_failures / self.all_images if self.n_images else None
+
+
+@dataclass(frozen=True)
+class HeldOutLeaf(Counts):
+    """A leaf, counted on held-out images: n_images fall into it (or into what stands for it, see `cross_fit`), of all_images held out.
 
     Attributes:
         number: of the leaf in the tree that is shown (`Node.number`).
-        n_images, n_failures: held-out images that fall into it (or into what stands for it, see `cross_fit`), and how many fail.
-        all_images, all_failures: all held-out images of the group, and how many fail.
         agreement: how well the rule was found again without the held-out images, from 0 to 1 (see `cross_fit`); None where
             the rule itself was measured (`by_split`).
         stand_ins: the rules that were measured in its place, at most one a fold; empty where the rule itself was.
@@ -62,29 +90,10 @@ class HeldOutLeaf:
     """
 
     number: int
-    n_images: int
-    n_failures: int
-    all_images: int
-    all_failures: int
     agreement: float | None = None
     stand_ins: tuple[Node, ...] = ()
     blocks: LeafBlocks | None = None
     n_seen: int | None = None
-
-    @property
-    def error_rate(self) -> float | None:
-        """Held-out ER; None when no held-out image falls into the leaf."""
-        return self.n_failures / self.n_images if self.n_images else None
-
-    @property
-    def error_coverage(self) -> float | None:
-        """Held-out EC: the share of all held-out failures; None when there are none."""
-        return self.n_failures / self.all_failures if self.all_failures else None
-
-    @property
-    def increase(self) -> float | None:
-        """Held-out ER - BER, both on held-out images."""
-        return self.n_failures / self.n_images - self.all_failures / self.all_images if self.n_images else None
 
     def error_rate_interval(self, confidence: float = 0.95) -> Interval:
         counts = (self.n_failures, self.n_images) if self.blocks is None else self.blocks.leaf.effective(confidence)

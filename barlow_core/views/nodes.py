@@ -107,11 +107,11 @@ def _counted(run: Run, key: str, tree: FailureTree, confidence: float) -> dict[i
         for condition in node.conditions:
             holds &= follows[condition]
         counted = HeldOutLeaf(
-            node.number,
-            int(holds.sum()),
-            int(failure[holds].sum()),
-            len(indices),
-            int(failure.sum()),
+            n_images=int(holds.sum()),
+            n_failures=int(failure[holds].sum()),
+            all_images=len(indices),
+            all_failures=int(failure.sum()),
+            number=node.number,
             blocks=LeafBlocks.of(holds, failure, blocks),
         )
         found[node.number] = LeafMeasures.from_dict(counted.to_dict(confidence))

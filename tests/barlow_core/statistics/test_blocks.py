@@ -103,7 +103,7 @@ def _leaf_p(sizes: list[int], fails: list[int], in_leaf: int) -> float:
     failure = np.concatenate([np.arange(size) < f for size, f in zip(sizes, fails, strict=True)])
     inside = blocks < in_leaf
     counts = int(inside.sum()), int(failure[inside].sum()), len(blocks), int(failure.sum())
-    return HeldOutLeaf(1, *counts, blocks=LeafBlocks.of(inside, failure, blocks)).p()
+    return HeldOutLeaf(*counts, number=1, blocks=LeafBlocks.of(inside, failure, blocks)).p()
 
 
 def test_p_of_a_leaf_counts_what_its_blocks_are_worth_by_hand() -> None:
