@@ -31,7 +31,7 @@ from barlow_core.run import Run, digest
 from barlow_core.search import SearchSettings, search
 from barlow_core.storage.files import write_json, write_parquet
 
-VERSION = 3  # how rules are found; another number has those of a run searched again
+VERSION = 4  # how rules are found; another number has those of a run searched again
 GROUPS, RULES = "search_groups.parquet", "search_rules.parquet"
 
 

@@ -6,8 +6,8 @@ an image fails by chance with probability e, or for any of K reasons, each of wh
 This is a noisy OR (Pearl, 1988) of logistic regressions. A conjunction of attributes that features show linearly is a half-space
 of their sum, so one reason can hold a conjunction of any length, and several reasons several of them at once.
 
-Fitted by penalised maximum likelihood (L-BFGS); reasons are added one by one, each begun at several failures that the others do
-not explain, and all of them fitted together after each step.
+Fitted by penalised maximum likelihood (L-BFGS). The first reasons are begun at clusters of failures that lie apart (`clusters`); more
+are added one by one, each begun at several failures that the others do not explain. All of them are fitted together after each step.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+
+from barlow_core.search.clusters import clusters
 
 # A reason must add this many nats of penalised log-likelihood a parameter. Half of what Akaike's criterion asks: weights are
 # penalised already, and what is luck will not be confirmed.
@@ -50,12 +52,16 @@ def fit(x: np.ndarray, failure: np.ndarray, *, penalty: float, most: int, starts
     Args:
         x: (n, m) float64. failure: (n,) bool, both values present.
         penalty: half the weight of the squared length of every w_k.
-        starts: failures at which each new reason is begun; the best is kept.
+        starts: failures at which each new reason, and each number of clusters, is begun; the best is kept.
     """
     rng = np.random.default_rng(seed)
     rate = float(failure.mean())
     none = -len(failure) * (rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
     model = NoisyOr(np.zeros((0, x.shape[1])), np.zeros(0), rate, none)
+    for near in clusters(x, failure, most=most, starts=starts, seed=seed):
+        model = _with(model, _alone(x, failure, near, penalty))
+    if len(model.offsets):
+        model = _minimise(model, x, failure, penalty, _LAST_STEPS)
     failed = np.flatnonzero(failure)
     while len(model.offsets) < most:
         unexplained = np.exp(-np.logaddexp(0, model.scores(x[failed])).sum(axis=1))
@@ -80,11 +86,19 @@ def _add(
     distance = ((x[failed] - x[failed[start]]) ** 2).sum(axis=1) / np.maximum(unexplained, 1e-3)
     near = np.zeros(len(x), dtype=bool)
     near[failed[np.argsort(distance, kind="stable")[:NEIGHBOURS]]] = True
+    return _minimise(_with(model, _alone(x, failure, near, penalty)), x, failure, penalty, _JOINT_STEPS)
+
+
+def _alone(x: np.ndarray, failure: np.ndarray, near: np.ndarray, penalty: float) -> NoisyOr:
+    """One reason for the failures `near`, (n,) bool, and none for the others."""
     rows = near | ~failure
     alone = NoisyOr(np.zeros((1, x.shape[1])), np.array([-2.0]), 1e-4, np.inf)
-    alone = _minimise(alone, x[rows], near[rows], penalty, _FIRST_STEPS)
-    both = NoisyOr(np.vstack([model.weights, alone.weights]), np.append(model.offsets, alone.offsets), model.chance, np.inf)
-    return _minimise(both, x, failure, penalty, _JOINT_STEPS)
+    return _minimise(alone, x[rows], near[rows], penalty, _FIRST_STEPS)
+
+
+def _with(model: NoisyOr, more: NoisyOr) -> NoisyOr:
+    """The reasons of both, not yet fitted together."""
+    return NoisyOr(np.vstack([model.weights, more.weights]), np.append(model.offsets, more.offsets), model.chance, np.inf)
 
 
 def _minimise(model: NoisyOr, x: np.ndarray, failure: np.ndarray, penalty: float, steps: int) -> NoisyOr:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 
+from barlow_core.engine import run_shards
+from barlow_core.storage.files import atomic_write
 from benchmarks.blindspots import methods
-from benchmarks.blindspots.making import Case, make, nothing, oracle, trained
+from benchmarks.blindspots.making import Case, general_network, make, nothing, oracle, trained
 from benchmarks.blindspots.measures import discoveries
 from benchmarks.blindspots.planting import PER_WORLD, draw_worlds_designs
 
@@ -59,13 +62,37 @@ def row(seed: int, variant: str, name: str, case: Case) -> dict[Hashable, Any]:
     }
 
 
+def made(seed: int, cache: Path) -> None:
+    """Make the benchmarks of the world of `seed`, where they are not there."""
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        make(seed, cache)
+
+
+def rows_of(seed: int, variant: str, names: Sequence[str], cache: Path) -> list[dict[Hashable, Any]]:
+    """A row for each of the methods. One thread, whoever runs it, so that nothing depends on the number of processes but the time."""
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        case = case_of(make(seed, cache), variant, seed)
+        return [row(seed, variant, name, case) for name in names]
+
+
+def ordered(rows: list[dict[Hashable, Any]]) -> pd.DataFrame:
+    """By variant, method and benchmark, in whatever order they came."""
+    table = pd.DataFrame(rows)
+    places = {"variant": list(VARIANTS), "method": list(methods.METHODS)}
+    key = lambda column: column.map(places[column.name].index) if column.name in places else column  # noqa: E731
+    return table.sort_values(["variant", "method", "seed"], key=key, ignore_index=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.blindspots", description=__doc__)
     parser.add_argument(
         "--worlds", default=f"{HELD_OUT.start}:{HELD_OUT.stop}", help=f"first:last + 1; {PER_WORLD} benchmarks each"
     )
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="with commas")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="with commas, in the order to run them in")
     parser.add_argument("--methods", default="", help="the beginnings of their names, with semicolons")
+    parser.add_argument("--workers", type=int, default=1, help="processes; they change nothing but the time")
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-blindspots", help="networks and features"
     )
@@ -73,21 +100,29 @@ def main() -> None:
         "--out", type=Path, default=Path(__file__).parent / "results" / "runs.csv", help="rows that are there stay"
     )
     options = parser.parse_args()
-    torch.set_num_threads(1)
     first, last = (int(part) for part in options.worlds.split(":"))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
     done = {(r["seed"], r["variant"], r["method"]) for r in rows}
     names = [name for name in methods.METHODS if name.startswith(tuple(options.methods.split(";")))]
-    for seed in range(first * PER_WORLD, last * PER_WORLD):
-        arrays = make(seed, options.cache)
-        for variant in options.variants.split(","):
-            case = case_of(arrays, variant, seed)
-            for name in names:
-                if (seed, variant, name) not in done:
-                    rows.append(row(seed, variant, name, case))
-                    print(*(rows[-1][key] for key in SHOWN), flush=True)
-        pd.DataFrame(rows).to_csv(options.out, index=False)
+    missing = {
+        (seed, variant): [name for name in names if (seed, variant, name) not in done]
+        for variant in options.variants.split(",")
+        for seed in range(first * PER_WORLD, last * PER_WORLD)
+    }
+    worlds = sorted({seed // PER_WORLD for (seed, _), left in missing.items() if left})
+    if not worlds:
+        return
+    torch.set_num_threads(1)
+    general_network(options.cache)  # before all, as every world needs it
+    for _ in run_shards(made, [(world * PER_WORLD, options.cache) for world in worlds], workers=options.workers):
+        pass
+    shards = [(seed, variant, left, options.cache) for (seed, variant), left in missing.items() if left]
+    for more in run_shards(rows_of, shards, workers=options.workers):
+        rows += more
+        for line in more:
+            print(*(line[key] for key in SHOWN), flush=True)
+        with atomic_write(options.out) as temporary:
+            ordered(rows).to_csv(temporary, index=False)
 
 
 if __name__ == "__main__":

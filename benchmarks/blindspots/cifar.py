@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.blindspots.cifar", description=__doc__)
     parser.add_argument("run", type=Path, help="a run of `barlow demo`")
     parser.add_argument("--trials", default="1000:1020", help="first:last + 1, seeds; those below 1000 served development")
-    parser.add_argument("--methods", default="", help="the beginnings of their names, with semicolons")
+    parser.add_argument("--methods", default="", help="the beginnings of their names, with semicolons; short for rules in short")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "cifar.csv")
     options = parser.parse_args()
     run = Run(options.run)
@@ -54,8 +54,8 @@ def main() -> None:
     rows = []
     for seed in range(first, last):
         case = hidden_classes(features, classes, seed)
-        for name, method in methods.METHODS.items():
-            if not name.startswith(tuple(options.methods.split(";"))):
+        for name, method in (methods.METHODS | methods.IN_SHORT).items():
+            if not name.startswith(tuple(options.methods.split(";"))) or (name in methods.IN_SHORT and not options.methods):
                 continue
             started = time.process_time()
             found = discoveries(method(case), case.blindspots)

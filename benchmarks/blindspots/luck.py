@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
+from barlow_core.engine import run_shards
 from barlow_core.search import SearchResult, search
 from benchmarks.blindspots.making import make
 
@@ -61,6 +63,11 @@ def _share(flags: np.ndarray) -> str:
     return f"{mean:.3f} ± {(mean * (1 - mean) / len(flags)) ** 0.5:.3f}"
 
 
+@lru_cache(maxsize=1)
+def pictures_of(cache: Path) -> np.ndarray:
+    return make(0, cache)["general"]
+
+
 def searches(cache: Path) -> dict[str, Callable[[int], SearchResult]]:
     """What is searched, by name: a group for each seed."""
 
@@ -72,18 +79,23 @@ def searches(cache: Path) -> dict[str, Callable[[int], SearchResult]]:
         features, failure, blocks = in_blocks(np.random.default_rng([seed, 9]))
         return search(features, failure, seed=seed, blocks=blocks if told else None)
 
-    made = lru_cache(maxsize=1)(lambda: make(0, cache)["general"])
     return {
         "sparse": partial(sparse_or, None),
-        "of pictures": partial(sparse_or, made),
+        "of pictures": partial(sparse_or, partial(pictures_of, cache)),
         "sparse, images in fours, kept together": partial(fours, True),
         "sparse, images in fours, not kept together": partial(fours, False),
     }
 
 
+def searched(name: str, seed: int, cache: Path) -> SearchResult:
+    with threadpool_limits(1):
+        return searches(cache)[name](seed)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.blindspots.luck", description=__doc__)
     parser.add_argument("--groups", type=int, default=400)
+    parser.add_argument("--workers", type=int, default=1, help="processes; they change nothing but the time")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "barlow-blindspots")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results" / "luck.csv", help="lines that are there stay"
@@ -91,10 +103,12 @@ def main() -> None:
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     lines: list[dict[Hashable, Any]] = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    for name, searched in searches(options.cache).items():
+    make(0, options.cache)  # before all, as others wait for it
+    for name in searches(options.cache):
         if name in {line["features"] for line in lines}:
             continue
-        lines.append(shares(name, [searched(seed) for seed in range(options.groups)]))
+        shards = [(name, seed, options.cache) for seed in range(options.groups)]
+        lines.append(shares(name, list(run_shards(searched, shards, workers=options.workers))))
         pd.DataFrame(lines).to_csv(options.out, index=False)
 
 
