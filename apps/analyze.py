@@ -15,10 +15,10 @@ from analyzing.items import show_item, show_items, show_worker
 from analyzing.new_answers import follow
 from analyzing.report import show_report
 from analyzing.results import show_section
-from analyzing.scroll import begin_at_the_head
 from analyzing.source import Source, analysis_of, given_source, state_of, warm
 from analyzing.study_place import ITEMS, REPORT, adopt_url, bound, go, here, settle, write_url
 from shared.html import plain, style
+from shared.scroll import begin_at_the_head
 
 from barlow_core.errors import BarlowError
 from study.analysis import Analysis, AnalysisOptions, StudyData
@@ -84,7 +84,8 @@ def show_study(start: Source, state: str, data: StudyData) -> None:
     else:
         show_page(start, analysis)
         warm(analysis, (*opened, repr(place.filters), repr(options), str(place.vectors)))
-    begin_at_the_head()
+    inside = place.item or place.worker
+    begin_at_the_head(f"{place.page} {inside or ''}", opened=bool(inside))
     write_url()
     follow(start, state)
 

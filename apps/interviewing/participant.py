@@ -7,6 +7,7 @@ import sys
 
 import streamlit as st
 from shared.html import plain
+from shared.scroll import begin_at_the_head
 from shared.visitors import visitor_address
 
 from barlow_core.wording import count
@@ -36,6 +37,7 @@ def show_participant(store: StudyStore) -> None:
         return
     person = store.interviews.participant(number)
     show_what_was_said()
+    begin_at_the_head(f"{person.state} {person.part}")
     if person.state in ("registered", "running"):
         _follow(store, protocol, person)
     if person.state == "invited":

@@ -29,7 +29,8 @@ def status(study: Path, as_json: bool) -> None:
         done = store.progress()
         reports = int((~store.reports()["done"]).sum())
         if as_json:
-            print_json(asdict(done) | {"complete": done.complete, "reports": reports, "study": str(store.path)})
+            compared = {"conditions": [one._asdict() for one in store.conditions()]} if store.settings.conditions else {}
+            print_json(asdict(done) | {"complete": done.complete, "reports": reports, "study": str(store.path)} | compared)
             return
         currency = done.currency
         percent = 100 * done.answers / done.answers_wanted
@@ -37,6 +38,10 @@ def status(study: Path, as_json: bool) -> None:
             ("answers", f"{done.answers:,} of {done.answers_wanted:,} ({percent:.1f} %)"),
             ("items", f"{done.items_complete:,} of {done.items:,} complete, {done.reserved:,} being answered"),
             ("workers", f"{done.workers:,} ({done.workers_blocked:,} blocked, {done.workers_withdrawn:,} withdrawn)"),
+            *(
+                ("condition", f"{one.name}: {one.answers:,} of {one.wanted:,} answers, by {count(one.workers, 'worker')}")
+                for one in store.conditions()
+            ),
             ("places", _places(store)),
             ("rate", f"{done.per_hour:,.1f} answers an hour"),
             ("expected end", "done" if done.complete else done.expected_end or "unknown: no answers in the last hour"),

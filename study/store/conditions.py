@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from barlow_core.errors import BarlowError
 from study.questionnaire import shown
@@ -29,6 +29,15 @@ BALANCED, RANDOM = "balanced", "random"
 ORDERS = (BALANCED, RANDOM)
 MAX_NAME = 60
 _OF = "json_extract(item.data, '$.condition')"
+
+
+class ConditionCount(NamedTuple):
+    """Answers about items of a condition that count, the workers whose they are, and how many answers are wanted."""
+
+    name: str
+    answers: int
+    workers: int
+    wanted: int
 
 
 class Design(Protocol):
@@ -118,6 +127,20 @@ def in_turn(tx: sqlite3.Connection, worker: str, settings: Design) -> list[tuple
     )
     had |= {name: n for name, n in tx.execute(sql, (worker,)).fetchall() if name in had}
     return [tuple(name for name, n in had.items() if n == times) for times in sorted(set(had.values()))]
+
+
+def counts(tx: sqlite3.Connection, settings: Design) -> list[ConditionCount]:
+    """How far each condition is, in the order of the study."""
+    wanted = dict(
+        tx.execute(f"SELECT {_OF}, sum(wanted) FROM item WHERE kind = 'item' AND {_OF} IS NOT NULL GROUP BY 1").fetchall()
+    )
+    sql = (
+        f"SELECT {_OF} AS name, count(*) AS answers, count(DISTINCT worker) AS workers FROM assignment "
+        "JOIN item ON item.id = assignment.item WHERE item.kind = 'item' AND state = 'accepted' GROUP BY 1"
+    )
+    found = {row["name"]: (row["answers"], row["workers"]) for row in tx.execute(sql).fetchall()}
+    rows = {name: found.get(name, (0, 0)) for name in settings.conditions}
+    return [ConditionCount(name, answers, workers, wanted[name]) for name, (answers, workers) in rows.items()]
 
 
 def check(settings: Design) -> None:

@@ -24,6 +24,7 @@ from study.store import (
 from study.store.answering import StoredAnswer
 from study.store.assignment import ClaimedItem
 from study.store.clock import Clock
+from study.store.conditions import ConditionCount
 from study.store.connections import library_advice
 from study.store.interviews.door import Interviews
 from study.store.items import check_id, check_note
@@ -134,6 +135,11 @@ class StudyStore(StudyManagement):
         """How much room there is for somebody new."""
         with self._file.reading() as db:
             return places.places(db.conn, self._file.clock.now())
+
+    def conditions(self) -> list[ConditionCount]:
+        """How far each condition is; none where the items name no conditions."""
+        with self._file.reading() as db:
+            return conditions.counts(db.conn, self.settings)
 
     def note_guess(self, address: str, code: str) -> None:
         """Remember that somebody came from this network address with an invite code that is none."""

@@ -202,6 +202,7 @@ def test_an_interview_on_two_screens(browser: Browser, tmp_path: Path) -> None:
         expect(tablet.get_by_text("Images in which the feature is weakest")).to_be_visible()
         assert tablet.locator(".bw-figure").count() > before
         button(tablet, "Continue").click()
+        expect(tablet.locator("h2").first).to_be_in_viewport()  # the next part begins at its head
         expect(interviewer.locator("h3", has_text="2.").get_by_text("on screen")).to_be_visible()
         button(tablet, "Continue").click()
         statements = [text for _, text in store.interviews.require_tables().protocol.statements]

@@ -39,6 +39,8 @@ def test_between_workers_everybody_sees_one_condition_and_both_get_as_many(make_
     assert store.settings.conditions == NAMES
     seen = {f"w{i}": answer(store, f"w{i}") for i in range(16)}
     assert all(len(set(found)) == 1 for found in seen.values())
+    assert [one[:3] for one in store.conditions()] == [(name, 16, 8) for name in NAMES]
+    assert {one.wanted for one in store.conditions()} == {24}
     assert all(len(found) == 4 for found in seen.values()), "practice, and three that count"
     first = [found[0] for found in seen.values()]
     for n in range(2, 17, 2):
