@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Hashable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,6 @@ def _share(flags: np.ndarray) -> str:
     return f"{mean:.3f} ± {(mean * (1 - mean) / len(flags)) ** 0.5:.3f}"
 
 
-@lru_cache(maxsize=1)
 def pictures_of(cache: Path) -> np.ndarray:
     return make(0, cache)["general"]
 
