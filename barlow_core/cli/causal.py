@@ -141,7 +141,7 @@ def intervene_command(
     "--noise", "levels", type=Numbers(float), default="0,0.25,0.5,1", show_default=True, help="Deviations, for pixels in [0, 1]."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="A folder for the complete tables (CSV) and the figure (SVG, PNG).")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for the complete tables (CSV) and the figures (SVG, PNG).")
 @quiet_option
 @json_option
 def rely_command(
@@ -165,8 +165,9 @@ def rely_command(
     """
     from barlow_core import vega
     from barlow_core.cli.printing import print_table
-    from barlow_core.interventions.charts import noise_chart
-    from barlow_core.interventions.relying import ALL, rely
+    from barlow_core.interventions.charts import gap_chart, noise_chart
+    from barlow_core.interventions.kinds import ALL
+    from barlow_core.interventions.relying import rely
     from barlow_core.storage.files import atomic_write
     from barlow_core.views.marks import read_marks
 
@@ -180,17 +181,17 @@ def rely_command(
     shown = [str(name) for name in table if not str(name).endswith(("_low", "_high"))]  # they stand beside the gap
     print_table(table, shown, limit=len(table) + 1, as_json=as_json)
     if out is not None:
-        chart = noise_chart(found.accuracy, ALL)
+        charts = {"noise": noise_chart(found.accuracy, ALL)} | ({} if found.gaps.empty else {"gaps": gap_chart(found.gaps)})
         for name, content in (
             ("accuracy.csv", found.accuracy.to_csv(index=False).encode()),
             ("gaps.csv", found.gaps.to_csv(index=False).encode()),
-            ("noise.svg", vega.svg(chart)),
-            ("noise.png", vega.png(chart, scale=2)),
+            *((f"{name}.svg", vega.svg(chart)) for name, chart in charts.items()),
+            *((f"{name}.png", vega.png(chart, scale=2)) for name, chart in charts.items()),
         ):
             with atomic_write(out / name) as temporary:
                 temporary.write_bytes(content)
         if not as_json:
-            click.echo(f"The complete tables and the figure are in {out}")
+            click.echo(f"The complete tables and the figures are in {out}")
 
 
 @click.command(

@@ -87,6 +87,7 @@ SHARES = (
 DIFFERENCES = (
     "gap",
     "random_gap",
+    "beyond_random",
     "increase",
     "held_out_increase",
     "difference",

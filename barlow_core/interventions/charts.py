@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from barlow_core.interventions.kinds import FEATURE, RANDOM_DIRECTION, RANDOM_FEATURE, RANDOM_REGION
+from barlow_core.interventions.kinds import ALL, FEATURE, RANDOM_DIRECTION, RANDOM_FEATURE, RANDOM_REGION
 from barlow_core.vega import BLUE, GREEN, GREY, ORANGE, SCHEMA, Spec, config
 
 KINDS = {
@@ -120,3 +120,47 @@ def noise_chart(accuracy: pd.DataFrame, class_name: str, *, width: int = 230, he
     ]
     values = table[["model", "region", "sigma", "accuracy", "low", "high", "n"]].to_dict("records")
     return {"$schema": SCHEMA, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
+
+
+def gap_chart(gaps: pd.DataFrame, *, width: int = 420) -> Spec:
+    """By how much the gap of each class exceeds that at random places, a mark for each model, with its interval.
+
+    Args:
+        gaps: of `relying.Relied`.
+    """
+    models, classes = list(dict.fromkeys(gaps["model"])), list(dict.fromkeys(gaps["class_name"]))
+    order = [one for one in classes if one == ALL] + [one for one in classes if one != ALL]
+    y = {"field": "class_name", "type": "nominal", "title": None, "sort": order}
+    apart = {"field": "model", "type": "nominal", "sort": models}
+    colour = {
+        "field": "model",
+        "type": "nominal",
+        "title": "Model",
+        "scale": {"domain": models, "range": [BLUE, ORANGE, GREEN, GREY] * (1 + len(models) // 4)},
+        "legend": {"orient": "bottom", "columns": 2},
+    }
+    x = {
+        "field": "beyond_random",
+        "type": "quantitative",
+        "title": "Core less spurious accuracy, beyond random places",
+        "axis": {"format": "+.0%", "tickCount": 6},
+    }
+    ends = {"x": {**x, "field": "beyond_random_low"}, "x2": {"field": "beyond_random_high"}}
+    shared = {"y": y, "yOffset": apart, "color": colour}
+    kept = ["model", "class_name", "n", "beyond_random", "beyond_random_low", "beyond_random_high"]
+    return {
+        "$schema": SCHEMA,
+        "data": {"values": gaps[kept].to_dict("records")},
+        "width": width,
+        "height": {"step": max(10, 30 // len(models)), "for": "offset"} if len(models) > 1 else {"step": 24},
+        "layer": [
+            {
+                "data": {"values": [{"zero": 0}]},
+                "mark": {"type": "rule", "color": GREY, "strokeDash": [4, 3]},
+                "encoding": {"x": {"field": "zero", "type": "quantitative"}},
+            },
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {**shared, **ends}},
+            {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 60}, "encoding": {**shared, "x": x}},
+        ],
+        "config": config(),
+    }

@@ -20,3 +20,5 @@ WAY_WORDS = {
     "blur": "region blurred",
     "noise": "region in noise",
 }
+
+ALL = "all classes"  # what tables of `barlow rely` call the images of all of them together

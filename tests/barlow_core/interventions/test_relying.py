@@ -17,8 +17,9 @@ from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extraction import extract
 from barlow_core.extractors import Classifier, Extractor
-from barlow_core.interventions.charts import noise_chart
-from barlow_core.interventions.relying import ALL, RANDOM, rely
+from barlow_core.interventions.charts import gap_chart, noise_chart
+from barlow_core.interventions.kinds import ALL
+from barlow_core.interventions.relying import RANDOM, mean_interval, rely
 from barlow_core.run import Run
 from barlow_core.vega import svg
 from barlow_core.views.judgements import Judgements
@@ -80,11 +81,26 @@ def test_the_gap_says_what_the_model_relies_on(
     assert min(row["gap_low"] * gap, row["gap_high"] * gap) > 0
     assert abs(row["random_gap"]) < 0.5
     assert row["beyond_random"] == pytest.approx(row["gap"] - row["random_gap"])
+    assert row["beyond_random_low"] < row["beyond_random"] < row["beyond_random_high"]
+    assert min(row["beyond_random_low"] * gap, row["beyond_random_high"] * gap) > 0
     accuracy = found.accuracy.set_index(["class_name", "region", "sigma"])["accuracy"]
     assert accuracy["flat", "core", 0.0] == accuracy["flat", RANDOM["core"], 0.0] == 1
     assert (found.accuracy["low"] <= found.accuracy["accuracy"]).all()
     assert (found.accuracy["accuracy"] <= found.accuracy["high"]).all()
     assert svg(noise_chart(found.accuracy, ALL)).startswith(b"<svg")
+    drawn = svg(gap_chart(found.gaps)).decode()
+    assert "all classes" in drawn
+    assert "beyond random places" in drawn
+
+
+def test_the_interval_beyond_random_covers_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    shares = [0.05, 0.2, 0.4, 0.25, 0.1]
+    truth = float(np.dot(shares, range(-2, 3)))
+    intervals = [mean_interval(rng.choice(range(-2, 3), 50, p=shares)) for _ in range(600)]
+    assert 0.93 < np.mean([low <= truth <= high for low, high in intervals]) < 0.98
+    low, high = mean_interval(np.zeros(50, dtype=int))  # all images agree: still not certain
+    assert -0.1 < low < 0 < high < 0.1
 
 
 def test_what_is_wrong_is_said(made: tuple[Run, Extractor, Classifier], tmp_path: Path) -> None:
