@@ -85,8 +85,8 @@ def intervene(
         inspected = Inspected(run, model)
         mismatch = check_model(run, inspected, tolerance=settings.tolerance, seed=settings.seed)
         images = drawn_images(run, inspected, extractor, target, settings)
-        _, fast = attack_networks(extractor)
-        work = _Work(run, inspected, fast, target, settings, images, key)
+        gradients, fast = attack_networks(extractor)
+        work = _Work(run, inspected, fast, gradients, target, settings, images, key)
         measured, shown, effects, counts = work.measure(progress=progress)
         n_ways = 1 + len(settings.fills)
         judged = judging.judge(measured, alpha=settings.alpha, n_ways=n_ways, seed=settings.seed)
@@ -103,6 +103,7 @@ def intervene(
             "settings": _plain(settings) | {"epsilon": settings.full_change(extractor.image_size)},
             "target": _described(target),
             "controls": counts,
+            "gradients": gradients.execution.precision,
             "ways": judged.ways,
             "without_regions": work.without_regions,
             "side_effects": effects,
@@ -145,6 +146,7 @@ class _Work:
     """One intervention under way.
 
     Attributes:
+        extractor: says how strong features are, and where; gradients: what changes follow, in bfloat16 where that is faster.
         partial: the folder of what is measured so far.
         without_regions: why no region was changed; None where some were.
     """
@@ -154,12 +156,13 @@ class _Work:
         run: Run,
         inspected: Inspected,
         extractor: Extractor,
+        gradients: Extractor,
         target: Target,
         settings: InterventionSettings,
         images: Images,
         key: str,
     ):
-        self.run, self.inspected, self.extractor = run, inspected, extractor
+        self.run, self.inspected, self.extractor, self.gradients = run, inspected, extractor, gradients
         self.target, self.settings, self.images, self.key = target, settings, images, key
         self.partial = folder_of(run, target.group, target.slug).with_name(f".{target.slug}.partial")
         self.without_regions: str | None = None
@@ -230,7 +233,7 @@ class _Work:
     def _latent(self, controls: list[Direction], step: Step) -> tuple[Measured, Tensor, dict[str, Any]]:
         images = self.images
         raised = (images.sides == OUTSIDE) == self.target.above  # out of the rule in the leaf and elsewhere, into it outside
-        change = partial(latent_changes, self.extractor, raised=raised, doses=self.settings.doses, epsilon=self.epsilon)
+        change = partial(latent_changes, self.gradients, raised=raised, doses=self.settings.doses, epsilon=self.epsilon)
         own = change(images.seen, self.target.direction)
         wanted = lengths(own)
 
