@@ -331,9 +331,7 @@ class Analysis:
 
         Items whose group and feature are not known, and those without a name, are left out.
         """
-        answers = self.data.answers
-        if self.study.extractors:  # of other networks, the same number means another feature
-            answers = answers[answers["condition"].map(self.study.extractors).eq(str(self.study.extractor)).to_numpy(dtype=bool)]
+        answers = self.data.of_its_run
         known = [column for column in ("group", "feature") if self.data.has(column)]
         columns = ["group", "feature", "name", "support", "n", "similarity", "simulated"]
         if len(known) < 2:

@@ -156,6 +156,14 @@ class StudyData:
     def n_workers(self) -> int:
         return int(self.answers["worker"].nunique())
 
+    @property
+    def of_its_run(self) -> pd.DataFrame:
+        """The answers about features of the run that the study was made from; in others, the same number means another feature."""
+        if not self.extractors:
+            return self.answers
+        own = [name for name, network in self.extractors.items() if network == self.extractor]
+        return self.answers[self.answers["condition"].isin(own)]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the answers, of what is known of their items, and of the checks: the same study, the same digest."""

@@ -152,7 +152,7 @@ def _easiest(path: Path, trees: Trees, n: int) -> pd.DataFrame:
     from study.statistics.easy_groupings import easy_groupings
 
     analysis = Analysis(load_study(path))
-    return easy_groupings(analysis.data.answers, analysis.agreement["long"]["agreement"], trees.features, n=n)
+    return easy_groupings(analysis.data.of_its_run, analysis.agreement["long"]["agreement"], trees.features, n=n)
 
 
 def _chosen(table: pd.DataFrame, path: Path) -> tuple[list[str], str]:

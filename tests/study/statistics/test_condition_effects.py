@@ -141,6 +141,7 @@ def test_a_simulated_effect_is_found_and_said(compared: StudyData) -> None:
     assert any(line.startswith("Mean ease: higher for robust than for standard (") for line in made.text)
     assert [figure.reason for figure in made.figures] == [None, None]
     assert b"standard" in made.tables[0].csv()
+    assert set(compared.of_its_run["condition"]) == {"robust"}
     assert analysis.names_for_run["feature"].max() < 100, "names of the network of the run only"
 
 
