@@ -12,7 +12,7 @@ from shared.html import TERMS, figure, image_words, plain, rate_bar, stats, term
 from shared.panel_pictures import panel_html
 
 from barlow_core import views
-from barlow_core.analyses import FoundRule, found_rule, found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rule, found_rules, rule_images, searched_groups
 from barlow_core.analyses.verdicts import CONFIRMED, verdict_counts
 from barlow_core.run import Run
 from barlow_core.wording import count
@@ -214,4 +214,4 @@ def _cell(row: Mapping[Any, Any]) -> str:
 
 
 def _followers(run: Run, *, group: str, number: int) -> pd.DataFrame:
-    return views.images_at(run, views.rule_positions(run, found_rule(run, group, number)))
+    return views.images_at(run, rule_images(run, found_rule(run, group, number)))

@@ -6,7 +6,15 @@ from barlow_core.analyses.exploration import explore
 from barlow_core.analyses.information_cache import group_information
 from barlow_core.analyses.one_group import explain_group
 from barlow_core.analyses.record import ExplainRecord, GroupResult, load_analysis, load_result, load_results, searched_group
-from barlow_core.analyses.searches import FoundRule, SearchRecord, found_rule, found_rules, search_run, searched_groups
+from barlow_core.analyses.searches import (
+    FoundRule,
+    SearchRecord,
+    found_rule,
+    found_rules,
+    rule_images,
+    search_run,
+    searched_groups,
+)
 
 __all__ = [
     "Checks",
@@ -23,6 +31,7 @@ __all__ = [
     "load_analysis",
     "load_result",
     "load_results",
+    "rule_images",
     "search_run",
     "searched_group",
     "searched_groups",

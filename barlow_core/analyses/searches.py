@@ -1,6 +1,7 @@
 """Groups of a run searched for several blindspots at once by `barlow_core.search`, and what was found, read back.
 
-search_groups.parquet has a row a group, search_rules.parquet a row a rule (`search_tables`); run.json says how they were made.
+search_groups.parquet has a row a group, search_rules.parquet a row a rule (`search_tables`), search_images.parquet the images of each
+rule, so that nobody has to read all features to look at them; run.json says how they were made.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from barlow_core.errors import BarlowError
 from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.search import SearchSettings, search
-from barlow_core.storage.files import write_json, write_parquet
+from barlow_core.storage.files import atomic_write, write_json, write_parquet
 
 VERSION = 4  # how rules are found; another number has those of a run searched again
-GROUPS, RULES = "search_groups.parquet", "search_rules.parquet"
+GROUPS, RULES, IMAGES = "search_groups.parquet", "search_rules.parquet", "search_images.parquet"
+RULES_AT_ONCE = 16  # of search_images.parquet that are read for one
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def search_run(
     progress: bool = False,
     **settings: Any,
 ) -> pd.DataFrame:
-    """Search every group, correct for all of them, and write search_groups.parquet and search_rules.parquet.
+    """Search every group, correct for all of them, and write search_groups.parquet, search_rules.parquet and search_images.parquet.
 
     A group that an interrupted call finished is not searched again. What an earlier call found with other settings gives way.
 
@@ -182,6 +184,7 @@ def search_run(
         rules = rules_table(results, chosen)
         write_parquet(run.path / RULES, rules)
         write_parquet(run.path / GROUPS, groups_table(results, rules))
+        _write_images(run.path / IMAGES, results)
         by = dict.fromkeys(group.grouping for group in groups)
         run.record(
             "search",
@@ -225,6 +228,37 @@ def found_rule(run: Run, group: str, number: int) -> FoundRule:
     raise BarlowError(
         f"The search of {run.path} found no rule {number} in {group}. See what it found with: barlow show {run.path} search"
     )
+
+
+def rule_images(run: Run, rule: FoundRule) -> np.ndarray:
+    """(n,) int64, the positions in the benchmark of the images of the group that follow a rule, the clearest first.
+
+    As the search left them; where an earlier version searched, or the file is gone, from the features of the group.
+    """
+    this = [("group", "==", rule.group), ("number", "==", rule.number)]
+    try:
+        stored = pd.read_parquet(run.path / IMAGES, columns=["images"], filters=this)["images"]
+    except (OSError, ValueError):  # pyarrow's errors are ValueErrors
+        stored = pd.Series([])
+    if len(stored):
+        return np.asarray(stored.iloc[0], dtype=np.int64)
+    indices = parse(run.benchmark, rule.group).indices
+    return indices[_following(rule.direction, rule.threshold, run.features(), indices)]
+
+
+def _following(direction: Direction, threshold: float, features: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Which of the rows lie above the threshold, the highest first."""
+    values = direction.values(features, rows)
+    order = np.argsort(-values, kind="stable")
+    return order[values[order] > threshold]
+
+
+def _write_images(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """A row a rule: group, number, images; a few rows are read without the others."""
+    rows = [(one["group"], number, rule["images"]) for one in results for number, rule in enumerate(one["rules"])]
+    table = pd.DataFrame(rows, columns=["group", "number", "images"]).astype({"group": "string", "number": "int64"})
+    with atomic_write(path) as temporary:
+        table.to_parquet(temporary, index=False, row_group_size=RULES_AT_ONCE)
 
 
 def _table(run: Run, name: str) -> pd.DataFrame:
@@ -286,6 +320,7 @@ def _result(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for rule in found["rules"]:
         rule |= {name: np.asarray(rule[name]) for name in ("features", "weights")}
+        rule["images"] = np.asarray(rule["images"], dtype=np.int32)
     return found
 
 
@@ -329,6 +364,10 @@ def search_group(
         "held_out_n_images": int(found.confirming.sum()),
         "held_out_n_failures": int(failure[found.confirming].sum()),
         "n_duplicates": None if parts.duplicates is None else parts.duplicates.n_images,
-        "rules": [rule.to_dict(checks.confidence) for rule in found.rules],
+        "rules": [
+            rule.to_dict(checks.confidence)
+            | {"images": group.indices[_following(rule.direction, rule.threshold, features)].tolist()}
+            for rule in found.rules
+        ],
         "reason": found.reason,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from barlow_core.analyses import FoundRule, found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rules, rule_images, searched_groups
 from barlow_core.analyses.verdicts import CONFIRMED, verdict_counts
 from barlow_core.export.pictures import Embedder, failure_pictures, panel_rows
 from barlow_core.panels import load_panel
@@ -21,7 +21,6 @@ from barlow_core.views.search import (
     direction_words,
     found_rule_words,
     not_searched_words,
-    rule_positions,
 )
 from barlow_core.wording import percent, percent_interval, points, points_interval
 
@@ -83,7 +82,7 @@ def _rule(
     images: int,
 ) -> dict[str, Any]:
     """All about one rule."""
-    row, followers = rule.row, images_at(run, rule_positions(run, rule))
+    row, followers = rule.row, images_at(run, rule_images(run, rule))
     failures = filter_images(followers, outcome="failures")
     return {
         "anchor": anchor,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from barlow_core.analyses import FoundRule, found_rules, searched_groups
+from barlow_core.analyses import FoundRule, found_rules, rule_images, searched_groups
 from barlow_core.conditions import ColumnCondition
 from barlow_core.errors import BarlowError
 from barlow_core.export.chosen import found, strongest
@@ -19,7 +19,6 @@ from barlow_core.views.feature_names import Names, name_of
 from barlow_core.views.images import activation, images_at, images_of
 from barlow_core.views.judgements import Judgements
 from barlow_core.views.marks import study_marks
-from barlow_core.views.search import rule_positions
 from barlow_core.views.sentences import rule_words
 
 FORMATS = ("csv", "parquet", "json")
@@ -175,7 +174,7 @@ def _rule_images(run: Run) -> pd.DataFrame:
     parts = []
     for row in found_rules(run).to_dict("records"):
         rule = FoundRule(row)
-        positions = rule_positions(run, rule)
+        positions = rule_images(run, rule)
         value = rule.direction.values(run.features(), positions) - rule.threshold
         parts.append(images_at(run, positions).assign(group=rule.group, number=rule.number, value=value))
     lead = ["group", "number", "value"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from barlow_core.analyses import FoundRule, SearchRecord
 from barlow_core.analyses.verdicts import verdict_counts
-from barlow_core.groups import parse
 from barlow_core.run import Run
 from barlow_core.search.short import NEARLY
 from barlow_core.views.sentences import belonging_words, group_words, seen_words
@@ -177,14 +175,6 @@ def stability_words(rule: FoundRule) -> str | None:
         f"Repeated on random halves of the searched images, the search selects mostly the same held-out images again in "
         f"{percent(rule.stability)} of the halves."
     )
-
-
-def rule_positions(run: Run, rule: FoundRule) -> np.ndarray:
-    """(n,) int64, the positions in the benchmark of the images of the group that follow a rule, the clearest first."""
-    indices = parse(run.benchmark, rule.group).indices
-    values = rule.direction.values(run.features(), indices)
-    order = np.argsort(-values, kind="stable")
-    return indices[order[values[order] > rule.threshold]]
 
 
 def _listed(parts: list[str], *, comma: bool = False) -> str:

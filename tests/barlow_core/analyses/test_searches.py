@@ -12,7 +12,16 @@ import pytest
 from click.testing import CliRunner
 from conftest import with_features
 
-from barlow_core.analyses import Checks, SearchRecord, found_rule, found_rules, search_run, searched_groups
+from barlow_core.analyses import (
+    Checks,
+    FoundRule,
+    SearchRecord,
+    found_rule,
+    found_rules,
+    rule_images,
+    search_run,
+    searched_groups,
+)
 from barlow_core.analyses.verdicts import CONFIRMED, NOT_CONFIRMED, TOO_FEW
 from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
@@ -213,3 +222,21 @@ def test_tables_are_exported(run: Run, tmp_path: Path) -> None:
     expected = rules.set_index(["group", "number"]).loc[per_rule.index, ["n_images", "n_failures"]]
     assert per_rule.to_numpy().tolist() == expected.to_numpy().tolist()
     assert (images["value"] > 0).all()
+
+
+def test_the_images_of_a_rule_are_read_without_the_features(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As stored and as worked out from the features they are the same, in the same order; and each follows the rule."""
+    rules = [FoundRule(row) for row in found_rules(run).to_dict("records")]
+    with monkeypatch.context() as gone:
+        gone.setattr(Run, "features", lambda self: pytest.fail("features were read"))
+        stored = [rule_images(run, rule) for rule in rules]
+    (run.path / "search_images.parquet").rename(run.path / "away.parquet")
+    computed = [rule_images(run, rule) for rule in rules]
+    (run.path / "away.parquet").rename(run.path / "search_images.parquet")
+    for rule, one, other in zip(rules, stored, computed, strict=True):
+        assert one.tolist() == other.tolist()
+        assert len(one) == rule.row["n_images"]
+        values = rule.direction.values(np.asarray(run.features()), one)
+        assert (values > rule.threshold).all()
+        assert (np.diff(values) <= 0).all()
+        assert (run.benchmark.failure[one].sum()) == rule.row["n_failures"]
