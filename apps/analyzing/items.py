@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from shared.html import plain
-from shared.panel_pictures import panel_html
+from shared.panel_pictures import further_html, panel_html
 
 from analyzing.results import heading, rows_that_open
 from analyzing.study_place import go, here
 from barlow_core.errors import BarlowError
 from barlow_core.wording import count
-from study.analysis import Analysis, ItemView, item_panel
+from study.analysis import Analysis, ItemView, further_pictures, item_panel
 from study.core_or_spurious import ANSWERS
 from study.report import style
 
@@ -158,11 +158,14 @@ def facts(values: Mapping[str, str]) -> str:
 
 def _show_pictures(analysis: Analysis, item: str) -> None:
     try:
-        panel = item_panel(analysis.study, item)
+        panel, further = item_panel(analysis.study, item), further_pictures(analysis.study, item)
     except BarlowError as error:
         st.html(f'<p class="bw-empty">{escape(str(error))}</p>')
         return
     st.html(panel_html(panel))
+    if further is not None:
+        activations = [f"{one['activation']:.3f}" for one in further.about]
+        st.html(further_html(list(zip(further.images, further.overlays, activations, strict=True))))
 
 
 def answers_html(answers: pd.DataFrame) -> str:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from barlow_core.panels import Panel
 from shared.html import figure
+
+
+def further_html(images: Sequence[tuple[Path, Path, str]]) -> str:
+    """Further images of a feature: files of the image and of its heatmap over it, and the activation as text."""
+    plain = [(image, text) for image, _, text in images]
+    bright = [(overlay, "") for _, overlay, _ in images]
+    cells = []
+    for letter, title, shown in (("C", "Further images", plain), ("D", "Where the feature responds there", bright)):
+        cells.append(f'<div class="bw-section"><h5><b>{letter}</b> {title}</h5></div>')
+        cells += [figure(file, alt=f"{title}, {n}", caption=text) for n, (file, text) in enumerate(shown, 1)]
+    return f'<div class="bw-panel" style="--n:{len(images)}">{"".join(cells)}</div>'
 
 
 def panel_html(panel: Panel) -> str:

@@ -9,7 +9,7 @@ analysis.n_text, analysis.above["ease", "confidence"], analysis.preferences, ana
 from __future__ import annotations
 
 from study.analysis.analysis import Analysis
-from study.analysis.item_view import ItemView, WorkerView, item_panel
+from study.analysis.item_view import ItemView, WorkerView, further_pictures, item_panel
 from study.analysis.options import AnalysisOptions
 from study.answers.filters import Filters
 from study.answers.loading import load_study, study_state
@@ -26,6 +26,7 @@ __all__ = [
     "ItemView",
     "StudyData",
     "WorkerView",
+    "further_pictures",
     "item_panel",
     "load_study",
     "study_state",

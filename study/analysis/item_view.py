@@ -20,6 +20,7 @@ from study.statistics.likert import votes
 
 if TYPE_CHECKING:
     from barlow_core.panels import Panel
+    from study.setup.more_pictures import MorePictures
 
 COLUMNS = ("worker", *QUESTIONS, PART, SAME, "reason", "seconds", "simulated")
 
@@ -229,6 +230,20 @@ def item_panel(data: StudyData, item: str) -> Panel:
     from study.setup.frozen_panels import load_item_panel
 
     return load_item_panel(data.path, {str(key): _plain(value) for key, value in data.items.loc[item].items()})
+
+
+def further_pictures(data: StudyData, item: str) -> MorePictures | None:
+    """The further images that the second round of a study about core and spurious features showed of an item; None in other studies.
+
+    Raises:
+        BarlowError: they are missing or changed.
+    """
+    if data.path is None or item not in data.items.index or "further_pictures" not in data.items:
+        return None
+    from study.setup.frozen_panels import OF_THE_SAME
+    from study.setup.more_pictures import load_more
+
+    return load_more(data.path, {str(key): _plain(value) for key, value in data.items.loc[item].items()}, OF_THE_SAME)
 
 
 def _mean(column: pd.Series) -> float | None:

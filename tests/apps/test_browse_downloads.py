@@ -22,7 +22,7 @@ from barlow_core import export, views
 from barlow_core.analyses import explain_run
 from barlow_core.benchmark import Benchmark
 from barlow_core.run import Run
-from barlow_core.views import feature_names
+from barlow_core.views import feature_names, marks
 from barlow_core.views.judgements import Judgements
 
 TRUCK = Kept("label:truck", 1, 1)
@@ -113,6 +113,16 @@ def test_a_judgement_without_an_author_says_what_is_missing(explained_run: Run, 
     (record,) = [button for button in page.button if button.label == "Record"]
     record.click().run()
     assert "needs an author" in errors(page)
+
+
+def test_marks_of_a_study_stand_beside_the_feature(explained_run: Run, open_page: Opener) -> None:
+    table = pd.DataFrame([("label:truck", PLANTED, "spurious", 4, 5, 5, 5, False)], columns=[*marks.COLUMNS, *marks.OF_STUDY])
+    marks.write_marks(explained_run.path, table)
+    assert "Marked as spurious (4 of 5 workers, confirmed by 5 of 5)" in html(open_page(explained_run, class_="truck"))
+    notes = open_page(explained_run, page="notes")
+    assert notes.dataframe[0].value[["Group", "Feature", "Mark"]].to_numpy().tolist() == [["label:truck", PLANTED, "spurious"]]
+    marks.write_marks(explained_run.path, table.assign(support="many"))
+    assert "What people said of features cannot be read" in open_page(explained_run, page="notes").warning[0].value
 
 
 def test_names_of_the_crowd_stand_beside_the_feature(explained_run: Run, open_page: Opener) -> None:

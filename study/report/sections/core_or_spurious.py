@@ -91,8 +91,8 @@ def _text(analysis: Analysis, found: Judgements) -> tuple[str, ...]:
     for row in rows_of(found.shares):
         if row.verdict in VERDICTS[found.question]:
             ends = interval(row.low, row.high, analysis.options.confidence, as_share=True, n=int(row.n))
-            said.append(f"{row.verdict} {share(row.share, int(row.n))} ({ends})")
-    parts = [f"By the majority of the answers, of {count(len(found.items), 'feature')} are {listed(said)}; {analysis.n_text}."]
+            said.append(f"{share(row.share, int(row.n))} ({ends}) {row.verdict}")
+    parts = [f"Of {count(len(found.items), 'feature')}, {listed(said)}, by the majority of the answers ({analysis.n_text})."]
     parts += [
         f"Krippendorff's alpha of {_what(row.question)} is {decimal(row.value)}"
         + (f" ({ends})." if (ends := interval(row.low, row.high, analysis.options.confidence)) else ".")
@@ -184,7 +184,7 @@ def _by_class(analysis: Analysis, found: Judgements) -> Figure:
 
 def _confidence(analysis: Analysis, found: Judgements) -> Figure:
     rows = found.confidence
-    drawn = rows[rows["value"].notna()].assign(label=[f"{label(one)}" for one in rows.loc[rows["value"].notna(), "answer"]])
+    drawn = rows[rows["value"].notna()].assign(label=[_answer(one) for one in rows.loc[rows["value"].notna(), "answer"]])
     drawn = drawn[["label", "value", "low", "high", "n"]].astype(dict.fromkeys(("value", "low", "high"), "float64"))
     reason = None if len(drawn) else nothing(analysis, "a rating of confidence")
     return figure(
@@ -200,6 +200,10 @@ def _confidence(analysis: Analysis, found: Judgements) -> Figure:
     )
 
 
+def _answer(value: str) -> str:
+    return "All answers" if value == "all" else label(value)
+
+
 def _confidence_how(analysis: Analysis) -> str:
     return how(analysis, "mean over answers", intervals=TWO_WAY, packages=PACKAGES)
 
@@ -209,6 +213,7 @@ def _verdicts(analysis: Analysis, found: Judgements) -> Table:
     names = [name for name in ("grouping", "class_name", "tier", "feature") if name in rows]
     shown = rows.assign(
         verdict=rows["verdict"].map(label),
+        **({"mark": rows["mark"].map(label)} if "mark" in rows else {}),
         support=[f"{row.support:,} of {row.n:,}" for row in rows_of(rows)],
         most=[", ".join(map(label, one)) for one in rows["most"]],
     )
@@ -287,7 +292,7 @@ def _confidence_table(analysis: Analysis, found: Judgements) -> Table:
         computed=_confidence_how(analysis),
         shown=pd.DataFrame(
             {
-                "answer": rows["answer"].map(label),
+                "answer": rows["answer"].map(_answer),
                 "confidence [interval]": merged(rows, "value", "low", "high"),
                 "answers": [f"{n:,}" for n in rows["n"]],
                 "note": [MISSING if is_missing(one) else str(one) for one in rows["reason"]],
