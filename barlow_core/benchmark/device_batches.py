@@ -34,6 +34,8 @@ PIECE = 32  # images that one process decodes at a time, about a tenth of a seco
 AHEAD = 2  # pieces that every process may be ahead
 # For fewer images, processes cost more time to start than they save.
 FEWEST_FOR_PROCESSES = 1000
+# Seconds for a piece. A copy of a process whose other threads were busy may wait for a lock that no thread of the copy holds; it is rare.
+PATIENCE = 120
 SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps what processes share; containers often have 64 MB of it
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -157,8 +159,7 @@ def _by_processes(dataset: _Pieces, pieces: list[Span], device: torch.device, wo
     pin = device.type == "cuda"
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
-        # More processes than cores are somebody's wish (slow disks). Python warns of copies while there are threads: what these do
-        # afterwards takes no lock of another thread.
+        # More processes than cores are somebody's wish (slow disks). Python warns of copies while there are threads: see PATIENCE.
         warnings.filterwarnings("ignore", message="This DataLoader will create|.*use of fork", category=Warning)
         loader: DataLoader[Any] = DataLoader(
             dataset,
@@ -168,6 +169,7 @@ def _by_processes(dataset: _Pieces, pieces: list[Span], device: torch.device, wo
             collate_fn=_as_it_is,
             pin_memory=pin,
             prefetch_factor=AHEAD,
+            timeout=PATIENCE,
             multiprocessing_context="fork",
             worker_init_fn=_end_with_this_process,
             # Its own, or the one that everybody shares would be moved on.
@@ -175,17 +177,24 @@ def _by_processes(dataset: _Pieces, pieces: list[Span], device: torch.device, wo
         )
         with _no_interruption_inherited():
             arriving: Any = iter(loader)
+    left = len(pieces)
     try:
         for piece in arriving:
             if isinstance(piece, ImageError):
                 raise piece
+            left -= 1
             yield piece
+    except RuntimeError as error:
+        if "DataLoader timed out" not in str(error):
+            raise
+        log.warning("A process that decodes images gave none for %d seconds. Threads go on instead, which is slower.", PATIENCE)
     finally:
         # Leaving it to the last reference would leave the processes there as long as somebody keeps an error.
         arriving._shutdown_workers()
         if pin:
             # The thread that pins memory sets this to 1 for all that start later.
             torch.set_num_threads(threads)
+    yield from _by_threads(dataset, pieces[len(pieces) - left :], device, workers)
 
 
 def _as_it_is(piece: Any) -> Any:

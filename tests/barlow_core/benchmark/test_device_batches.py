@@ -127,6 +127,30 @@ def test_too_little_shared_memory_is_left_to_threads(
     assert "--shm-size" in caplog.text
 
 
+@linux
+def test_threads_go_on_where_a_process_hangs(
+    noise: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    preprocess = Preprocessing(16, 20).pixels
+    expected = [digest_of(images) for _, images in load_batches(noise, spans([(0, N)], 40), preprocess, workers=1)]
+    decoded = 0
+
+    def hanging(picture: Image.Image) -> Tensor:
+        nonlocal decoded
+        decoded += 1
+        if multiprocessing.parent_process() is not None and decoded == 33:
+            time.sleep(60)
+        return preprocess(picture)
+
+    monkeypatch.setattr(device_batches, "FEWEST_FOR_PROCESSES", 1)
+    monkeypatch.setattr(device_batches, "PIECE", 10)
+    monkeypatch.setattr(device_batches, "PATIENCE", 3)
+    found = device_batches.device_batches(noise, spans([(0, N)], 40), hanging, CPU, workers=2)
+    assert [digest_of(images) for _, images in found] == expected
+    assert "Threads go on" in caplog.text
+    assert not multiprocessing.active_children()
+
+
 SCRIPT = """
 import multiprocessing, sys, time
 from pathlib import Path
