@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from benchmarks.planted_shortcuts.pipeline import gap, predictions, train
 from benchmarks.shared_rows import Rows, fill_table
 
 RESULTS = Path(__file__).parent
+WAYS = ("before", "after", "elsewhere", "never")
 
 
 def target_of(row: dict[Any, Any]) -> Target:
@@ -41,10 +43,14 @@ def target_of(row: dict[Any, Any]) -> Target:
     return Target(row["group"], "", row["rule"], direction, above, float(found[2]), nothing, nothing, nothing)
 
 
-def mend(row: dict[Any, Any], extractor: Extractor) -> dict[str, Any]:
+def mend(row: dict[Any, Any], extractor: Extractor, *, ways: Collection[str] = WAYS) -> dict[str, Any]:
     """How large the shortcut and the failure mode are before, after painting over what the feature looks at, and after other places.
 
     And in a classifier that never saw a red square: what remains there is no shortcut, cars are red more often than horses.
+
+    Args:
+        row: of the results: seed, group, rule, feature, and what that tells.
+        ways: which of the trainings, of `WAYS`.
     """
     seed, target = int(row["seed"]), target_of(row)
     drawn = draw(seed)
@@ -70,8 +76,8 @@ def mend(row: dict[Any, Any], extractor: Extractor) -> dict[str, Any]:
         "squares_covered": round(float((regions & training.red_regions).sum() / training.red_regions.sum()), 3),
     }
     inside = leaf(test, extractor, target)
-    for name, one in pixels.items():
-        model = train(training, seed, pixels=one)
+    for name in ways:
+        model = train(training, seed, pixels=pixels[name])
         predicted = predictions(model, test.pixels)
         found |= {
             f"gap_{name}": round(gap(model, test), 3),
@@ -129,7 +135,7 @@ def _rows(row: dict[Any, Any]) -> Rows:
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds with their standard errors, a line for each way of training."""
     lines = []
-    for name in ("before", "after", "elsewhere", "never"):
+    for name in WAYS:
         line: dict[str, str] = {"training pictures": name}
         for what in ("gap", "error_in_leaf", "error", "accuracy_without"):
             own = rows[f"{what}_{name}"].to_numpy(dtype=np.float64)

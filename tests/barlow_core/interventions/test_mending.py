@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import steered
 import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from barlow_core.cli import cli
+from barlow_core.cli import causal, cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.interventions import InterventionSettings, intervene
@@ -109,6 +110,34 @@ def test_only_what_is_established_is_mended(made: Made) -> None:
     with pytest.raises(BarlowError, match="The verdict is “"):
         check_confirmed(run, other)
     assert torch.is_grad_enabled()
+
+
+def test_the_command_writes_what_to_collect_and_what_to_cover(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, extractor, model = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    quick = InterventionSettings(images=12, doses=1, alpha=0.2)
+    assert intervene(run, model, target, extractor=extractor, settings=quick).verdict == "the model depends on this feature"
+    monkeypatch.setattr("barlow_core.interventions.leaf_target", lambda *_, **__: target)
+    monkeypatch.setattr(causal, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(Run, "extractor", lambda *_, **__: extractor)
+    folder = str(run.benchmark.images_dir)
+    command = ["mend", str(run.path), "label:b", "--model", "steered", "--collect-from", folder, "--training", folder, "--paint"]
+    said = CliRunner().invoke(cli, [*command, "--out", str(tmp_path / "out"), "--quiet"], catch_exceptions=False)
+    assert said.exit_code == 0, said.output
+    strong = run.benchmark.names[np.asarray(run.features()[:, steered.STEERING]) > target.threshold]
+    collected = pd.read_csv(tmp_path / "out" / "collect.csv")
+    assert set(collected["path"]) == set(strong)
+    assert collected["confidence"].is_monotonic_increasing
+    masks = pd.read_csv(tmp_path / "out" / "masks.csv")
+    assert sorted(masks["path"]) == sorted(strong)
+    assert (masks["value"] > target.threshold).all()
+    assert (masks["value_covered"] <= target.threshold).mean() > 0.5
+    for kind in ("masks", "painted"):
+        assert sorted(path.name for path in (tmp_path / "out" / kind).iterdir()) == sorted(strong)
+    assert f"{len(strong)} masks in" in said.output
+    assert "of a picture on average. Without it, the feature is weak in" in said.output
 
 
 def test_the_command_wants_something_to_do_and_a_reason(explained_run: Run, tmp_path: Path) -> None:
