@@ -5,7 +5,7 @@
 Every pair of items has an item in each of two conditions, and every item five answers. Ease is pair + item + worker + worker in this condition + noise
 (standard deviations 0.5, 0.3, `worker`, 0.2, 0.9), rounded to 1 to 5; a choice of B or C and descriptions (unit vectors of 20 numbers) come about
 in the same way. Within workers everybody answers in both conditions, between workers half of them in each. Counts how often a difference is called
-clear at 5 %. Prints a table; with --write puts it in its place in a document. Ten minutes, one core.
+clear at 5 %. Prints a table; with --write puts it in its place in a document. Ten minutes, one core, without other work.
 """
 
 from __future__ import annotations
