@@ -18,7 +18,7 @@ class Pictures {
       if (!trouble) this.element.append(make("p", { class: "note", text: say("form.no_pictures") }));
       return;
     }
-    this.grid = make("div", { class: sections.length > 1 ? "grid" : "grid strip", style: `--n:${this.count};--s:${sections.length}`, onkeydown: event => this.walk(event) });
+    this.grid = make("div", { class: ["grid strip", "grid pair"][sections.length - 1] ?? "grid", style: `--n:${this.count};--s:${sections.length}`, onkeydown: event => this.walk(event) });
     sections.forEach((section, row) => {
       this.grid.append(this.heading(section));
       section.pictures.forEach((picture, column) => this.grid.append(this.button(picture, row, column)));
