@@ -12,12 +12,12 @@ from shared.html import TERMS, figure, image_words, plain, rate_bar, stats, term
 from shared.panel_pictures import panel_html
 
 from barlow_core import views
-from barlow_core.analyses import FoundRule, found_rule, found_rules, rule_images, searched_groups
+from barlow_core.analyses import FoundRule, found_rule, found_rules, rule_images, searched_groups, strongest_images
 from barlow_core.analyses.verdicts import CONFIRMED, verdict_counts
 from barlow_core.run import Run
 from barlow_core.wording import count
 from browsing.columns import in_percent, percent_column, points_column
-from browsing.data import of_group, of_run
+from browsing.data import of_run
 from browsing.images import SIZE
 from browsing.jobs import find, jobs, like_visualize, show_job, start
 from browsing.judgements import Opinions
@@ -28,7 +28,6 @@ SHOWN = {"failures": "Failures", "successes": "Successes", "all": "All"}
 FOUND_AGAIN = (
     "How often the search, repeated on random halves of the searched images, selects mostly the same held-out images again."
 )
-OF_FEATURE, FEATURES = 3, 5  # images of a feature that takes part; features
 
 
 def show_search(run: Run, opinions: Opinions) -> None:
@@ -144,11 +143,11 @@ def _features(run: Run, rule: FoundRule, opinions: Opinions) -> None:
     shown = rule.short
     names = opinions.names(rule.group, set(shown.features))
     cells = []
-    for feature, weight in list(zip(shown.features, shown.weights, strict=True))[:FEATURES]:
-        _, strongest = of_group(run, views.extremes, rule.group, feature, n=OF_FEATURE)
+    strongest = of_run(run, _strongest, group=rule.group, number=rule.number)
+    for feature, weight in list(zip(shown.features, shown.weights, strict=True))[: len(strongest)]:
         pictures = "".join(
             figure(row["path"], alt=f"{row['label']} image {row['name']}, feature {feature} is strong")
-            for row in views.with_paths(run, strongest).to_dict("records")
+            for row in views.with_paths(run, strongest[feature]).to_dict("records")
         )
         said = f" “{names[feature]}”" if feature in names else ""
         amount = "much" if weight > 0 else "little"
@@ -215,3 +214,8 @@ def _cell(row: Mapping[Any, Any]) -> str:
 
 def _followers(run: Run, *, group: str, number: int) -> pd.DataFrame:
     return views.images_at(run, rule_images(run, found_rule(run, group, number)))
+
+
+def _strongest(run: Run, *, group: str, number: int) -> dict[int, pd.DataFrame]:
+    found = strongest_images(run, found_rule(run, group, number))
+    return {feature: views.images_at(run, images) for feature, images in found.items()}

@@ -14,6 +14,7 @@ from barlow_core.analyses.searches import (
     rule_images,
     search_run,
     searched_groups,
+    strongest_images,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "search_run",
     "searched_group",
     "searched_groups",
+    "strongest_images",
 ]

@@ -1,7 +1,7 @@
 """Groups of a run searched for several blindspots at once by `barlow_core.search`, and what was found, read back.
 
-search_groups.parquet has a row a group, search_rules.parquet a row a rule (`search_tables`), search_images.parquet the images of each
-rule, so that nobody has to read all features to look at them; run.json says how they were made.
+search_groups.parquet has a row a group, search_rules.parquet a row a rule (`search_tables`), search_images.parquet the images to show
+of each, so that nobody has to read all features to look at them; run.json says how they were made.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from barlow_core.errors import BarlowError
 from barlow_core.groups import Group, all_groups, columns_of, parse
 from barlow_core.run import Run, digest
 from barlow_core.search import SearchSettings, search
-from barlow_core.storage.files import atomic_write, write_json, write_parquet
+from barlow_core.storage.files import write_json, write_parquet
 
 VERSION = 4  # how rules are found; another number has those of a run searched again
 GROUPS, RULES, IMAGES = "search_groups.parquet", "search_rules.parquet", "search_images.parquet"
-RULES_AT_ONCE = 16  # of search_images.parquet that are read for one
+RULES_AT_ONCE = 16  # that are read for one
+FEATURES, OF_FEATURE = 5, 3  # of a rule whose strongest images are kept, and how many
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def search_run(
         results = [_result(work / f"{group.stored_name}.json") for group in groups]
         run.forget("search")  # What follows replaces what it stands for.
         rules = rules_table(results, chosen)
-        write_parquet(run.path / RULES, rules)
+        write_parquet(run.path / RULES, rules, rows_at_once=RULES_AT_ONCE)
         write_parquet(run.path / GROUPS, groups_table(results, rules))
         _write_images(run.path / IMAGES, results)
         by = dict.fromkeys(group.grouping for group in groups)
@@ -222,8 +223,7 @@ def found_rule(run: Run, group: str, number: int) -> FoundRule:
     Raises:
         BarlowError: there is no such rule, or the run is not searched.
     """
-    table = found_rules(run)
-    for row in table[(table["group"] == group) & (table["number"] == number)].to_dict("records"):
+    for row in _table(run, RULES, group=group, number=number).to_dict("records"):
         return FoundRule(row)
     raise BarlowError(
         f"The search of {run.path} found no rule {number} in {group}. See what it found with: barlow show {run.path} search"
@@ -235,15 +235,38 @@ def rule_images(run: Run, rule: FoundRule) -> np.ndarray:
 
     As the search left them; where an earlier version searched, or the file is gone, from the features of the group.
     """
-    this = [("group", "==", rule.group), ("number", "==", rule.number)]
-    try:
-        stored = pd.read_parquet(run.path / IMAGES, columns=["images"], filters=this)["images"]
-    except (OSError, ValueError):  # pyarrow's errors are ValueErrors
-        stored = pd.Series([])
-    if len(stored):
-        return np.asarray(stored.iloc[0], dtype=np.int64)
+    stored = _stored(run, rule)
+    if stored is not None:
+        return np.asarray(stored["images"], dtype=np.int64)
     indices = parse(run.benchmark, rule.group).indices
     return indices[_following(rule.direction, rule.threshold, run.features(), indices)]
+
+
+def strongest_images(run: Run, rule: FoundRule) -> dict[int, np.ndarray]:
+    """For the first features of a rule in short the (n,) int64 images of the group where each is strongest, the strongest first.
+
+    From where `rule_images` has them.
+    """
+    stored, features = _stored(run, rule), rule.short.features[:FEATURES]
+    if stored is not None:
+        return {
+            feature: np.asarray(images, dtype=np.int64) for feature, images in zip(features, stored["strongest"], strict=True)
+        }
+    indices = parse(run.benchmark, rule.group).indices
+    return {feature: indices[_strongest(run.features()[indices, feature])] for feature in features}
+
+
+def _stored(run: Run, rule: FoundRule) -> pd.Series | None:
+    """The row of a rule in search_images.parquet; None where there is none."""
+    try:
+        found = _table(run, IMAGES, group=rule.group, number=rule.number)
+    except BarlowError:
+        return None
+    return found.iloc[0] if len(found) else None
+
+
+def _strongest(values: np.ndarray) -> np.ndarray:
+    return np.argsort(-values, kind="stable")[:OF_FEATURE]
 
 
 def _following(direction: Direction, threshold: float, features: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -254,17 +277,19 @@ def _following(direction: Direction, threshold: float, features: np.ndarray, row
 
 
 def _write_images(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """A row a rule: group, number, images; a few rows are read without the others."""
-    rows = [(one["group"], number, rule["images"]) for one in results for number, rule in enumerate(one["rules"])]
-    table = pd.DataFrame(rows, columns=["group", "number", "images"]).astype({"group": "string", "number": "int64"})
-    with atomic_write(path) as temporary:
-        table.to_parquet(temporary, index=False, row_group_size=RULES_AT_ONCE)
+    """A row a rule: group, number, images, strongest."""
+    names = ("images", "strongest")
+    rows = [
+        (one["group"], number, *(rule[name] for name in names)) for one in results for number, rule in enumerate(one["rules"])
+    ]
+    table = pd.DataFrame(rows, columns=["group", "number", *names]).astype({"group": "string", "number": "int64"})
+    write_parquet(path, table, rows_at_once=RULES_AT_ONCE)
 
 
-def _table(run: Run, name: str) -> pd.DataFrame:
+def _table(run: Run, name: str, **only: Any) -> pd.DataFrame:
     run.require("search")
     try:
-        return pd.read_parquet(run.path / name)
+        return pd.read_parquet(run.path / name, filters=[(column, "==", value) for column, value in only.items()] or None)
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise BarlowError(f"{run.path / name} is missing or damaged ({error}). Run again: barlow search {run.path}") from error
 
@@ -366,7 +391,13 @@ def search_group(
         "n_duplicates": None if parts.duplicates is None else parts.duplicates.n_images,
         "rules": [
             rule.to_dict(checks.confidence)
-            | {"images": group.indices[_following(rule.direction, rule.threshold, features)].tolist()}
+            | {
+                "images": group.indices[_following(rule.direction, rule.threshold, features)].tolist(),
+                "strongest": [
+                    group.indices[_strongest(features[:, feature])].tolist()
+                    for feature in (rule.short or rule).direction.features[:FEATURES]
+                ],
+            }
             for rule in found.rules
         ],
         "reason": found.reason,

@@ -38,7 +38,11 @@ def write_json(path: Path, value: object) -> None:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write `table` as Parquet, atomically; the same table gives the same bytes."""
+def write_parquet(path: Path, table: pd.DataFrame, *, rows_at_once: int | None = None) -> None:
+    """Write `table` as Parquet, atomically; the same table gives the same bytes.
+
+    Args:
+        rows_at_once: rows of a row group, of which a reader with filters reads no others; None for pyarrow's million.
+    """
     with atomic_write(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False, row_group_size=rows_at_once)

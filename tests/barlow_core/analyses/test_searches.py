@@ -21,6 +21,7 @@ from barlow_core.analyses import (
     rule_images,
     search_run,
     searched_groups,
+    strongest_images,
 )
 from barlow_core.analyses.verdicts import CONFIRMED, NOT_CONFIRMED, TOO_FEW
 from barlow_core.benchmark import Benchmark
@@ -230,8 +231,10 @@ def test_the_images_of_a_rule_are_read_without_the_features(run: Run, monkeypatc
     with monkeypatch.context() as gone:
         gone.setattr(Run, "features", lambda self: pytest.fail("features were read"))
         stored = [rule_images(run, rule) for rule in rules]
+        strongest = [strongest_images(run, rule) for rule in rules]
     (run.path / "search_images.parquet").rename(run.path / "away.parquet")
     computed = [rule_images(run, rule) for rule in rules]
+    again = [strongest_images(run, rule) for rule in rules]
     (run.path / "away.parquet").rename(run.path / "search_images.parquet")
     for rule, one, other in zip(rules, stored, computed, strict=True):
         assert one.tolist() == other.tolist()
@@ -240,3 +243,6 @@ def test_the_images_of_a_rule_are_read_without_the_features(run: Run, monkeypatc
         assert (values > rule.threshold).all()
         assert (np.diff(values) <= 0).all()
         assert (run.benchmark.failure[one].sum()) == rule.row["n_failures"]
+    for rule, one, other in zip(rules, strongest, again, strict=True):
+        assert list(one) == list(other) == list(rule.short.features[:5])
+        assert [images.tolist() for images in one.values()] == [images.tolist() for images in other.values()]
