@@ -163,7 +163,8 @@ def search_command(
     """Look for several blindspots at once.
 
     Each lies along a weighted sum of features. 70 % of a group's images are searched, and the others confirm the rules; where the
-    metadata has a Split column with a part that is to be searched, that part. The rules stay in the run.
+    metadata has a Split column with a part that is to be searched, that part. The rules stay in the run. They weigh features
+    alone: for columns of the metadata, search groups of them (--by COLUMN), or use `barlow explain --metadata-features`.
     """
     from barlow_core.analyses import Checks, search_run
     from barlow_core.cli import printing
