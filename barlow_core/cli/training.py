@@ -23,7 +23,11 @@ recipe_options = options(
         type=click.IntRange(1),
         help="Channels of small_resnet's first stage, doubled by every other; the default is 32.",
     ),
-    click.option("--start", type=click.Path(path_type=Path), help="A checkpoint to start from, for the same classes."),
+    click.option(
+        "--start",
+        type=click.Path(path_type=Path),
+        help="A checkpoint to start from; for other classes, its last layer is learnt anew.",
+    ),
     click.option("--split", default="train", show_default=True, help="Train on this split, where the table has a Split column."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True),
     click.option("--rate", "peak_rate", type=float, default=0.2, show_default=True, help="Peak of the one-cycle learning rate."),

@@ -147,12 +147,24 @@ def described(model: nn.Module) -> str:
 
 def weights_classes(model: nn.Module) -> int | None:
     """Number of outputs of the last linear layer (or 1x1 convolution) of `model`."""
-    for module in reversed(list(model.modules())):
-        if isinstance(module, nn.Linear):
-            return module.out_features
-        if isinstance(module, nn.Conv2d):
-            return module.out_channels
-    return None
+    last = next((module for module in reversed(list(model.modules())) if _gives_logits(module)), None)
+    return last.weight.shape[0] if isinstance(last, nn.Linear | nn.Conv2d) else None
+
+
+def with_new_head(model: nn.Module, n_classes: int) -> nn.Module:
+    """`model` with its last linear layer (or 1x1 convolution) replaced by one of random weights, for `n_classes` classes; changed in place."""
+    name, last = next((name, module) for name, module in reversed(list(model.named_modules())) if _gives_logits(module))
+    if isinstance(last, nn.Linear):
+        new: nn.Module = nn.Linear(last.in_features, n_classes, bias=last.bias is not None)
+    else:
+        new = nn.Conv2d(last.in_channels, n_classes, kernel_size=1)
+    parent, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, new)
+    return model
+
+
+def _gives_logits(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear | nn.Conv2d)
 
 
 def _channels(values: Any) -> tuple[float, ...]:

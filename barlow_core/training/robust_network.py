@@ -6,6 +6,7 @@ need not fit there. An interrupted training goes on after its last finished epoc
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -33,6 +34,8 @@ from barlow_core.training.adversary import Logits
 from barlow_core.training.card import write_card, write_log
 from barlow_core.training.measuring import accuracy, robust_accuracy
 from barlow_core.wording import count, percent
+
+log = logging.getLogger(__name__)
 
 SMALL = small_resnet.ARCH
 # The radius of the robust ImageNet networks that the paper's kind of pictures come from, at their 224 pixels.
@@ -117,7 +120,8 @@ def train_robust(
         arch: "small_resnet" (the example's, for small images) or the name of a torchvision network.
         image_size: side of the square the network sees, in pixels; 32 for small_resnet, else 224, when None.
         width: channels of small_resnet's first stage, which every later one doubles; 32 when None, and of `start` where that is given.
-        start: a checkpoint of the same architecture and classes to start from; random weights when None.
+        start: a checkpoint of the same architecture to start from; where it has other classes, the last layer is learnt anew. Random
+            weights when None.
         split: learn from the images with this Split and measure on the others, where there is such a column.
         peak_rate: the largest learning rate of the one-cycle schedule.
         rho: l2 radius, for images in [0, 1]; `default_rho` when None, 0 for ordinary training.
@@ -294,7 +298,7 @@ def _network(
 ) -> tuple[Network, dict[str, Any]]:
     """A network for the classes of a benchmark, with the weights of `start` or random ones, and what a file says of its kind."""
     if start is not None:
-        return _started(arch, image_size, start, class_names)
+        return _started(arch, image_size, start, class_names, seed)
     size = image_size or (32 if arch == SMALL else SIDE)
     planes = small_resnet.PLANES if width is None else tuple(width << stage for stage in range(4))
     with torch.random.fork_rng(devices=[]):
@@ -309,18 +313,22 @@ def _network(
     return Network(model, arch, (0.5,) * 3, (0.5,) * 3, size, size, class_names=class_names), kind
 
 
-def _started(arch: str, image_size: int | None, start: str | Path, class_names: list[str]) -> tuple[Network, dict[str, Any]]:
+def _started(
+    arch: str, image_size: int | None, start: str | Path, class_names: list[str], seed: int
+) -> tuple[Network, dict[str, Any]]:
     content = checkpoints.read(start)
     kind = {name: content[name] for name in KIND if name in content}
     if ("planes" in kind) != (arch == SMALL):
         raise BarlowError(f"{start} does not hold a {arch}. Name its architecture with arch=, such as resnet18 (--arch).")
     given = {} if arch == SMALL else {"arch": arch}
     network = networks.from_checkpoint(content, where=str(start), image_size=image_size, class_names=class_names, **given)
-    if (found := networks.weights_classes(network.model)) != len(class_names):
-        raise BarlowError(
-            f"{start} tells {found} classes apart, these images have {len(class_names)}. Expected the same classes. "
-            "Start from another file, or from random weights."
-        )
+    # The logits of the start are of other classes, unless it names the same ones, or none and as many.
+    named = content.get("classes", class_names) if isinstance(content, dict) else class_names
+    if networks.weights_classes(network.model) != len(class_names) or list(named) != class_names:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            networks.with_new_head(network.model, len(class_names))
+        log.warning("%s tells other classes apart than these images have: its last layer is learnt anew.", start)
     # What is learnt from is what will be looked at: the whole shorter side, without a margin that is cut off.
     return replace(network, resize=network.image_size), kind
 

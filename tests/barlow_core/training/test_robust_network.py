@@ -19,7 +19,7 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import networks, small_resnet
-from barlow_core.training import adversarial, adversary
+from barlow_core.training import adversarial, adversary, robust_network
 from barlow_core.training.measuring import robust_accuracy
 from barlow_core.training.robust_network import default_rho, train_robust
 from barlow_core.wording import percent
@@ -211,11 +211,37 @@ def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_p
     assert (written["arch"], written["bn_eps"], written["mean"]) == ("resnet18", 1e-3, list(networks.IMAGENET_MEAN))
     assert extractors.load(trained.path).n_features == 512
     assert trained.robust_accuracy is None
-    with pytest.raises(BarlowError, match="tells 2 classes apart, these images have 3"):
-        three = Benchmark.from_table(benchmark.images_dir, benchmark.table, ["blue", "red", "green"])
-        train_robust(three, tmp_path / "other.pt", arch="resnet18", start=tmp_path / "start.pt")
     with pytest.raises(BarlowError, match=r"does not hold a small_resnet.*--arch"):
         train_robust(benchmark, tmp_path / "other.pt", start=tmp_path / "start.pt")
+
+
+@pytest.mark.parametrize("names", [["blue", "red", "green"], ["pear", "plum"], None])
+def test_other_classes_get_a_new_last_layer(
+    benchmark: Benchmark,
+    tmp_path: Path,
+    names: list[str] | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(robust_network, "STEPS", 1)
+    n_before = 10 if names is None else len(names)
+    state = small_resnet.build(num_classes=n_before, planes=(8, 8, 8, 8), blocks=(1, 1, 1, 1)).state_dict()
+    kind = {"planes": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "num_classes": n_before}
+    torch.save(kind | {"state_dict": state} | ({} if names is None else {"classes": names}), tmp_path / "start.pt")
+    quick = QUICK | {"epochs": 1, "peak_rate": 1e-9, "rho": 0.0}
+    first, again = (train_robust(benchmark, tmp_path / f"{name}.pt", start=tmp_path / "start.pt", **quick) for name in "ab")
+    found = weights(first.path)
+    assert found["fc.weight"].shape == (2, 8)
+    torch.testing.assert_close(found["layer4.0.conv2.weight"], state["layer4.0.conv2.weight"])
+    assert torch.equal(found["fc.weight"], weights(again.path)["fc.weight"]), "its random weights come from the seed"
+    assert "learnt anew" in caplog.text
+    assert torch.load(first.path, weights_only=True)["num_classes"] == 2
+
+
+def test_a_new_last_layer_of_a_convolution() -> None:
+    model = networks.with_new_head(models.squeezenet1_1(num_classes=10), 3)
+    assert networks.weights_classes(model) == 3
+    assert model.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
 
 
 def test_a_wider_network_of_16_bits(benchmark: Benchmark, tmp_path: Path) -> None:
