@@ -42,6 +42,13 @@ recipe_options = options(
         show_default=True,
         help="Keep a moving average of the weights, of which each batch leaves this share, such as 0.999; 0 for the last weights.",
     ),
+    click.option(
+        "--attacked",
+        type=click.IntRange(1),
+        default=500,
+        show_default=True,
+        help="Held-out images that are attacked for the card, at most.",
+    ),
     click.option("--float16", is_flag=True, help="Write weights of 16 bits: half the file."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
@@ -54,6 +61,7 @@ recipe_options = options(
     epilog=example(
         "barlow train-robust photos robust.pt --metadata labels.csv --arch resnet18 --start resnet18_of_mine.pt",
         "barlow train-robust small_images/train robust.pt --epochs 30",
+        "torchrun --nproc-per-node 8 --no-python barlow train-robust photos robust.pt --arch resnet50 --batch-size 1024",
         "barlow extract runs/mine --extractor robust.pt",
     ),
 )
@@ -78,9 +86,12 @@ def train_robust_command(
     """
     from barlow_core import extractors
     from barlow_core.training.robust_network import check_out, train_robust
+    from barlow_core.training.team import leads
 
+    quiet = quiet or not leads()
     check_out(out, overwrite=arguments["overwrite"])  # before every image is decoded
     names = ("metadata", "classes", "columns", "missing", "join_classes", "skip_bad", "check")
     benchmark = read_benchmark(images, progress=not quiet, **{name: arguments.pop(name) for name in names})
     trained = train_robust(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **arguments)
-    click.echo(trained)
+    if leads():
+        click.echo(trained)

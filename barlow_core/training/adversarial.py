@@ -25,6 +25,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.progress import progress_bar
 from barlow_core.storage.files import atomic_write
 from barlow_core.training.adversary import l2_pgd, moved
+from barlow_core.training.team import Team
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -95,7 +96,7 @@ def train(
     padding: int = 4,
     made_from: str = "",
     seed: int = 0,
-    device: str = "cpu",
+    team: Team | None = None,
     bf16: bool | None = None,
     average: float = 0.0,
     checkpoint: Path | None = None,
@@ -117,11 +118,13 @@ def train(
         rows: (M,) int, which images to learn from; all when None.
         padding: pixels by which an image is moved about at most.
         made_from: stands for images, labels and network, so that `checkpoint` is not taken for another training's.
+        team: the processes that train together, this one among them; this one alone, on the CPU, when None. `batch_size` is what all of them
+            take at a time, each an equal part.
         bf16: compute in bfloat16 where that is safe (autocast); weights stay float32. None does so where it is quick: on CUDA,
             and on processors with AVX-512 (one without is 13 times slower at it than in float32).
         average: the network becomes an exponential moving average of its weights, of which each batch keeps this share, such as 0.999
             (fewer in the first batches: (1 + t) / (10 + t)); 0 for the weights of the last batch.
-        checkpoint: written after every epoch; if it exists, training goes on from there.
+        checkpoint: written after every epoch, by the first process; if it exists, training goes on from there.
         measure: called after every epoch with the network as it would be if this was the last; its accuracy, and that under attack.
         on_epoch: called after every epoch, and at once where some were resumed, with all epochs so far.
 
@@ -129,7 +132,7 @@ def train(
         Every epoch, resumed ones included.
 
     Raises:
-        BarlowError: fewer images than one batch, or `checkpoint` belongs to another training.
+        BarlowError: fewer images than one batch, a batch that cannot be shared out, or `checkpoint` belongs to another training.
     """
     learnt = torch.arange(len(images)) if rows is None else torch.from_numpy(rows)
     if len(learnt) < batch_size:
@@ -137,11 +140,17 @@ def train(
             f"{len(learnt)} training images do not fill one batch of {batch_size}. "
             "Expected at least one batch. Give more images or a smaller batch size (--batch-size)."
         )
-    where = torch.device(device)
+    team = team or Team()
+    if batch_size % team.size:
+        raise BarlowError(
+            f"Batches of {batch_size} images cannot be shared out evenly among {team.size} processes. "
+            f"Use a multiple of {team.size} (--batch-size)."
+        )
+    where = torch.device(team.device)
     if bf16 is None:
         bf16 = where.type == "cuda" or (where.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
     layout = _layout(network)
-    network.to(device).to(memory_format=layout)
+    network.to(where).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
     batches = len(learnt) // batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=epochs * batches)
@@ -160,25 +169,30 @@ def train(
         "seed": seed,
         "average": average,
     }
+    if team.size > 1:
+        settings["processes"] = team.size  # each draws its own random numbers
     done = _resume(checkpoint, parts, settings | attack)
-    if done and on_epoch is not None:
+    team.wait()
+    if done and on_epoch is not None and team.leads:
         on_epoch(done)
-    means, stds = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
+    learning = team.together(network)
+    means, stds = (torch.tensor(values, device=where).view(1, 3, 1, 1) for values in (mean, std))
 
-    def logits(pixels: Tensor) -> Tensor:
+    def logits(pixels: Tensor, through: nn.Module = network) -> Tensor:
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
-            found: Tensor = network((pixels - means) / stds)
+            found: Tensor = through((pixels - means) / stds)
         return found.float()
 
     for epoch in range(len(done), epochs):
         started = time.monotonic()
         generator = Generator().manual_seed(seed * 100_003 + epoch)
         order = learnt[torch.randperm(len(learnt), generator=generator)]
+        generator = team.generator(seed * 100_003 + epoch, generator)
         losses: list[Tensor] = []
         shown = started
         bar = progress_bar(range(batches), desc=f"epoch {epoch + 1}/{epochs}", unit="batch", shown=progress)
         for batch in bar:
-            chosen = order[batch * batch_size : (batch + 1) * batch_size]
+            chosen = team.part(order[batch * batch_size : (batch + 1) * batch_size])
             x = augment(moved(images[chosen], where), generator, padding=padding).float() / 255
             x = x.contiguous(memory_format=layout)
             y = moved(labels[chosen], where)
@@ -186,7 +200,7 @@ def train(
                 network.eval()
                 x = l2_pgd(logits, x, y, generator=generator, **attack)  # type: ignore[arg-type]
             network.train()
-            loss = functional.cross_entropy(logits(x), y)
+            loss = functional.cross_entropy(logits(x, learning), y)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -199,20 +213,20 @@ def train(
             if time.monotonic() - shown > 1:
                 shown = time.monotonic()
                 bar.set_postfix(loss=f"{_mean(losses):.3f}", **_shares(done), refresh=False)
-        mean_loss = _mean(losses)
+        mean_loss = team.mean(_mean(losses))
         if not math.isfinite(mean_loss):
             raise BarlowError(
                 f"The loss is {mean_loss} in epoch {epoch + 1}. Expected a finite number. "
                 f"Start again with a lower peak rate than {peak_rate}."
             )
         reached = (network if averaged is None else averaged.module).eval()
-        shares = (None, None) if measure is None else measure(reached)
+        shares = (None, None) if measure is None or not team.leads else measure(reached)
         done.append(Epoch(epoch + 1, mean_loss, rate, time.monotonic() - started, *shares))
-        if checkpoint is not None:
+        if checkpoint is not None and team.leads:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_write(checkpoint) as temporary:
                 torch.save({"settings": settings | attack, "epochs": [asdict(one) for one in done], **state}, temporary)
-        if on_epoch is not None:
+        if on_epoch is not None and team.leads:
             on_epoch(done)
     if averaged is not None:
         network.load_state_dict(averaged.module.state_dict())
@@ -268,6 +282,8 @@ def _resume(checkpoint: Path | None, parts: dict[str, Any], settings: dict[str, 
         raise BarlowError(
             f"{checkpoint} is not the checkpoint of a training ({_first_line(error)}). Remove the file to start anew."
         ) from error
+    alone = {"processes": 1}
+    before, settings = alone | before, alone | settings
     changed = [name for name, value in settings.items() if before.get(name) != value]
     if changed:
         details = "; ".join(

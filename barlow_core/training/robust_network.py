@@ -6,7 +6,6 @@ need not fit there. An interrupted training goes on after its last finished epoc
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from barlow_core.benchmark import Benchmark
 from barlow_core.benchmark.batches import load_batches, spans
 from barlow_core.errors import BarlowError
-from barlow_core.extractors import Extractor, checkpoints, networks, small_resnet
+from barlow_core.extractors import networks
 from barlow_core.extractors.extractor import Preprocessing
 from barlow_core.extractors.networks import Network
 from barlow_core.progress import progress_bar
@@ -33,13 +32,12 @@ from barlow_core.training.adversarial import Epoch
 from barlow_core.training.adversary import Logits
 from barlow_core.training.card import write_card, write_log
 from barlow_core.training.measuring import accuracy, robust_accuracy
+from barlow_core.training.starting import SIDE, SMALL, starting_network
+from barlow_core.training.team import Team, joined
 from barlow_core.wording import count, percent
 
-log = logging.getLogger(__name__)
-
-SMALL = small_resnet.ARCH
 # The radius of the robust ImageNet networks that the paper's kind of pictures come from, at their 224 pixels.
-RHO, SIDE = 3.0, 224
+RHO = 3.0
 # Enough images for a channel's mean and deviation.
 ENOUGH = 10_000
 # How the finished network is attacked: so many of the held-out images, at radii in units of rho. The last one shows that the attack is
@@ -48,8 +46,6 @@ ATTACKED, STEPS, RESTARTS = 500, 20, 3
 RADII = (0.5, 1.0, 2.0, 8.0)
 # After every epoch, fewer images and steps, to see how it goes.
 WATCHED, WATCHED_STEPS = 200, 10
-# What a checkpoint says of its architecture beside the name (see networks.from_checkpoint).
-KIND = ("planes", "blocks", "stride_in_1x1", "bn_eps")
 
 
 @dataclass(frozen=True)
@@ -107,6 +103,7 @@ def train_robust(
     batch_size: int = 128,
     average: float = 0.0,
     float16: bool = False,
+    attacked: int = ATTACKED,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -128,6 +125,9 @@ def train_robust(
         steps, step_size: of the adversary; steps have the l2 length 2/3 rho when None.
         average: see `adversarial.train`.
         float16: round the finished weights to 16 bits, before they are measured: half the file.
+        batch_size: images at a time, of all processes together where `torchrun` started several.
+        attacked: how many of the held-out images are attacked for the card, at most: 540 gradients each. Lower it where the training
+            itself is short and the network is large.
         overwrite: train anew where `out` is there already.
 
     Raises:
@@ -146,48 +146,16 @@ def train_robust(
         steps=steps,
         step_size=step_size,
         average=average,
+        attacked=attacked,
     )
     learnt = _learnt(benchmark, split)
-    network, kind = _network(arch, image_size, width, start, benchmark.class_names, seed)
+    network, kind = starting_network(arch, image_size, width, start, benchmark.class_names, seed)
     rho = default_rho(network.image_size) if rho is None else rho
+    step_size = 2 / 3 * rho if step_size is None else step_size
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint, pixels = out.with_suffix(".checkpoint.pt"), out.with_suffix(".pixels.npy")
     made_from = digest(benchmark.images_digest, benchmark.outcome_digest, split, arch, network.image_size, str(start))
-    with _pixels(benchmark, network, pixels, made_from, progress=progress) as array:
-        images, labels = torch.from_numpy(np.asarray(array.data)), torch.tensor(benchmark.labels)
-        training = np.flatnonzero(learnt)
-        if start is None:
-            network = _normalised(network, images, training)
-        step_size = 2 / 3 * rho if step_size is None else step_size
-        held_out = np.flatnonzero(~learnt)
-        measured = _Held(network, images, labels, held_out, rho=rho, seed=seed, device=device)
-        epochs_done = adversarial.train(
-            network.model,
-            images,
-            labels,
-            mean=network.mean,
-            std=network.std,
-            rows=training,
-            padding=max(1, network.image_size // 8),
-            made_from=made_from,
-            epochs=epochs,
-            peak_rate=peak_rate,
-            rho=rho,
-            step_size=step_size,
-            steps=steps,
-            batch_size=batch_size,
-            average=average,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            measure=measured.watched if len(held_out) else None,
-            on_epoch=partial(write_log, out),
-            progress=progress,
-        )
-        if float16:
-            _round(network.model)
-        found = measured.attacked(progress=progress) if len(held_out) else None
-        _save(out, network, kind | {"arch": arch}, float16=float16)
+    labels, training, held_out = torch.tensor(benchmark.labels), np.flatnonzero(learnt), np.flatnonzero(~learnt)
     settings = {
         "start": "random weights" if start is None else str(start),
         "split": split,
@@ -201,20 +169,63 @@ def train_robust(
         "weights": "16 bits" if float16 else "32 bits",
         "seed": seed,
     }
-    card = {
-        "network": _described(network, arch),
-        "data": {"training": len(training), "held_out": len(held_out), "digest": benchmark.images_digest},
-        "settings": settings,
-        "measured": found,
-        "cost": {"seconds": sum(epoch.seconds for epoch in epochs_done), "device": _device_name(device)},
-        "versions": {"barlow": version("barlow"), "torch": torch.__version__, "torchvision": torchvision.__version__},
-    }
-    write_card(out, card, epochs_done)
-    for leftover in (checkpoint, *pixels.parent.glob(f"{pixels.stem}.*")):
-        leftover.unlink(missing_ok=True)
-    right = None if found is None else found["accuracy"]
-    robust = None if found is None or rho == 0 else _at(found, rho)
-    return Trained(out, epochs_done, len(training), len(held_out), right, robust, rho)
+    with joined(device) as team:
+        progress = progress and team.leads
+        if team.leads:
+            with _pixels(benchmark, network, pixels, made_from, progress=progress):
+                pass  # the others find them made
+        team.wait()
+        with _pixels(benchmark, network, pixels, made_from, progress=False) as array:
+            images = torch.from_numpy(np.asarray(array.data))
+            if start is None:
+                network = _normalised(network, images, training)
+            held = _Held(network, images, labels, held_out, rho=rho, attacked=attacked, seed=seed, device=team.device)
+            log_of_epochs = adversarial.train(
+                network.model,
+                images,
+                labels,
+                mean=network.mean,
+                std=network.std,
+                rows=training,
+                padding=max(1, network.image_size // 8),
+                made_from=made_from,
+                epochs=epochs,
+                peak_rate=peak_rate,
+                rho=rho,
+                step_size=step_size,
+                steps=steps,
+                batch_size=batch_size,
+                average=average,
+                seed=seed,
+                team=team,
+                checkpoint=checkpoint,
+                measure=held.watched if len(held_out) else None,
+                on_epoch=partial(write_log, out),
+                progress=progress,
+            )
+            trained = None
+            if team.leads:
+                if float16:
+                    _round(network.model)
+                found = held.attacked(progress=progress) if len(held_out) else None
+                _save(out, network, kind | {"arch": arch}, float16=float16)
+                card = {
+                    "network": _described(network, arch),
+                    "data": {"training": len(training), "held_out": len(held_out), "digest": benchmark.images_digest},
+                    "settings": settings,
+                    "measured": found,
+                    "cost": {"seconds": sum(epoch.seconds for epoch in log_of_epochs), "device": _device_name(team)},
+                    "versions": {"barlow": version("barlow"), "torch": torch.__version__, "torchvision": torchvision.__version__},
+                }
+                write_card(out, card, log_of_epochs)
+                right = None if found is None else found["accuracy"]
+                robust = None if found is None or rho == 0 else _at(found, rho)
+                trained = Trained(out, log_of_epochs, len(training), len(held_out), right, robust, rho)
+        trained = team.from_leader(trained)
+        if team.leads:
+            for leftover in (checkpoint, *pixels.parent.glob(f"{pixels.stem}.*")):
+                leftover.unlink(missing_ok=True)
+        return trained
 
 
 def _at(found: dict[str, Any], rho: float) -> float:
@@ -231,12 +242,12 @@ def _described(network: Network, arch: str) -> dict[str, Any]:
     }
 
 
-def _device_name(device: str) -> str:
-    return (
-        torch.cuda.get_device_name(device)
-        if device.startswith("cuda")
-        else f"{device}, {count(torch.get_num_threads(), 'thread')}"
-    )
+def _device_name(team: Team) -> str:
+    if team.device.startswith("cuda"):
+        name = torch.cuda.get_device_name(team.device)
+    else:
+        name = f"{team.device}, {count(torch.get_num_threads(), 'thread')}"
+    return name if team.size == 1 else f"{team.size} times {name}"
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
@@ -262,6 +273,7 @@ def _check(
     steps: int,
     step_size: float | None,
     average: float,
+    attacked: int,
 ) -> None:
     if width is not None and (arch != SMALL or start is not None or width < 1):
         raise BarlowError(
@@ -276,6 +288,8 @@ def _check(
         raise BarlowError(f"rho is {rho}. Expected an l2 radius of 0 or more, for pixels in [0, 1] (--rho).")
     if steps < 0 or (step_size is not None and not step_size > 0):
         raise BarlowError(f"The adversary has {steps} steps of {step_size}. Expected 0 or more, of a length above 0.")
+    if attacked < 1:
+        raise BarlowError(f"attacked is {attacked}. Expected at least one image (--attacked).")
     if not 0 <= average < 1:
         raise BarlowError(f"average is {average}. Expected a share from 0 to below 1, such as 0.999 (--average).")
 
@@ -291,46 +305,6 @@ def _learnt(benchmark: Benchmark, split: str) -> np.ndarray:
             f"No image has the split {split!r}; the column Split says {known}. Name one of these with split= (--split)."
         )
     return learnt
-
-
-def _network(
-    arch: str, image_size: int | None, width: int | None, start: str | Path | None, class_names: list[str], seed: int
-) -> tuple[Network, dict[str, Any]]:
-    """A network for the classes of a benchmark, with the weights of `start` or random ones, and what a file says of its kind."""
-    if start is not None:
-        return _started(arch, image_size, start, class_names, seed)
-    size = image_size or (32 if arch == SMALL else SIDE)
-    planes = small_resnet.PLANES if width is None else tuple(width << stage for stage in range(4))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if arch == SMALL:
-            model: nn.Module = small_resnet.build(planes, small_resnet.BLOCKS, len(class_names))
-        else:
-            model = networks.torchvision_network(arch, num_classes=len(class_names))
-    # Refuses before hours of training what shows no features later.
-    Extractor.from_model(model, image_size=size, mean=(0.5,) * 3, std=(0.5,) * 3, name=arch)
-    kind = {"planes": list(planes), "blocks": list(small_resnet.BLOCKS)} if arch == SMALL else {}
-    return Network(model, arch, (0.5,) * 3, (0.5,) * 3, size, size, class_names=class_names), kind
-
-
-def _started(
-    arch: str, image_size: int | None, start: str | Path, class_names: list[str], seed: int
-) -> tuple[Network, dict[str, Any]]:
-    content = checkpoints.read(start)
-    kind = {name: content[name] for name in KIND if name in content}
-    if ("planes" in kind) != (arch == SMALL):
-        raise BarlowError(f"{start} does not hold a {arch}. Name its architecture with arch=, such as resnet18 (--arch).")
-    given = {} if arch == SMALL else {"arch": arch}
-    network = networks.from_checkpoint(content, where=str(start), image_size=image_size, class_names=class_names, **given)
-    # The logits of the start are of other classes, unless it names the same ones, or none and as many.
-    named = content.get("classes", class_names) if isinstance(content, dict) else class_names
-    if networks.weights_classes(network.model) != len(class_names) or list(named) != class_names:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            networks.with_new_head(network.model, len(class_names))
-        log.warning("%s tells other classes apart than these images have: its last layer is learnt anew.", start)
-    # What is learnt from is what will be looked at: the whole shorter side, without a margin that is cut off.
-    return replace(network, resize=network.image_size), kind
 
 
 def _pixels(benchmark: Benchmark, network: Network, path: Path, made_from: str, *, progress: bool) -> ShardedArray:
@@ -368,8 +342,19 @@ def _normalised(network: Network, images: Tensor, training: np.ndarray) -> Netwo
 class _Held:
     """The held-out images of a training, on which networks are measured."""
 
-    def __init__(self, network: Network, images: Tensor, labels: Tensor, rows: np.ndarray, *, rho: float, seed: int, device: str):
-        self._network, self._rows, self._rho = network, rows, rho
+    def __init__(
+        self,
+        network: Network,
+        images: Tensor,
+        labels: Tensor,
+        rows: np.ndarray,
+        *,
+        rho: float,
+        attacked: int,
+        seed: int,
+        device: str,
+    ):
+        self._network, self._rows, self._rho, self._attacked = network, rows, rho, attacked
         self._of: dict[str, Any] = {"images": images, "labels": labels, "device": device}
         self._seed = seed
 
@@ -382,7 +367,7 @@ class _Held:
 
     def attacked(self, *, progress: bool) -> dict[str, Any]:
         """What the card says: accuracy on all images, and on some under attack, at several radii."""
-        logits, rows = _logits(self._network, self._of["device"]), self._some(ATTACKED)
+        logits, rows = _logits(self._network, self._of["device"]), self._some(self._attacked)
         # A network that was trained without an adversary is attacked all the same.
         unit = self._rho or default_rho(self._network.image_size)
         wanted = [(unit * radius, STEPS) for radius in RADII] + [(unit, 5 * STEPS)]

@@ -269,6 +269,7 @@ def test_a_wider_network_of_16_bits(benchmark: Benchmark, tmp_path: Path) -> Non
         ({"batch_size": 65}, r"64 training images do not fill one batch of 65.*--batch-size"),
         ({"arch": "resnet81"}, "no classification network 'resnet81'"),
         ({"start": "none.pt"}, r"none\.pt"),
+        ({"attacked": 0}, r"attacked is 0.*--attacked"),
         ({"width": 0}, r"width is 0.*--width"),
         ({"width": 16, "arch": "resnet18"}, "width is 16, of resnet18"),
         ({"width": 16, "start": "none.pt"}, r"width is 16, of small_resnet, from none\.pt"),
