@@ -16,7 +16,7 @@ from barlow_core.wording import count
 
 STRETCH = 2.0  # a control's change that is shorter than that of the feature is made longer, at most so many times
 # Features that are correlated with the target by more are copies of it. Leaving out more would leave out those on its side of what most
-# features of a group have in common, and make p too small: at 0.3, a test at 0.025 rejects 9 % of null modes, at 0.9 as many as it should.
+# features of a group have in common, and make p too small: at 0.3, a test at 0.025 rejects 8 % of null modes, at 0.9 as many as it should.
 CORRELATED = 0.9
 ACTIVE = 0.9  # share of the images in which a feature has to be active to be a control: a dead one cannot be changed
 
