@@ -46,6 +46,8 @@ ATTACKED, STEPS, RESTARTS = 500, 20, 3
 RADII = (0.5, 1.0, 2.0, 8.0)
 # After every epoch, fewer images and steps, to see how it goes.
 WATCHED, WATCHED_STEPS = 200, 10
+# Few training images are soon learnt from once, and watching shall not take longer than that.
+LEAST_WATCHED, WATCHED_SHARE = 20, 0.1
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,10 @@ def train_robust(
             images = torch.from_numpy(np.asarray(array.data))
             if start is None:
                 network = _normalised(network, images, training)
-            held = _Held(network, images, labels, held_out, rho=rho, attacked=attacked, seed=seed, device=team.device)
+            watched = min(WATCHED, max(LEAST_WATCHED, int(WATCHED_SHARE * len(training))))
+            held = _Held(
+                network, images, labels, held_out, rho=rho, watched=watched, attacked=attacked, seed=seed, device=team.device
+            )
             log_of_epochs = adversarial.train(
                 network.model,
                 images,
@@ -350,17 +355,19 @@ class _Held:
         rows: np.ndarray,
         *,
         rho: float,
+        watched: int,
         attacked: int,
         seed: int,
         device: str,
     ):
-        self._network, self._rows, self._rho, self._attacked = network, rows, rho, attacked
+        self._network, self._rows, self._rho = network, rows, rho
+        self._watched, self._attacked = watched, attacked
         self._of: dict[str, Any] = {"images": images, "labels": labels, "device": device}
         self._seed = seed
 
     def watched(self, model: nn.Module) -> tuple[float, float | None]:
         """Accuracy of `model` on a few images, as they are and under a short attack; the network is left in evaluation mode."""
-        logits, rows = _logits(replace(self._network, model=model), self._of["device"]), self._some(WATCHED)
+        logits, rows = _logits(replace(self._network, model=model), self._of["device"]), self._some(self._watched)
         return accuracy(logits, rows=rows, **self._of), self._robust(
             logits, rows, self._rho, WATCHED_STEPS, 1
         ) if self._rho else None
