@@ -184,6 +184,9 @@ def _by_processes(dataset: _Pieces, pieces: list[Span], device: torch.device, wo
                 raise piece
             left -= 1
             yield piece
+    except (ConnectionError, EOFError) as error:
+        # What a process had sent is fetched from it, which may be too late; `lost_processes_named` knows torch's words for that.
+        raise RuntimeError(f"DataLoader worker is gone: {error}") from error
     except RuntimeError as error:
         if "DataLoader timed out" not in str(error):
             raise

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,19 @@ from barlow_core.extractors.extractor import Preprocessing
 CPU = torch.device("cpu")
 N = 90
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, threads decode")
+_OTHERS: set[Any] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Processes of other tests' engines may still wait for work."""
+    _OTHERS.clear()
+    _OTHERS.update(multiprocessing.active_children())
+
+
+def started() -> set[Any]:
+    """Processes that the test started, and that run."""
+    return set(multiprocessing.active_children()) - _OTHERS
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +72,10 @@ def test_batches_are_those_of_threads_to_the_byte(noise: list[Path], decoded_by:
         assert images.shape == (span[1] - span[0], 3, 16, 16)
         assert images.dtype == torch.uint8
         assert images.is_contiguous(memory_format=torch.channels_last)
-        assert len(multiprocessing.active_children()) == (3 if decoded_by == "processes" else 0)
+        assert len(started()) == (3 if decoded_by == "processes" else 0)
         found.append((span, digest_of(images)))
     assert found == expected
-    assert not multiprocessing.active_children()
+    assert not started()
 
 
 @linux
@@ -79,7 +93,7 @@ def test_an_unreadable_or_changed_image_is_named_as_by_threads(noise: list[Path]
     with pytest.raises(ImageError, match=r"41\.jpg has changed since it was imported"):
         digests = [check_image(path) if i != 41 else "other" for i, path in enumerate(noise)]
         list(device_batches.device_batches(noise, spans([(0, N)], 40), preprocess, CPU, digests=digests, workers=2))
-    assert not multiprocessing.active_children()
+    assert not started()
 
 
 @linux
@@ -96,9 +110,9 @@ def test_processes_end_when_the_batches_are_closed(noise: list[Path], monkeypatc
     monkeypatch.setattr(device_batches, "FEWEST_FOR_PROCESSES", 1)
     batches = device_batches.device_batches(noise, spans([(0, N)], 20), Preprocessing(16, 20).pixels, CPU, workers=2)
     next(batches)
-    assert len(multiprocessing.active_children()) == 2
+    assert len(started()) == 2
     batches.close()
-    assert not multiprocessing.active_children()
+    assert not started()
 
 
 @linux
@@ -108,10 +122,10 @@ def test_a_killed_process_is_explained(noise: list[Path], monkeypatch: pytest.Mo
     batches = device_batches.device_batches(noise, spans([(0, N)], 4), Preprocessing(16, 20).pixels, CPU, workers=2)
     with pytest.raises(BarlowError, match="ended from outside.*--workers 1"), device_batches.lost_processes_named():
         next(batches)
-        for process in multiprocessing.active_children():
+        for process in started():
             process.kill()
         list(batches)
-    assert not multiprocessing.active_children()
+    assert not started()
     with pytest.raises(RuntimeError, match="another"), device_batches.lost_processes_named():
         raise RuntimeError("another")
 
@@ -123,7 +137,7 @@ def test_too_little_shared_memory_is_left_to_threads(
     monkeypatch.setattr(device_batches, "FEWEST_FOR_PROCESSES", 1)
     monkeypatch.setattr(device_batches, "SHARED_MEMORY", Path("/nowhere"))
     for _ in device_batches.device_batches(noise, spans([(0, N)], 40), Preprocessing(16, 20).pixels, CPU, workers=2):
-        assert not multiprocessing.active_children()
+        assert not started()
     assert "--shm-size" in caplog.text
 
 
@@ -148,7 +162,7 @@ def test_threads_go_on_where_a_process_hangs(
     found = device_batches.device_batches(noise, spans([(0, N)], 40), hanging, CPU, workers=2)
     assert [digest_of(images) for _, images in found] == expected
     assert "Threads go on" in caplog.text
-    assert not multiprocessing.active_children()
+    assert not started()
 
 
 SCRIPT = """
