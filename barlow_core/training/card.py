@@ -57,8 +57,7 @@ def _markdown(card: Mapping[str, Any], picture: str) -> str:
         f"# {card['file']}",
         "",
         f"A {network['arch']} for images of {network['image_size']} x {network['image_size']} pixels and "
-        f"{count(len(network['classes']), 'class', 'classes')}, {network['parameters']:,} parameters, trained by l2 adversarial training "
-        f"(objective (1) of the paper) with rho = {card['settings']['rho']:g}.",
+        f"{count(len(network['classes']), 'class', 'classes')}, {network['parameters']:,} parameters, trained {_trained(card['settings']['rho'])}.",
         "",
         "## How good",
         "",
@@ -92,6 +91,12 @@ def _markdown(card: Mapping[str, Any], picture: str) -> str:
     }
     lines += [f"| {name} | {value} |" for name, value in stated.items()]
     return "\n".join(lines) + "\n"
+
+
+def _trained(rho: float) -> str:
+    if rho == 0:
+        return "on images as they are, without an adversary"
+    return f"by l2 adversarial training (objective (1) of the paper) with rho = {rho:g}"
 
 
 def _drawn(epochs: Sequence[Epoch]) -> Spec:
