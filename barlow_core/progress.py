@@ -32,6 +32,11 @@ def progress_bar(
     return _Lines(iterable, desc=desc, unit=unit, disable=not shown or nested, **options)
 
 
+def say(line: str) -> None:
+    """Write a line to stderr, above the bar that moves there."""
+    tqdm.write(line, file=sys.stderr)
+
+
 class _Lines(plain_tqdm):
     """A bar that writes whole lines, at most one every `SECONDS`, and one at the end."""
 

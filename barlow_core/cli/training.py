@@ -13,10 +13,13 @@ from barlow_core.cli.shared import example, options, quiet_option
 
 recipe_options = options(
     click.option(
-        "--arch", default="small_resnet", show_default=True, help="small_resnet (for small images), or a torchvision name."
+        "--arch",
+        help="small_resnet (for small images), or a torchvision name; the default is the one of --start, else small_resnet.",
     ),
     click.option(
-        "--image-size", type=click.IntRange(1), help="Side of the square input, in pixels; the default is 32, or 224 with --arch."
+        "--image-size",
+        type=click.IntRange(1),
+        help="Side of the square input, in pixels; the default is 32 for small_resnet, else 224.",
     ),
     click.option(
         "--width",
@@ -26,11 +29,21 @@ recipe_options = options(
     click.option(
         "--start",
         type=click.Path(path_type=Path),
-        help="A checkpoint to start from; for other classes, its last layer is learnt anew.",
+        help="A checkpoint to start from, or a name such as robust_resnet50 or resnet50; for other classes, its last layer is learnt anew.",
+    ),
+    click.option(
+        "--download", is_flag=True, help="Download the weights of robust_resnet50 or robust_resnet18 if they are missing."
     ),
     click.option("--split", default="train", show_default=True, help="Train on this split, where the table has a Split column."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True),
-    click.option("--rate", "peak_rate", type=float, default=0.2, show_default=True, help="Peak of the one-cycle learning rate."),
+    click.option(
+        "--rate",
+        "peak_rate",
+        type=float,
+        default=0.2,
+        show_default=True,
+        help="Peak of the one-cycle learning rate; with --start, a tenth.",
+    ),
     click.option("--rho", type=float, help="l2 radius of the adversary, for pixels in [0, 1]; the default is 3 at 224 pixels."),
     click.option("--steps", type=click.IntRange(0), default=3, show_default=True, help="Steps of the adversary."),
     click.option("--step-size", type=float, help="l2 length of a step; the default is 2/3 of rho."),
@@ -59,7 +72,7 @@ recipe_options = options(
 @click.command(
     "train-robust",
     epilog=example(
-        "barlow train-robust photos robust.pt --metadata labels.csv --arch resnet18 --start resnet18_of_mine.pt",
+        "barlow train-robust photos robust.pt --metadata labels.csv --start robust_resnet50 --rate 0.02 --batch-size 32",
         "barlow train-robust small_images/train robust.pt --epochs 30",
         "torchrun --nproc-per-node 8 --no-python barlow train-robust photos robust.pt --arch resnet50 --batch-size 1024",
         "barlow extract runs/mine --extractor robust.pt",
@@ -85,6 +98,7 @@ def train_robust_command(
     resumes after its last finished epoch.
     """
     from barlow_core import extractors
+    from barlow_core.training.card import files_beside
     from barlow_core.training.robust_network import check_out, train_robust
     from barlow_core.training.team import leads
 
@@ -95,3 +109,4 @@ def train_robust_command(
     trained = train_robust(benchmark, out, device=device or extractors.default_device(), progress=not quiet, **arguments)
     if leads():
         click.echo(trained)
+        click.echo(f"How good it is, and how it was made: {files_beside(out)['card.md']}")

@@ -52,8 +52,11 @@ def cache_dir() -> Path:
     return Path(os.environ.get("BARLOW_CACHE") or Path.home() / ".cache" / "barlow")
 
 
-def downloaded(name: str, *, download: bool = False, progress: bool = True) -> Path:
+def downloaded(name: str, *, download: bool = False, instead: str = "checkpoint", progress: bool = True) -> Path:
     """The file of a checkpoint of `DOWNLOADS` in the cache, already converted; fetched first where `download` says so.
+
+    Args:
+        instead: the argument that takes the path of the file, for the message.
 
     Raises:
         BarlowError: it is not there and `download` is False, or the download failed.
@@ -65,7 +68,7 @@ def downloaded(name: str, *, download: bool = False, progress: bool = True) -> P
     if not download:
         raise BarlowError(
             f"{name} is not on this machine yet. Let it be downloaded ({item.megabytes} MB from {item.url}, MIT licence) with "
-            f"download=True (--download), or pass the file as checkpoint=PATH (--checkpoint PATH)."
+            f"download=True (--download), or pass the file as {instead}=PATH (--{instead} PATH)."
         )
     original = fetch(item.url, cache_dir() / Path(item.url).name, item.sha256, progress=progress)
     # The file is dill-pickled with the settings of its training; the cache keeps its weights, 'model', and no code.

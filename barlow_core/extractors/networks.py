@@ -134,6 +134,16 @@ def from_checkpoint(content: Any, *, where: str, arch: str | None = None, **opti
     )
 
 
+def architecture_of(content: Any, *, where: str) -> str:
+    """The name of a checkpoint's architecture: what it says, else a ResNet's that its weights fit.
+
+    Raises:
+        BarlowError: it does not say, and the weights are of no ResNet of torchvision's.
+    """
+    facts, weights = _facts_and_weights(content, where)
+    return small_resnet.ARCH if "planes" in facts else str(facts.get("arch") or _recognised(weights, where))
+
+
 def described(model: nn.Module) -> str:
     """What a network is beside its weights: its modules and their plain settings, the same in every process."""
     settings = [

@@ -148,7 +148,7 @@ def train(
         )
     where = torch.device(team.device)
     if bf16 is None:
-        bf16 = where.type == "cuda" or (where.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
+        bf16 = quick_in_bf16(where)
     layout = _layout(network)
     network.to(where).to(memory_format=layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=peak_rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
@@ -212,7 +212,7 @@ def train(
             # Reading the loss of every batch would keep the host from preparing the next while a GPU computes.
             if time.monotonic() - shown > 1:
                 shown = time.monotonic()
-                bar.set_postfix(loss=f"{_mean(losses):.3f}", **_shares(done), refresh=False)
+                bar.set_postfix(loss=f"{_mean(losses):.3f}", refresh=False)
         mean_loss = team.mean(_mean(losses))
         if not math.isfinite(mean_loss):
             raise BarlowError(
@@ -234,6 +234,11 @@ def train(
     return done
 
 
+def quick_in_bf16(device: torch.device) -> bool:
+    """Whether a training gains by bfloat16."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
+
+
 def _mean(losses: Sequence[Tensor]) -> float:
     return float(torch.stack(list(losses)).cpu().double().mean())
 
@@ -252,14 +257,6 @@ def _averaged(network: nn.Module, keep: float) -> swa_utils.AveragedModel:
 
     averaged = swa_utils.AveragedModel(network, multi_avg_fn=update, use_buffers=True)
     return averaged
-
-
-def _shares(done: Sequence[Epoch]) -> dict[str, str]:
-    """What the progress bar says of the epoch before."""
-    if not done:
-        return {}
-    shares = {"accuracy": done[-1].accuracy, "robust": done[-1].robust_accuracy}
-    return {name: f"{share:.1%}" for name, share in shares.items() if share is not None}
 
 
 def _layout(network: nn.Module) -> torch.memory_format:

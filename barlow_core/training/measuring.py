@@ -40,6 +40,7 @@ def robust_accuracy(
     batch_size: int | None = None,
     seed: int = 0,
     device: str = "cpu",
+    ascent: Logits | None = None,
 ) -> float:
     """Share of images that stay right wherever the adversary moves them: `l2_pgd` from `restarts` random starts each.
 
@@ -47,6 +48,7 @@ def robust_accuracy(
         images: (N, 3, H, W) uint8; labels: (N,) int64.
         rows: (M,) int, the images to attack.
         batch_size: images at a time; 100 on the CPU and 500 elsewhere when None. Random starts depend on it.
+        ascent: what the adversary takes its gradients of, such as the same network in bfloat16; `logits`, which says what is right, when None.
         rho: l2 radius, for images in [0, 1]; steps have the length 2.5 rho / `steps`, which crosses the ball whatever the start.
 
     Returns:
@@ -62,7 +64,9 @@ def robust_accuracy(
             if not right.any():
                 break
             # Whatever one start has moved over the border need not be attacked from another.
-            moved = l2_pgd(logits, x[right], y[right], rho=rho, step_size=2.5 * rho / steps, steps=steps, generator=generator)
+            moved = l2_pgd(
+                ascent or logits, x[right], y[right], rho=rho, step_size=2.5 * rho / steps, steps=steps, generator=generator
+            )
             with torch.inference_mode():
                 right[right.clone()] = logits(moved).argmax(1) == y[right]
         withstood += int(right.sum())

@@ -6,8 +6,8 @@ need not fit there. An interrupted training goes on after its last finished epoc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import networks
 from barlow_core.extractors.extractor import Preprocessing
 from barlow_core.extractors.networks import Network
-from barlow_core.progress import progress_bar
+from barlow_core.progress import progress_bar, say
 from barlow_core.run import digest
 from barlow_core.storage.files import atomic_write
 from barlow_core.storage.shards import ShardedArray
@@ -92,10 +92,11 @@ def train_robust(
     benchmark: Benchmark,
     out: str | Path,
     *,
-    arch: str = SMALL,
+    arch: str | None = None,
     image_size: int | None = None,
     width: int | None = None,
     start: str | Path | None = None,
+    download: bool = False,
     split: str = "train",
     epochs: int = 20,
     peak_rate: float = 0.2,
@@ -116,11 +117,12 @@ def train_robust(
     Args:
         out: the file to write; a card (.card.json, .card.md) and the log (.log.csv, .log.svg) come beside it. OUT.checkpoint.pt and
             OUT.pixels.npy (3 x image_size² bytes an image) lie there meanwhile.
-        arch: "small_resnet" (the example's, for small images) or the name of a torchvision network.
+        arch: "small_resnet" (the example's, for small images) or the name of a torchvision network; that of `start`, else small_resnet, when None.
         image_size: side of the square the network sees, in pixels; 32 for small_resnet, else 224, when None.
         width: channels of small_resnet's first stage, which every later one doubles; 32 when None, and of `start` where that is given.
-        start: a checkpoint of the same architecture to start from; where it has other classes, the last layer is learnt anew. Random
-            weights when None.
+        start: what to start from: the file of a checkpoint, or a name as `load` takes it; where it has other classes, the last layer is
+            learnt anew. Random weights when None.
+        download: fetch `start` where it is robust_resnet50 or robust_resnet18 and not here yet.
         split: learn from the images with this Split and measure on the others, where there is such a column.
         peak_rate: the largest learning rate of the one-cycle schedule.
         rho: l2 radius, for images in [0, 1]; `default_rho` when None, 0 for ordinary training.
@@ -151,7 +153,7 @@ def train_robust(
         attacked=attacked,
     )
     learnt = _learnt(benchmark, split)
-    network, kind = starting_network(arch, image_size, width, start, benchmark.class_names, seed)
+    network, arch, kind = starting_network(arch, image_size, width, start, benchmark.class_names, seed, download=download)
     rho = default_rho(network.image_size) if rho is None else rho
     step_size = 2 / 3 * rho if step_size is None else step_size
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +187,12 @@ def train_robust(
             held = _Held(
                 network, images, labels, held_out, rho=rho, watched=watched, attacked=attacked, seed=seed, device=team.device
             )
+
+            def finished(log_of_epochs: Sequence[Epoch]) -> None:
+                write_log(out, log_of_epochs)
+                if progress:
+                    say(f"epoch {len(log_of_epochs)}/{epochs}: {held.told(log_of_epochs[-1])}")
+
             log_of_epochs = adversarial.train(
                 network.model,
                 images,
@@ -205,7 +213,7 @@ def train_robust(
                 team=team,
                 checkpoint=checkpoint,
                 measure=held.watched if len(held_out) else None,
-                on_epoch=partial(write_log, out),
+                on_epoch=finished,
                 progress=progress,
             )
             trained = None
@@ -269,7 +277,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
 
 def _check(
     *,
-    arch: str,
+    arch: str | None,
     width: int | None,
     start: str | Path | None,
     epochs: int,
@@ -280,9 +288,9 @@ def _check(
     average: float,
     attacked: int,
 ) -> None:
-    if width is not None and (arch != SMALL or start is not None or width < 1):
+    if width is not None and (arch not in (None, SMALL) or start is not None or width < 1):
         raise BarlowError(
-            f"width is {width}, of {arch}{'' if start is None else f', from {start}'}. Expected at least 1, and only for a {SMALL} "
+            f"width is {width}, of {arch or SMALL}{'' if start is None else f', from {start}'}. Expected at least 1, and only for a {SMALL} "
             "with random weights (--width)."
         )
     if epochs < 1:
@@ -367,10 +375,21 @@ class _Held:
 
     def watched(self, model: nn.Module) -> tuple[float, float | None]:
         """Accuracy of `model` on a few images, as they are and under a short attack; the network is left in evaluation mode."""
-        logits, rows = _logits(replace(self._network, model=model), self._of["device"]), self._some(self._watched)
-        return accuracy(logits, rows=rows, **self._of), self._robust(
-            logits, rows, self._rho, WATCHED_STEPS, 1
-        ) if self._rho else None
+        network, device, rows = replace(self._network, model=model), self._of["device"], self._some(self._watched)
+        logits = _logits(network, device)
+        # Where bfloat16 is quick, this attack takes its gradients in it: it would cost a third of a training of few images otherwise.
+        ascent = _logits(network, device, bf16=adversarial.quick_in_bf16(torch.device(device)))
+        robust = self._robust(logits, rows, self._rho, WATCHED_STEPS, 1, ascent) if self._rho else None
+        return accuracy(logits, rows=rows, **self._of), robust
+
+    def told(self, epoch: Epoch) -> str:
+        """What `watched` found after an epoch, for people."""
+        text = f"loss {epoch.loss:.3f}"
+        if epoch.accuracy is not None:
+            text += f"; of {count(len(self._some(self._watched)), 'held-out image')} {percent(epoch.accuracy, space=' ')} right"
+        if epoch.robust_accuracy is not None:
+            text += f", {percent(epoch.robust_accuracy, space=' ')} under attack"
+        return text
 
     def attacked(self, *, progress: bool) -> dict[str, Any]:
         """What the card says: accuracy on all images, and on some under attack, at several radii."""
@@ -394,17 +413,21 @@ class _Held:
     def _some(self, most: int) -> np.ndarray:
         return self._rows[:: max(1, -(-len(self._rows) // most))]
 
-    def _robust(self, logits: Logits, rows: np.ndarray, rho: float, steps: int, restarts: int) -> float:
-        return robust_accuracy(logits, rows=rows, rho=rho, steps=steps, restarts=restarts, seed=self._seed, **self._of)
+    def _robust(
+        self, logits: Logits, rows: np.ndarray, rho: float, steps: int, restarts: int, ascent: Logits | None = None
+    ) -> float:
+        settings: dict[str, Any] = {"rho": rho, "steps": steps, "restarts": restarts, "seed": self._seed, "ascent": ascent}
+        return robust_accuracy(logits, rows=rows, **settings, **self._of)
 
 
-def _logits(network: Network, device: str) -> Logits:
+def _logits(network: Network, device: str, *, bf16: bool = False) -> Logits:
     model = network.model.to(device).eval()
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (network.mean, network.std))
 
     def logits(images: Tensor) -> Tensor:
-        found: Tensor = model((images - mean) / std)
-        return found
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+            found: Tensor = model((images - mean) / std)
+        return found.float()
 
     return logits
 

@@ -19,6 +19,7 @@ from barlow_core.benchmark import Benchmark
 from barlow_core.cli import cli
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import networks, small_resnet
+from barlow_core.storage.shipped import data_dir
 from barlow_core.training import adversarial, adversary, robust_network
 from barlow_core.training.measuring import robust_accuracy
 from barlow_core.training.robust_network import default_rho, train_robust
@@ -167,6 +168,19 @@ def test_restarts_find_more_and_a_small_ball_holds_less(benchmark: Benchmark) ->
         assert found == pytest.approx(float((distance > rho).float().mean()), abs=1e-6)
 
 
+def test_gradients_may_be_those_of_another_network() -> None:
+    """What is right is said by the first: moved along the other's gradients, which point elsewhere, images stay right."""
+    images, labels = torch.full((10, 3, 4, 4), 128, dtype=torch.uint8), torch.ones(10, dtype=torch.int64)
+
+    def of(channel: int) -> adversary.Logits:
+        return lambda pixels: torch.stack([torch.zeros(len(pixels)), pixels[:, channel].mean((1, 2)) - 0.45], dim=1)
+
+    settings: dict[str, Any] = {"rows": np.arange(10), "rho": 0.5, "restarts": 1}
+    assert robust_accuracy(of(0), images, labels, **settings) == 0
+    assert robust_accuracy(of(0), images, labels, ascent=of(0), **settings) == 0
+    assert robust_accuracy(of(0), images, labels, ascent=of(1), **settings) == 1
+
+
 def test_normalises_with_the_training_images(benchmark: Benchmark, tmp_path: Path) -> None:
     train_robust(benchmark, tmp_path / "robust.pt", **(QUICK | {"epochs": 1, "image_size": 20}))
     content = torch.load(tmp_path / "robust.pt", weights_only=True)
@@ -212,7 +226,33 @@ def test_starts_from_a_checkpoint_and_keeps_its_kind(benchmark: Benchmark, tmp_p
     assert extractors.load(trained.path).n_features == 512
     assert trained.robust_accuracy is None
     with pytest.raises(BarlowError, match=r"does not hold a small_resnet.*--arch"):
-        train_robust(benchmark, tmp_path / "other.pt", start=tmp_path / "start.pt")
+        train_robust(benchmark, tmp_path / "other.pt", arch="small_resnet", start=tmp_path / "start.pt")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "robust_resnet18", "standard_resnet_cifar10"])
+def test_starts_from_a_name(
+    benchmark: Benchmark, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights and architecture are those that the name stands for, wherever they come from; its classes are others."""
+    monkeypatch.setenv("BARLOW_CACHE", str(tmp_path))
+    quick = QUICK | {"epochs": 1, "peak_rate": 1e-9, "image_size": 32, "rho": 0.0}
+    state = models.resnet18().state_dict()
+    layer = "layer3.0.conv1.weight"
+    if name == "standard_resnet_cifar10":
+        state = weights(data_dir() / f"{name}.pt")
+    elif name == "resnet18":
+        monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *arguments, **options: state)
+    else:
+        with pytest.raises(BarlowError, match=r"not on this machine yet.*--download.*--start PATH"):
+            train_robust(benchmark, tmp_path / "robust.pt", start=name, **quick)
+        torch.save({"model": {f"module.model.{key}": value for key, value in state.items()}}, tmp_path / f"{name}.pt")
+    trained = train_robust(benchmark, tmp_path / "robust.pt", start=name, **quick)
+    written = torch.load(trained.path, weights_only=True)
+    assert written["arch"] == ("small_resnet" if name == "standard_resnet_cifar10" else "resnet18")
+    torch.testing.assert_close(written["state_dict"][layer], state[layer].float())
+    assert written["num_classes"] == 2
+    assert f"{name} tells other classes apart" in caplog.text
+    assert extractors.load(trained.path).class_names == ["blue", "red"]
 
 
 @pytest.mark.parametrize("names", [["blue", "red", "green"], ["pear", "plum"], None])
@@ -294,11 +334,16 @@ def test_the_radius_is_that_of_the_robust_imagenet_networks() -> None:
 
 def test_command(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "robust.pt"
-    arguments = ["train-robust", str(folder), str(out), "--metadata", str(folder / "labels.csv"), "--quiet", "--device", "cpu"]
+    arguments = ["train-robust", str(folder), str(out), "--metadata", str(folder / "labels.csv"), "--device", "cpu"]
     recipe = ["--image-size", "16", "--epochs", "1", "--batch-size", "32", "--steps", "1", "--rate", "0.05"]
     done = CliRunner().invoke(cli, arguments + recipe, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "of 32 held-out images" in done.output
+    assert "of 32 held-out images" in done.stdout
+    assert str(out.with_suffix(".card.md")) in done.stdout
+    (epoch,) = pd.read_csv(out.with_suffix(".log.csv")).itertuples()
+    assert f"epoch 1/1: loss {epoch.loss:.3f}; of 16 held-out images {percent(epoch.accuracy, space=' ')} right" in done.stderr
+    silent = CliRunner().invoke(cli, [*arguments, *recipe, "--overwrite", "--quiet"], catch_exceptions=False)
+    assert "epoch" not in silent.stderr
     again = CliRunner().invoke(cli, arguments + recipe)
     assert again.exit_code == 2
     assert "already exists" in again.stderr
