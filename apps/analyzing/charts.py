@@ -6,16 +6,11 @@ from textwrap import wrap
 from typing import Any
 
 import streamlit as st
+from shared.ink import inked, page_ink
 
 from analyzing.study_place import go
-from barlow_core import vega
 from study.report import Figure
 
-# What the page draws itself, so that a chart is readable on light and on dark ground.
-INK = {
-    "light": {"ink": "#31333f", "quiet": "#5f616c", "line": "#d9dae0", "warning": "#8a5a00"},
-    "dark": {"ink": "#fafafa", "quiet": "#b6b8c0", "line": "#3d404b", "warning": "#ffc861"},
-}
 ROOM = 70  # pixels
 LINE = 46  # characters of a title's line, so that it fits on a phone
 # Of a legend, by the width of the plot.
@@ -40,36 +35,12 @@ def show_chart(figure: Figure) -> None:
 
 
 def themed(figure: Figure) -> dict[str, Any]:
-    """The chart with the ink of the page, on no ground of its own; its title stands above it on the page."""
+    """The chart with the ink of the page; its title stands above it on the page."""
     spec = figure.spec()
-    colours = INK[str(st.context.theme.type or "light")]
-    ink, quiet, line = colours["ink"], colours["quiet"], colours["line"]
-    config = dict(spec["config"])
-    for name, ours in {
-        "axis": {"labelColor": quiet, "titleColor": ink, "domainColor": line, "tickColor": line, "gridColor": line},
-        "legend": {"labelColor": quiet, "titleColor": ink},
-        "text": {"color": ink},
-    }.items():
-        config[name] = {**config.get(name, {}), **ours}
     height = spec.get("height")
     if isinstance(height, int):
         spec["height"] = height + ROOM  # title, legend and axes are counted in on a page
-    spec = _inked(spec, {vega.INK: ink, vega.MUTED: quiet, vega.LINE: line})
-    return {**spec, "title": _title(figure, colours), "background": "transparent", "config": config}
-
-
-def _inked(node: Any, colours: dict[str, str]) -> Any:
-    """A part of a specification with other colours for lines and dots, and legends that wrap; texts keep theirs, they stand on coloured bars."""
-    if isinstance(node, list):
-        return [_inked(part, colours) for part in node]
-    if not isinstance(node, dict):
-        return colours.get(node, node) if isinstance(node, str) else node
-    mark = node.get("mark")
-    if mark == "text" or (isinstance(mark, dict) and mark.get("type") == "text"):
-        return node
-    inked = {name: part if name in ("data", "config") else _inked(part, colours) for name, part in node.items()}
-    legend = inked.get("legend")
-    return inked | ({"legend": {**legend, "columns": COLUMNS}} if isinstance(legend, dict) else {})
+    return {**inked(spec, columns=COLUMNS), "title": _title(figure, page_ink())}
 
 
 def _title(figure: Figure, colours: dict[str, str]) -> dict[str, Any] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +13,33 @@ from barlow_core.cli.options import input_options
 from barlow_core.cli.pipeline import load_model
 from barlow_core.cli.shared import Numbers, example, json_option, open_run, options, quiet_option, run_argument
 from barlow_core.errors import BarlowError
-from barlow_core.interventions.settings import FILLS
-from barlow_core.wording import percent
+from barlow_core.interventions.settings import FILLS, InterventionSettings
+from barlow_core.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from barlow_core.extractors import Classifier
+    from barlow_core.interventions import Target
     from barlow_core.run import Run
 
 model_options = options(
     click.option(
         "--model",
-        help="The classifier that made the predictions: a name, a file, or module:function; the default is that of `barlow predict`.",
+        help="The classifier that made the predictions: a name, a file, or module:function; the default is that of `barlow predict`, of an "
+        "earlier intervention, or of the example.",
     ),
     click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for a named network."),
     input_options(),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the default is a GPU if there is one."),
+)
+node_options = options(
+    click.option("--depth", type=int, help="Of the tree; the default is that of the failure mode with the most evidence."),
+    click.option(
+        "--leaf", type=int, help="Number of the leaf; the default is the failure mode of the group with the most evidence."
+    ),
+    click.option("--feature", type=int, help="Of the rule; the default is the one that is split nearest to the leaf."),
+    click.option("--rule", type=int, help="A rule of `barlow search` instead of a leaf, by its number in the group."),
 )
 NETWORK = ("checkpoint", "arch", "image_size", "mean", "std", "device")
 
@@ -35,7 +47,7 @@ NETWORK = ("checkpoint", "arch", "image_size", "mean", "std", "device")
 @click.command(
     "intervene",
     epilog=example(
-        "barlow intervene runs/cifar10 --model standard_resnet_cifar10",
+        "barlow intervene runs/cifar10",
         "barlow intervene runs/mine label:truck --depth 1 --model my_model.pt --arch resnet18",
         "barlow show runs/mine interventions",
     ),
@@ -43,10 +55,7 @@ NETWORK = ("checkpoint", "arch", "image_size", "mean", "std", "device")
 @run_argument
 @click.argument("groups", metavar="[GROUP]...", nargs=-1)
 @model_options
-@click.option("--depth", type=int, help="Of the tree; the default is that of the failure mode with the most evidence.")
-@click.option("--leaf", type=int, help="Number of the leaf; the default is the failure mode of the group with the most evidence.")
-@click.option("--feature", type=int, help="Of the rule; the default is the one that is split nearest to the leaf.")
-@click.option("--rule", type=int, help="A rule of `barlow search` instead of a leaf, by its number in the group.")
+@node_options
 @click.option("--images", type=click.IntRange(1), default=20, show_default=True, help="Images of each kind, at most.")
 @click.option("--doses", type=click.IntRange(1), default=3, show_default=True, help="Steps in which the change grows.")
 @click.option(
@@ -98,22 +107,17 @@ def intervene_command(
     What is found stays in the run. docs/interventions.md says how to read it.
     """
     from barlow_core.cli.printing_interventions import print_interventions
-    from barlow_core.interventions import InterventionSettings, intervene, leaf_target, rule_target
+    from barlow_core.interventions import intervene
 
     run = open_run(run_path)
     network = {name: arguments.pop(name) for name in NETWORK}
     fills = () if no_regions else arguments.pop("fills")
     arguments.pop("fills", None)
     settings = InterventionSettings(fills=fills, **arguments)
-    if rule is not None and not (depth is leaf is feature is None):
-        raise BarlowError("--rule is about a search; --depth, --leaf and --feature are about a tree. Give one of them.")
     if rule is not None and not groups:
         raise BarlowError("--rule is the number of a rule within a group. Name the group, too.")
     keys = groups or (_surest(run),)
-    targets = [
-        leaf_target(run, key, depth=depth, leaf=leaf, feature=feature) if rule is None else rule_target(run, key, rule)
-        for key in keys
-    ]
+    targets = [_target(run, key, depth=depth, leaf=leaf, feature=feature, rule=rule) for key in keys]
     inspected = inspected_model(run, model, network)
     found = [intervene(run, inspected, target, settings=settings, overwrite=overwrite, progress=not quiet) for target in targets]
     print_interventions(found, as_json=as_json, in_full=True)
@@ -164,7 +168,7 @@ def rely_command(
     with intervals, beside noise at random places.
     """
     from barlow_core import vega
-    from barlow_core.cli.printing import print_table
+    from barlow_core.cli.printing_interventions import print_relied
     from barlow_core.interventions.charts import gap_chart, noise_chart
     from barlow_core.interventions.kinds import ALL
     from barlow_core.interventions.relying import rely
@@ -176,10 +180,7 @@ def rely_command(
     given = {"arch": arch, "image_size": image_size, "mean": mean, "std": std}
     loaded = {model: load_model(model, device=device, **given) for model in models}
     found = rely(run, loaded, known, progress=not quiet, **settings)
-    # Where no class has features of both kinds there is no gap, and the accuracies are what there is to see.
-    table = found.accuracy[found.accuracy["class_name"] == ALL] if found.gaps.empty else found.gaps
-    shown = [str(name) for name in table if not str(name).endswith(("_low", "_high"))]  # they stand beside the gap
-    print_table(table, shown, limit=len(table) + 1, as_json=as_json)
+    print_relied(found, as_json=as_json)
     if out is not None:
         charts = {"noise": noise_chart(found.accuracy, ALL)} | ({} if found.gaps.empty else {"gaps": gap_chart(found.gaps)})
         for name, content in (
@@ -198,15 +199,13 @@ def rely_command(
     "mend",
     epilog=example(
         "barlow mend runs/mine label:truck --model my_model.pt --arch resnet18 --collect-from unlabelled --out mending",
-        "barlow mend runs/mine label:truck --training photos/train --paint --out mending",
+        "barlow mend runs/mine label:truck --training photos/train --paint --out mended",
     ),
 )
 @run_argument
 @click.argument("group", metavar="GROUP")
 @model_options
-@click.option("--depth", type=int, help="Of the tree; the default is that of the failure mode with the most evidence.")
-@click.option("--leaf", type=int, help="Number of the leaf; the default is the failure mode of the group with the most evidence.")
-@click.option("--feature", type=int, help="Of the rule; the default is the one that is split nearest to the leaf.")
+@node_options
 @click.option(
     "--collect-from", type=click.Path(path_type=Path), help="A folder of unlabelled images: which of them to label and learn."
 )
@@ -219,8 +218,11 @@ def rely_command(
     help="A mask is where the heatmap is at least this; the default is that it grows until the feature is weak without it.",
 )
 @click.option("--paint", is_flag=True, help="Also write the training images with what is under the mask painted over.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder for collect.csv, masks.csv and masks/.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A folder for collect.csv, masks.csv, masks/ and painted/."
+)
 @click.option("--unconfirmed", is_flag=True, help="Even if no intervention found that the model depends on the feature.")
+@click.option("--overwrite", is_flag=True, help="Replace what an earlier call wrote into --out.")
 @quiet_option
 def mend_command(
     run_path: Path,
@@ -229,12 +231,14 @@ def mend_command(
     depth: int | None,
     leaf: int | None,
     feature: int | None,
+    rule: int | None,
     collect_from: Path | None,
     training: Path | None,
     threshold: float | None,
     paint: bool,
     out: Path,
     unconfirmed: bool,
+    overwrite: bool,
     quiet: bool,
     **network: Any,
 ) -> None:
@@ -244,62 +248,119 @@ def mend_command(
     region of the training images to cover, as masks that grow until the feature is weak without what lies under them.
     """
     from barlow_core import extractors
-    from barlow_core.interventions import leaf_target
-    from barlow_core.interventions.mending import check_confirmed, images_to_collect, training_masks
+    from barlow_core.interventions.asking import Inspected, check_model
+    from barlow_core.interventions.mending import check_confirmed, images_in, images_to_collect, training_masks
     from barlow_core.storage.files import atomic_write
 
     if collect_from is None and training is None:
         raise BarlowError(
             "There is nothing to do. Name a folder of unlabelled images (--collect-from), of training images (--training), or both."
         )
-    if paint and training is None:
-        raise BarlowError("--paint is about training images. Name their folder: --training.")
+    for option, given in (("--paint", paint), ("--threshold", threshold is not None)):
+        if given and training is None:
+            raise BarlowError(f"{option} is about training images. Name their folder: --training.")
+    # Whatever is wrong is said before the first of two long jobs, not after it.
+    for folder in filter(None, (collect_from, training)):
+        images_in(folder)
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise BarlowError(f"{out} lies within {folder}: the next call would take masks for images. Name another --out.")
+    _check_new(
+        out, ["collect.csv"] * (collect_from is not None) + ["masks.csv", "masks", "painted"] * (training is not None), overwrite
+    )
     run = open_run(run_path)
-    target = leaf_target(run, group, depth=depth, leaf=leaf, feature=feature)
+    target = _target(run, group, depth=depth, leaf=leaf, feature=feature, rule=rule)
     if not unconfirmed:
         check_confirmed(run, target)
     extractor = run.extractor(device=network["device"] or extractors.default_device())
+    unreadable: list[Path] = []
     if collect_from is not None:
-        table = images_to_collect(run, inspected_model(run, model, network), extractor, target, collect_from, progress=not quiet)
+        inspected = Inspected(run, inspected_model(run, model, network))
+        check_model(run, inspected, tolerance=InterventionSettings.tolerance, seed=0)
+        table = images_to_collect(
+            run, inspected.model, extractor, target, collect_from, progress=not quiet, unreadable=unreadable
+        )
+        _tell_unreadable(unreadable)
         with atomic_write(out / "collect.csv") as temporary:
             table.to_csv(temporary, index=False)
-        click.echo(f"{len(table):,} images to collect in {out / 'collect.csv'}, the least sure first")
+        click.echo(_collected_words(target, table, out / "collect.csv"))
     if training is not None:
+        unreadable.clear()
         how = {"threshold": threshold, "painted": out / "painted" if paint else None, "progress": not quiet}
-        written = training_masks(extractor, target, training, out / "masks", **how)  # type: ignore[arg-type]
+        written = training_masks(extractor, target, training, out / "masks", unreadable=unreadable, **how)  # type: ignore[arg-type]
+        _tell_unreadable(unreadable)
         with atomic_write(out / "masks.csv") as temporary:
             written.to_csv(temporary, index=False)
-        click.echo(
-            f"{len(written):,} masks in {out / 'masks'}: white is what to cover{_covered_words(written, target.threshold)}"
-        )
-        if paint:
-            click.echo(f"The images with that painted over are in {out / 'painted'}")
+        if not paint:
+            shutil.rmtree(out / "painted", ignore_errors=True)  # of an earlier call: other regions than these masks
+        click.echo(_masked_words(target, written, out))
+        if paint and len(written):
+            click.echo(f"The images with that painted over are in {out / 'painted'}; those without a mask are not copied.")
 
 
-def _covered_words(masks: pd.DataFrame, threshold: float) -> str:
+def _check_new(out: Path, names: Sequence[str], overwrite: bool) -> None:
+    """What people may have worked on since, such as labels beside the images to collect, is not replaced unasked."""
+    there = [name for name in names if (out / name).exists()]
+    if there and not overwrite:
+        raise BarlowError(f"{out} already has {', '.join(there)}. Name another --out, or replace that with --overwrite.")
+
+
+def _tell_unreadable(paths: Sequence[Path]) -> None:
+    if paths:
+        more = f" and {len(paths) - 3:,} others" if len(paths) > 3 else ""
+        click.echo(f"Left out, for they cannot be read: {', '.join(map(str, paths[:3]))}{more}", err=True)
+
+
+def _collected_words(target: Target, table: pd.DataFrame, file: Path) -> str:
+    grouping, _, name = target.group.partition(":")
+    guessed = f" and for which {name} is the model's first or second guess" if grouping in ("label", "union") else ""
+    what = f"that follow {target.rule}{guessed}"
+    if table.empty:
+        return f"No image to collect: there is none {what}. {file} is empty."
+    return f"{count(len(table), 'image')} to collect, {what}: {file}, the least sure first. Label them from the top, and train on them."
+
+
+def _masked_words(target: Target, masks: pd.DataFrame, out: Path) -> str:
     if masks.empty:
-        return ""
-    weak = (masks["value_covered"] <= threshold).mean()
+        return f"No masks: the feature is strong (above {target.threshold:.4g}) in none of the training images, so there is nothing to cover."
+    weak = (masks["value_covered"] <= target.threshold).mean()
+    much = (
+        " That is most of it, and little is left to learn from: look at some of them, and try smaller ones with --threshold 0.5."
+        if masks["area"].mean() > 0.5
+        else ""
+    )
     return (
-        f", {percent(masks['area'].mean())} of a picture on average. Without it, the feature is weak in {percent(weak)} of them"
+        f"{count(len(masks), 'mask')} in {out / 'masks'}, listed in {out / 'masks.csv'}: white is what to cover, {percent(masks['area'].mean())} "
+        f"of a picture on average. Without it, the feature is weak in {percent(weak)} of them.{much}"
     )
 
 
+def _target(run: Run, group: str, *, depth: int | None, leaf: int | None, feature: int | None, rule: int | None) -> Target:
+    from barlow_core.interventions import leaf_target, rule_target
+
+    if rule is None:
+        return leaf_target(run, group, depth=depth, leaf=leaf, feature=feature)
+    if not (depth is leaf is feature is None):
+        raise BarlowError("--rule is about a search; --depth, --leaf and --feature are about a tree. Give one of them.")
+    return rule_target(run, group, rule)
+
+
 def inspected_model(run: Run, model: str | None, network: dict[str, Any]) -> Classifier:
-    """The model under inspection: as named, or the one with which `barlow predict` made the predictions.
+    """The model under inspection: as named, or else the one that the run knows (`known_model`).
 
     Raises:
         BarlowError: it is not named, and the run does not know it.
     """
     if model is not None:
         return load_model(model, **network)
-    record = run.recorded("predict")
-    if record is None or record["model"]["source"] is None:
+    from barlow_core.interventions.known_model import known_model
+
+    known = known_model(run)
+    if known is None:
         raise BarlowError(
             f"{run.path} has predictions, but not the model that made them, and changed images must be shown to that model. Name it with "
             "--model: a torchvision name, a file (with --arch where it holds only weights), or module:function of your own code."
         )
-    return load_model(record["model"]["source"], device=network["device"], **record["model"]["options"])
+    return load_model(known.source, device=network["device"], **known.options)
 
 
 def _surest(run: Run) -> str:

@@ -9,10 +9,22 @@ from barlow_core.export.pictures import Embedder, embed_svg
 from barlow_core.failure_tree import Node
 from barlow_core.interventions import Intervention, interventions
 from barlow_core.interventions.charts import dose_charts
-from barlow_core.interventions.words import assumptions, headline, intervene_command, way_words, what_was_done
+from barlow_core.interventions.known_model import known_model
+from barlow_core.interventions.words import (
+    MODEL,
+    assumptions,
+    chart_words,
+    headline,
+    how_to_read,
+    intervene_command,
+    pair_words,
+    way_result,
+    way_words,
+    what_was_done,
+    which_are_shown,
+)
 from barlow_core.run import Run
 from barlow_core.vega import svg
-from barlow_core.wording import count, percent
 
 
 def interventions_section(run: Run, chosen: Chosen, node: Node, embed: Embedder, *, refitted: bool) -> dict[str, Any]:
@@ -20,7 +32,8 @@ def interventions_section(run: Run, chosen: Chosen, node: Node, embed: Embedder,
     untouched = refitted or not node.features
     return {
         "interventions": [_intervention(one, embed) for one in interventions(run, chosen.group, node.rule)],
-        "command": None if untouched else intervene_command("RUN", chosen.group, chosen.depth, node.number),
+        "command": None if untouched else intervene_command(run, chosen.group, chosen.depth, node.number, path="RUN"),
+        "model": None if known_model(run) else MODEL,
     }
 
 
@@ -28,7 +41,6 @@ def _intervention(found: Intervention, embed: Embedder) -> dict[str, Any]:
     """What changing a feature did to the model's predictions: the verdict, a curve a way, pictures before and after."""
     doses, pictures = found.doses(), found.pictures()
     return {
-        "features": ", ".join(map(str, found.features)),
         "headline": headline(found),
         "why": found.info["why"],
         "done": what_was_done(found),
@@ -36,20 +48,27 @@ def _intervention(found: Intervention, embed: Embedder) -> dict[str, Any]:
         "ways": [
             {
                 "name": way_words(way["way"]),
-                "charts": [(side, embed_svg(svg(chart))) for side, chart in dose_charts(doses, way["way"]).items()],
-                "alt": f"Share of predictions that follow, by the size of the change: {percent(way['rate'])} of {count(way['n'], 'image')} at "
-                f"full size, {percent(way['control_rate'])} with random features",
-                "images": [
-                    {
-                        "picture": embed(pair[f"{when}_picture"]),
-                        "alt": f"{pair['label']} image {pair['name']} {when} the change",
-                        "caption": pair[when] if when == "before" else f"\N{RIGHTWARDS ARROW} {pair[when]}",
-                    }
-                    for pair in pictures
-                    if pair["way"] == way["way"]
-                    for when in ("before", "after")
+                "words": way_result(way),
+                "charts": [
+                    (chart_words(way, side), embed_svg(svg(chart))) for side, chart in dose_charts(doses, way["way"]).items()
                 ],
+                "read": how_to_read(found, way["way"]),
+                "shown": which_are_shown([pair for pair in pictures if pair["way"] == way["way"]], way["n"]),
+                "pairs": [_pair(pair, embed) for pair in pictures if pair["way"] == way["way"]],
             }
             for way in found.info["ways"]
         ],
     }
+
+
+def _pair(pair: dict[str, Any], embed: Embedder) -> dict[str, Any]:
+    """A picture before and after, and what became of its prediction."""
+    images = [
+        {
+            "picture": embed(pair[f"{when}_picture"]),
+            "alt": f"{pair['label']} image {pair['name']} {when} the change",
+            "caption": pair[when] if when == "before" else f"\N{RIGHTWARDS ARROW} {pair[when]}",
+        }
+        for when in ("before", "after")
+    ]
+    return {"images": images, "words": pair_words(pair)}

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from barlow_core.interventions.kinds import ALL, FEATURE, RANDOM_DIRECTION, RANDOM_FEATURE, RANDOM_REGION
+from barlow_core.interventions.kinds import (
+    ALL,
+    FEATURE,
+    RANDOM_DIRECTION,
+    RANDOM_FEATURE,
+    RANDOM_REGION,
+)
+from barlow_core.interventions.words import CHART_TITLES
 from barlow_core.vega import BLUE, GREEN, GREY, ORANGE, SCHEMA, Spec, config
+from barlow_core.wording import count
 
 KINDS = {
     FEATURE: ("this feature", BLUE),
@@ -13,7 +21,6 @@ KINDS = {
     RANDOM_DIRECTION: ("random directions", GREY),
 }
 REGIONS = {RANDOM_REGION: ("regions elsewhere", GREEN)}
-TITLES = {"leaf": "Repaired, in the leaf", "outside": "Broken, outside", "other classes": "Changed, other classes"}
 
 
 def dose_charts(doses: pd.DataFrame, way: str, *, width: int = 270, height: int = 190) -> dict[str, Spec]:
@@ -25,7 +32,11 @@ def dose_charts(doses: pd.DataFrame, way: str, *, width: int = 270, height: int 
         width, height: of the area within the axes, in pixels.
     """
     rows = doses[doses["way"] == way]
-    return {side: _dose_chart(rows[rows["side"] == side], side, width, height) for side in TITLES if (rows["side"] == side).any()}
+    return {
+        side: _dose_chart(rows[rows["side"] == side], side, width, height)
+        for side in CHART_TITLES
+        if (rows["side"] == side).any()
+    }
 
 
 def _dose_chart(rows: pd.DataFrame, side: str, width: int, height: int) -> Spec:
@@ -60,7 +71,7 @@ def _dose_chart(rows: pd.DataFrame, side: str, width: int, height: int) -> Spec:
     }
     return {
         "$schema": SCHEMA,
-        "title": {"text": TITLES[side], "fontSize": 13},
+        "title": {"text": CHART_TITLES[side], "subtitle": f"share of {count(int(rows['n'].max()), 'image')}", "fontSize": 13},
         "data": {"values": table[kept].astype(object).where(table[kept].notna(), None).to_dict("records")},
         "width": width,
         "height": height,
@@ -119,7 +130,11 @@ def noise_chart(accuracy: pd.DataFrame, class_name: str, *, width: int = 230, he
         for model in dict.fromkeys(rows["model"])
     ]
     values = table[["model", "region", "sigma", "accuracy", "low", "high", "n"]].to_dict("records")
-    return {"$schema": SCHEMA, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
+    title = {
+        "text": "Accuracy under noise",
+        "subtitle": f"{class_name}, {count(int(rows['n'].max()), 'image')}; bands are 95 % intervals",
+    }
+    return {"$schema": SCHEMA, "title": title, "data": {"values": values}, "hconcat": panels, "config": config(), "spacing": 24}
 
 
 def gap_chart(gaps: pd.DataFrame, *, width: int = 420) -> Spec:
@@ -150,6 +165,10 @@ def gap_chart(gaps: pd.DataFrame, *, width: int = 420) -> Spec:
     kept = ["model", "class_name", "n", "beyond_random", "beyond_random_low", "beyond_random_high"]
     return {
         "$schema": SCHEMA,
+        "title": {
+            "text": "What models rely on",
+            "subtitle": "right of 0: core features; left: spurious ones; lines are 95 % intervals",
+        },
         "data": {"values": gaps[kept].to_dict("records")},
         "width": width,
         "height": {"step": max(10, 30 // len(models)), "for": "offset"} if len(models) > 1 else {"step": 24},

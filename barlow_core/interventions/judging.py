@@ -193,7 +193,7 @@ def _unclear(way: dict[str, Any], *, p: float, alpha: float) -> str | None:
             f"the feature crossed its threshold in {percent(way['moved'])} of the images only, so the change was too small for it"
         )
     if way["excess_high"] > LARGE:
-        return f"the difference from random features may be {points(way['excess_high'])}; more images would tell"
+        return f"the difference from random features may be {points(way['excess_high'])}; more images (--images) would tell"
     return None
 
 

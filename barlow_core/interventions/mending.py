@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,34 +36,48 @@ from barlow_core.storage.files import atomic_write
 
 AT_ONCE = 64
 COLLECT_COLUMNS = ("path", "prediction", "confidence", "value")
-MASK_COLUMNS = ("path", "area", "value", "value_covered")
+MASK_COLUMNS = ("path", "mask", "area", "value", "value_covered")
 GROWING = (0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)  # of the heatmap: where a mask begins, and how it grows
 
 
 def check_confirmed(run: Run, target: Target) -> None:
     """Raise BarlowError where no intervention found that the model depends on the feature of a failure mode."""
-    found = interventions(run, target.group, target.rule)
-    own = [one for one in found if one.features == list(target.direction.features)]
-    if not any(one.verdict == DEPENDS for one in own):
-        said = f"The verdict is “{own[0].verdict}”" if own else "It was not tested"
-        raise BarlowError(
-            f"It is not established that the model depends on the feature of {target.group}, {target.rule}. {said}. Test it with `barlow "
-            "intervene`, or go on all the same with --unconfirmed."
-        )
+    found = interventions(run, target.group)
+    own = [one for one in found if (one.info["target"]["rule"], one.features) == (target.rule, list(target.direction.features))]
+    if any(one.verdict == DEPENDS for one in own):
+        return
+    others = [one.info["target"]["name"] for one in found if one.verdict == DEPENDS]
+    elsewhere = f" In this group it does for {'; '.join(others)}." if others else ""
+    what = "the feature" if len(target.direction.features) == 1 else "the sum of features"
+    start = f"It is not established that the model depends on {what} of {target.group}, {target.rule} ({target.name})."
+    if own:
+        raise BarlowError(f"{start} The verdict is “{own[0].verdict}”.{elsewhere} Go on all the same with --unconfirmed.")
+    raise BarlowError(
+        f"{start} It was not tested.{elsewhere} Go on all the same with --unconfirmed, or test it: "
+        + shlex.join(["barlow", "intervene", str(run.path), target.group, *target.options])
+    )
 
 
 def images_to_collect(
-    run: Run, model: Classifier, extractor: Extractor, target: Target, folder: Path, *, progress: bool = False
+    run: Run,
+    model: Classifier,
+    extractor: Extractor,
+    target: Target,
+    folder: Path,
+    *,
+    progress: bool = False,
+    unreadable: list[Path] | None = None,
 ) -> pd.DataFrame:
     """Unlabelled images for which the rule says that the model would fail, the least sure first: worth labelling and training on.
 
     Args:
         folder: of images, at any depth; what cannot be opened is left out.
+        unreadable: gets those.
 
     Returns:
         `COLLECT_COLUMNS`: path relative to `folder`, what the model predicts and how sure it is (the softmax among the classes of the
-        run), and the value of the feature. Of a group by prediction, only images that are predicted so. Conditions of the rule on
-        metadata are not looked at.
+        run), and the value of the feature. Only images that may be of the group, as far as the model can say (`_may_be_of`). Conditions
+        of the rule on metadata are not looked at.
 
     Raises:
         BarlowError: the folder is missing or holds no image; another extractor.
@@ -66,32 +85,47 @@ def images_to_collect(
     check_extractor(run, extractor)
     names = run.benchmark.class_names
     columns, _ = match_classes(model, names)
-    grouping, _, class_name = target.group.partition(":")
     conditions = [one for one in target.conditions if isinstance(one, Condition)]
     rows: list[dict[str, Any]] = []
-    for paths, (seen, asked) in _batches(
-        images_in(folder), extractor.preprocess, model.preprocess, progress=progress, what="images"
-    ):
+    views = (extractor.preprocess, model.preprocess)
+    for paths, (seen, asked) in _batches(images_in(folder), *views, progress=progress, what="images", unreadable=unreadable):
         with torch.inference_mode():
             features = extractor.features(seen).cpu().numpy()
-            confidence, predicted = model.logits(asked)[:, columns].double().softmax(dim=1).max(dim=1)
+            probabilities = model.logits(asked)[:, columns].double().softmax(dim=1).cpu().numpy()
+        guesses = np.argsort(-probabilities, axis=1, kind="stable")
         values = target.direction.values(features)
         holds = (values > target.threshold) == target.above
         for condition in conditions:
             holds &= condition.holds(features)
+        holds &= _may_be_of(target.group, names, guesses)
         for i in np.flatnonzero(holds):
-            prediction = names[int(predicted[i])]
-            if grouping != "prediction" or prediction == class_name:
-                rows.append(
-                    {
-                        "path": paths[i].relative_to(folder).as_posix(),
-                        "prediction": prediction,
-                        "confidence": float(confidence[i]),
-                        "value": float(values[i]),
-                    }
-                )
+            rows.append(
+                {
+                    "path": paths[i].relative_to(folder).as_posix(),
+                    "prediction": names[guesses[i, 0]],
+                    "confidence": float(probabilities[i].max()),
+                    "value": float(values[i]),
+                }
+            )
     table = pd.DataFrame(rows, columns=list(COLLECT_COLUMNS))
     return table.sort_values(["confidence", "path"], kind="stable", ignore_index=True)
+
+
+def _may_be_of(group: str, names: Sequence[str], guesses: np.ndarray) -> np.ndarray:
+    """(n,) bool: images that may be of a group, by the classes (n, K) that the model guesses, its first guess first.
+
+    Of a group by prediction, those that are predicted so; of a pair, those predicted as either. Of a group by label nobody knows them:
+    where the class is the first or the second guess. A rule such as "the horse's back is weak" holds for most images of anything,
+    and without this the list would be most of the folder.
+    """
+    grouping, _, name = group.partition(":")
+    if grouping == "pair":
+        pair = next((one, name[len(one) + 1 :]) for one in names if name.startswith(f"{one}+") and name[len(one) + 1 :] in names)
+        return np.asarray(np.isin(guesses[:, 0], [names.index(one) for one in pair]))
+    looked_at = {"prediction": 1, "label": 2, "union": 2}.get(grouping)
+    if looked_at is None:  # of metadata or a list of images the model knows nothing
+        return np.ones(len(guesses), dtype=bool)
+    return np.asarray((guesses[:, :looked_at] == names.index(name)).any(axis=1))
 
 
 def training_masks(
@@ -103,6 +137,7 @@ def training_masks(
     threshold: float | None = None,
     painted: Path | None = None,
     progress: bool = False,
+    unreadable: list[Path] | None = None,
 ) -> pd.DataFrame:
     """Write a mask for every training image in which the feature is strong: white is what to cover, black what stays.
 
@@ -110,13 +145,15 @@ def training_masks(
     (`weakening_regions`).
 
     Args:
-        folder: of training images, at any depth.
-        out: gets the masks, as PNG of the size of the upright image, under its relative path.
+        folder: of training images, at any depth; what cannot be opened is left out.
+        out: gets the masks, as PNG of the size of the upright image, under its relative path (with its ending before ".png" where
+            another image has the same name and another ending). It appears with all masks at once, and takes the place of an older one.
         threshold: of the heatmap, which is scaled to [0, 1]; the mask is then where it is at least this, and does not grow.
-        painted: a folder for the images themselves, as PNG, with what lies under the mask painted over.
+        painted: a folder for the images themselves, as PNG, with what lies under the mask painted over; likewise.
+        unreadable: gets the images that cannot be opened.
 
     Returns:
-        `MASK_COLUMNS`, a row a mask: path relative to `folder`, the share of what the extractor sees that the mask covers, and the value
+        `MASK_COLUMNS`, a row a mask: path relative to `folder`, mask relative to `out`, the share of what the extractor sees that the mask covers, and the value
         of the feature before and after painting over what lies under it.
 
     Raises:
@@ -124,30 +161,58 @@ def training_masks(
     """
     if extractor.without_maps is not None:
         raise BarlowError(f"A mask is where a feature looks, and {extractor.name} has no feature maps: {extractor.without_maps}.")
-    paths, values = [], []
-    for some, (seen,) in _batches(images_in(folder), extractor.preprocess, progress=progress, what="features"):
+    found, values = images_in(folder), []
+    names = _mask_names([path.relative_to(folder) for path in found])
+    paths: list[Path] = []
+    for some, (seen,) in _batches(found, extractor.preprocess, progress=progress, what="features", unreadable=unreadable):
         paths += some
         values.append(_values(extractor, target, seen))
     known = np.concatenate(values) if values else np.zeros(0)
     weak = typically_weak(target, known)
     strong = np.flatnonzero(known > target.threshold)
-    rows: list[tuple[str, float, float, float]] = []
-    for some, (seen,) in _batches([paths[i] for i in strong], extractor.preprocess, progress=progress, what="masks"):
-        if threshold is None:
-            regions, after = weakening_regions(extractor, target, seen, weak)
-        else:
-            regions = feature_regions(_maps(extractor, target, seen), extractor.image_size, threshold)
-            after = _values(extractor, target, painted_over(seen, regions))
-        for path, region, before, now in zip(some, regions, _values(extractor, target, seen), after, strict=True):
-            if region.any():
-                name, picture = path.relative_to(folder), open_image(path)
-                mask = _at_size(region, extractor.preprocess, picture.size)
-                _write(mask, out / name.with_suffix(".png"))
-                if painted is not None:
-                    pixels = painted_over(to_tensor(picture)[None], np.asarray(mask)[None] > 0)
-                    _write(to_pil_image(pixels[0]), painted / name.with_suffix(".png"))
-                rows.append((name.as_posix(), float(region.mean()), float(before), float(now)))
+    rows: list[tuple[str, str, float, float, float]] = []
+    with _replaced(out) as masks, _replaced(painted) as paintings:
+        for some, (seen,) in _batches([paths[i] for i in strong], extractor.preprocess, progress=progress, what="masks"):
+            if threshold is None:
+                regions, after = weakening_regions(extractor, target, seen, weak)
+            else:
+                regions = feature_regions(_maps(extractor, target, seen), extractor.image_size, threshold)
+                after = _values(extractor, target, painted_over(seen, regions))
+            for path, region, before, now in zip(some, regions, _values(extractor, target, seen), after, strict=True):
+                if region.any():
+                    relative, picture = path.relative_to(folder), open_image(path)
+                    name = names[relative]
+                    mask = _at_size(region, extractor.preprocess, picture.size)
+                    _write(mask, masks / name)
+                    if painted is not None:
+                        pixels = painted_over(to_tensor(picture)[None], np.asarray(mask)[None] > 0)
+                        _write(to_pil_image(pixels[0]), paintings / name)
+                    rows.append((relative.as_posix(), name.as_posix(), float(region.mean()), float(before), float(now)))
     return pd.DataFrame(rows, columns=list(MASK_COLUMNS))
+
+
+def _mask_names(paths: Sequence[Path]) -> dict[Path, Path]:
+    """The name of the mask of each image: with the ending .png, and its own before that where two would have the same."""
+    stems = Counter(path.with_suffix("") for path in paths)
+    return {
+        path: path.with_suffix(".png") if stems[path.with_suffix("")] == 1 else path.with_name(f"{path.name}.png")
+        for path in paths
+    }
+
+
+@contextmanager
+def _replaced(folder: Path | None) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of `folder` when all is well: what an interrupted call left is never taken for all."""
+    if folder is None:
+        yield Path()
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        filled = Path(temporary) / folder.name
+        filled.mkdir()
+        yield filled
+        shutil.rmtree(folder, ignore_errors=True)
+        filled.rename(folder)
 
 
 def typically_weak(target: Target, values: np.ndarray) -> float:
@@ -226,15 +291,18 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _batches(
-    paths: Sequence[Path], *views: Preprocessing, progress: bool, what: str
+    paths: Sequence[Path], *views: Preprocessing, progress: bool, what: str, unreadable: list[Path] | None = None
 ) -> Iterator[tuple[list[Path], list[Tensor]]]:
-    """Images that can be opened, some at a time: their paths, and for each of `views` (n, 3, S, S)."""
+    """Images that can be opened, some at a time: their paths, and for each of `views` (n, 3, S, S); `unreadable` gets the others."""
     with progress_bar(total=len(paths), desc=what, unit="image", shown=progress) as bar:
         for start in range(0, len(paths), AT_ONCE):
             part = paths[start : start + AT_ONCE]
-            opened = [(path, picture) for path in part if (picture := _opened(path)) is not None]
-            if opened:
-                yield [path for path, _ in opened], [torch.stack([view(one) for _, one in opened]) for view in views]
+            opened = {path: _opened(path) for path in part}
+            fine = {path: picture for path, picture in opened.items() if picture is not None}
+            if unreadable is not None:
+                unreadable += [path for path in part if path not in fine]
+            if fine:
+                yield list(fine), [torch.stack([view(one) for one in fine.values()]) for view in views]
             bar.update(len(part))
 
 

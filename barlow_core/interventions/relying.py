@@ -45,7 +45,8 @@ class Relied(NamedTuple):
     """What was measured.
 
     Attributes:
-        accuracy: a row a model, class, noised region of `REGIONS` and sigma: n, n_right, accuracy with low and high (Wilson).
+        accuracy: a row a model, class, noised region of `REGIONS` and sigma: n, n_right, accuracy with low and high (Wilson). All classes
+            together are those with both kinds of features, where there are any: of the same images under all kinds of noise.
         gaps: a row a model and class with both kinds of features, at the largest sigma: core_accuracy (noise on spurious features),
             spurious_accuracy (noise on core ones), gap (their difference, over the same images) with gap_low and gap_high (Newcombe),
             random_gap, the same with noise of these shapes at random places, and beyond_random, by how much the gap exceeds that, with
@@ -108,7 +109,13 @@ def rely(
 
 def _of_classes(run: Run, marks: Marks, n_features: int) -> dict[str, dict[str, list[int]]]:
     """Class -> kind -> features, for classes with any."""
-    for (_, feature), kind in marks.items():
+    classes = run.benchmark.class_names
+    for (key, feature), kind in marks.items():
+        grouping, _, of_class = (key or "").partition(":")
+        if grouping in ("label", "prediction") and of_class not in classes:
+            raise BarlowError(
+                f"Feature {feature} is marked in {key}, and {run.path} has no such class. Expected one of: {', '.join(classes[:20])}."
+            )
         if kind not in MARKS:
             raise BarlowError(f"Feature {feature} is marked as {kind!r}. Expected core or spurious.")
         if not 0 <= feature < n_features:
@@ -172,7 +179,10 @@ def _accuracy_table(rows: Sequence[tuple[str, str, str, float, np.ndarray]]) -> 
         [(*row[:4], len(row[4]), int(row[4].sum())) for row in rows],
         columns=["model", "class_name", "region", "sigma", "n", "n_right"],
     )
-    whole = table.groupby(["model", "region", "sigma"], sort=False, as_index=False)[["n", "n_right"]].sum()
+    n_kinds = table[table["region"].isin(MARKS)].groupby("class_name")["region"].nunique()
+    both = table["class_name"].isin(n_kinds.index[n_kinds == len(MARKS)])
+    pooled = table[both] if both.any() else table
+    whole = pooled.groupby(["model", "region", "sigma"], sort=False, as_index=False)[["n", "n_right"]].sum()
     table = pd.concat([whole.assign(class_name=ALL)[table.columns], table], ignore_index=True)
     interval = wilson_interval(table["n_right"], table["n"])
     return table.assign(accuracy=table["n_right"] / table["n"], low=interval.low, high=interval.high)

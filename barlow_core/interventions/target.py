@@ -58,6 +58,14 @@ class Target:
         return (LEAF, OUTSIDE)
 
     @property
+    def options(self) -> list[str]:
+        """What names it to a command, beside its group."""
+        numbers = [word for word in self.name.replace(",", "").split() if word.isdecimal()]
+        if self.name.startswith("search rule"):
+            return ["--rule", *numbers]
+        return ["--depth", numbers[0], "--leaf", numbers[1], "--feature", str(self.direction.features[0])]
+
+    @property
     def slug(self) -> str:
         """A name for its files within those of the group."""
         return f"{self.name.replace(', ', '-').replace(' ', '_')}-feature_{self.direction.slug}"

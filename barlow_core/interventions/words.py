@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
-from barlow_core.interventions.kinds import CANNOT_TELL, DEPENDS, LATENT, LEAF, OUTSIDE, WAY_WORDS
+from barlow_core.interventions.kinds import CANNOT_TELL, DEPENDS, ELSEWHERE, LATENT, LEAF, NO_EVIDENCE, OUTSIDE, WAY_WORDS
+from barlow_core.interventions.known_model import known_model
 from barlow_core.interventions.record import Intervention
-from barlow_core.wording import count, percent
+from barlow_core.run import Run
+from barlow_core.wording import count, percent, points, points_interval
 
 HEADLINES = {
-    DEPENDS: "The model depends on this feature.",
-    CANNOT_TELL: "These images cannot tell whether the model depends on this feature.",
+    DEPENDS: "The model depends on {what}.",
+    CANNOT_TELL: "These images cannot tell whether the model depends on {what}.",
+    NO_EVIDENCE: "There is no evidence that the model depends on {what} more than on {random}.",
 }
-NO_EVIDENCE_HEADLINE = "There is no evidence that the model depends on this feature more than on a random one."
+CHART_TITLES = {
+    LEAF: "In the leaf: now right",
+    OUTSIDE: "Outside of the leaf: now wrong",
+    ELSEWHERE: "Other classes: now wrong",
+}
+MODEL = "MODEL is the classifier that made the predictions: a torchvision name, a file (with --arch where it holds only weights), or module:function."
 
 
 def headline(found: Intervention) -> str:
     """The verdict as a sentence."""
-    return HEADLINES.get(found.verdict, NO_EVIDENCE_HEADLINE)
+    features = found.features
+    several = len(features) > 1
+    what = f"this weighted sum of {len(features)} features" if several else f"feature {features[0]}"
+    return HEADLINES[found.verdict].format(what=what, random="a random sum" if several else "a random feature")
 
 
 def way_words(way: str) -> str:
@@ -49,15 +61,59 @@ def what_was_done(found: Intervention) -> str:
     fills = [way["way"] for way in found.info["ways"] if way["way"] != LATENT]
     if fills:
         where = "failures of the leaf" if target["above"] else "successes outside of the leaf"
-        text += f" In {where}, where it is strong, the region that it looks at was also changed ({', '.join(fills)})."
+        how = ", ".join(WAY_WORDS[fill].removeprefix("region ") for fill in fills)
+        text += f" In {where}, where it is strong, the region that it looks at was also changed: {how}."
     elif found.info["without_regions"]:
         text += f" No region was changed: {found.info['without_regions']}."
+    if any(side["side"] == ELSEWHERE for way in found.info["ways"] for side in way["sides"]):
+        text += " Images of other classes were changed as the leaf is."
     return text + f" {found.info['model']['name']} was asked again each time."
 
 
-def intervene_command(run: str, group: str, depth: int, leaf: int) -> str:
-    """The command that intervenes on a leaf; the model is for people to name."""
-    words = ["barlow", "intervene", run, group, "--depth", str(depth), "--leaf", str(leaf), "--model", "MODEL"]
+def how_to_read(found: Intervention, way: str) -> str:
+    """What the lines and bands of the charts of a way are."""
+    level = f"{100 * (1 - found.info['settings']['alpha']):g} %"
+    elsewhere = "grey: random directions of the pixels" if way == LATENT else "green: regions of the same shape at other places"
+    return (
+        f"A line is the share of images whose prediction follows, as the change grows. Blue: this feature, with its {level} interval. For "
+        f"comparison, in the same images and as large a change: orange: random features; {elsewhere}; a band holds the middle 90 % of them."
+    )
+
+
+def way_result(way: dict[str, Any]) -> str:
+    """What a way of changing images found, with its own p."""
+    return (
+        f"predictions follow in {percent(way['rate'])} of {count(way['n'], 'image')}, with random features in "
+        f"{percent(way['control_rate'])}: {points(way['excess'])} ({points_interval(way['excess_low'], way['excess_high'])}); "
+        f"{way['n_as_good']} of {count(way['n_controls'], 'random feature')} move the model as much (p {way['p']:.2g}, this way alone)"
+    )
+
+
+def chart_words(way: dict[str, Any], side: str) -> str:
+    """The chart of a side of a way, for those who do not see it."""
+    found = next(one for one in way["sides"] if one["side"] == side)
+    return (
+        f"{way_words(way['way'])}. {CHART_TITLES[side]}, by the size of the change: at full size {percent(found['rate'])} of "
+        f"{count(found['n'], 'image')}, with random features {percent(found['control_rate'])}"
+    )
+
+
+def which_are_shown(pairs: Sequence[dict[str, Any]], n: int) -> str:
+    """How the pictures of a way were chosen among its `n` images."""
+    follow = sum(bool(pair["flipped"]) for pair in pairs)
+    return f"{len(pairs)} of {count(n, 'image')}; those whose prediction follows come first, here {follow}."
+
+
+def intervene_command(run: Run, group: str, depth: int, leaf: int, *, feature: int | None = None, path: str | None = None) -> str:
+    """The command that intervenes on a leaf; where the run does not know the model, it is for people to name (`MODEL`).
+
+    Args:
+        feature: of its rule; None for the one split nearest to the leaf.
+        path: what stands for the run folder; None for its path.
+    """
+    words = ["barlow", "intervene", path or str(run.path), group, "--depth", str(depth), "--leaf", str(leaf)]
+    words += [] if feature is None else ["--feature", str(feature)]
+    words += ["--model", "MODEL"] if known_model(run) is None else []
     return shlex.join(words)
 
 

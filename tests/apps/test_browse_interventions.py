@@ -29,12 +29,12 @@ def test_verdict_curves_and_pictures(found: tuple[Run, Intervention], monkeypatc
     page = Opener(monkeypatch)(run, class_="a")
     text = html(page)
     assert "Does the model depend on it?" in text
-    assert "<b>The model depends on this feature.</b>" in text
+    assert f"<b>The model depends on feature {steered.STEERING}.</b>" in text
     assert f"feature {steered.STEERING}" in text
     assert text.count('class="bw-pair') == 1 + sum(pair["way"] == made.info["ways"][0]["way"] for pair in made.pictures())
     charts = [json.loads(element.proto.spec) for element in page.get("vega_lite_chart")]
     titles = [chart["title"]["text"] for chart in charts if isinstance(chart.get("title"), dict)]
-    assert titles == ["Repaired, in the leaf", "Broken, outside", "Changed, other classes"]
+    assert titles == ["In the leaf: now right", "Outside of the leaf: now wrong", "Other classes: now wrong"]
     assert any("Changing one feature changes others" in element.value for element in page.markdown)
 
 
@@ -51,7 +51,7 @@ def test_the_report_has_the_section(found: tuple[Run, Intervention], tmp_path: P
     modes = run.failure_modes()
     text = report(run, [(row.group, row.depth, row.leaf) for row in modes.itertuples()])
     assert text.count("Does the model depend on it?") == len(modes)
-    assert "<strong>The model depends on this feature.</strong>" in text
+    assert f"<strong>The model depends on feature {steered.STEERING}.</strong>" in text
     assert text.count('src="data:image/svg+xml;base64,') >= 3
     assert "barlow intervene RUN label:b --depth 1 --leaf" in text
     assert text.count("before the change") == len(made.pictures())

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from barlow_core.cli import cli
+from barlow_core.cli import cli, printing
+from barlow_core.cli.printing_interventions import print_interventions
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
@@ -32,9 +33,12 @@ from barlow_core.interventions import (
 from barlow_core.interventions.asking import carried
 from barlow_core.interventions.changes import control_features, latent_changes, lengths, of_length, random_changes
 from barlow_core.interventions.kinds import CANNOT_TELL, DEPENDS, NO_EVIDENCE
+from barlow_core.interventions.known_model import known_model
 from barlow_core.interventions.regions import feature_regions, filled, moved_regions, regions_of_area
 from barlow_core.interventions.settings import FILLS
+from barlow_core.interventions.words import intervene_command
 from barlow_core.run import Run
+from barlow_core.wording import percent
 
 # At a level of 0.2 nine random features suffice in two ways; the other numbers are usual.
 QUICK = InterventionSettings(images=12, doses=2, alpha=0.2)
@@ -357,6 +361,35 @@ def test_targets_come_from_the_trees(explained_run: Run) -> None:
 def test_the_command_prints_what_was_found(made: Made, steering: Intervention) -> None:
     run, *_ = made
     printed = CliRunner().invoke(cli, ["show", str(run.path), "interventions"], catch_exceptions=False).output
-    assert "depends" in printed  # a long verdict is broken into lines
+    assert f"The model depends on feature {steered.STEERING}." in printed
     told = json.loads(CliRunner().invoke(cli, ["show", str(run.path), "interventions", "--json"]).output)
     assert steering.info in told
+
+
+def test_the_numbers_fit_a_terminal_of_80_columns(
+    steering: Intervention, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(printing, "PIPE_WIDTH", 80)
+    print_interventions([steering], as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for way in steering.info["ways"]:
+        for number in (percent(way["rate"], space=" "), percent(way["control_rate"], space=" "), f"{way['p']:.2g}"):
+            assert number in said
+
+
+def test_a_run_knows_its_model_where_it_can(made: Made, explained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that `barlow predict` asked, else that of an intervention, else that of the example; nobody has to name it then."""
+    run, _, _ = made
+    assert known_model(run) is None  # a model of a notebook has no name that a command could load
+    assert intervene_command(run, "label:a", 1, 2).endswith("--leaf 2 --model MODEL")
+    monkeypatch.setitem(explained_run.info, "arguments", {"example": "cifar10"})
+    assert known_model(explained_run) == ("standard_resnet_cifar10", {})
+    assert intervene_command(explained_run, "label:a", 1, 2, feature=3, path="RUN") == (
+        "barlow intervene RUN label:a --depth 1 --leaf 2 --feature 3"
+    )
+    stages = explained_run.info["stages"]
+    monkeypatch.setitem(stages, "predict", {"model": {"source": "resnet18", "options": {"image_size": 64}}})
+    assert known_model(explained_run) == ("resnet18", {"image_size": 64})
+    monkeypatch.setitem(stages, "predict", {"model": {"source": None, "options": {}}})
+    assert known_model(explained_run) is None

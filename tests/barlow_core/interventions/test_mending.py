@@ -17,6 +17,7 @@ from barlow_core.errors import BarlowError
 from barlow_core.extractors import Classifier, Extractor
 from barlow_core.interventions import InterventionSettings, intervene
 from barlow_core.interventions.mending import (
+    _may_be_of,
     check_confirmed,
     images_to_collect,
     painted_over,
@@ -40,7 +41,9 @@ def test_the_least_sure_of_those_that_the_rule_selects_come_first(made: Made, tm
     folder = Path(run.benchmark.images_dir)
     found = images_to_collect(run, model, extractor, target, folder)
     values = np.asarray(run.features()[:, steered.STEERING])
-    assert set(found["path"]) == set(run.benchmark.names[values <= target.threshold])
+    assert set(found["path"]) == set(
+        run.benchmark.names[values <= target.threshold]
+    )  # of two classes, each is the first or second guess
     assert found["confidence"].is_monotonic_increasing
     assert found["confidence"].between(0.5, 1).all()
     assert (found["value"] <= target.threshold + 1e-5).all()
@@ -145,7 +148,100 @@ def test_the_command_wants_something_to_do_and_a_reason(explained_run: Run, tmp_
     said = CliRunner().invoke(cli, command)
     assert said.exit_code == 2
     assert "There is nothing to do" in said.output
-    said = CliRunner().invoke(cli, [*command, "--training", str(tmp_path)])
+    said = CliRunner().invoke(cli, [*command, "--training", str(explained_run.benchmark.images_dir)])
     assert said.exit_code == 2
     assert "It was not tested" in said.output
+    assert f"barlow intervene {explained_run.path} label:truck --depth " in said.output
     assert not (tmp_path / "out").exists()
+
+
+def test_only_images_that_may_be_of_the_group_are_collected() -> None:
+    """A rule such as "the back is weak" holds for most images of anything; what the model guesses says which may be meant."""
+    names = ["a", "b", "c", "a+b"]
+    guesses = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [2, 1, 0, 3], [3, 2, 1, 0]])
+    for group, expected in {
+        "prediction:a": [1, 0, 0, 0],
+        "label:a": [1, 1, 0, 0],
+        "union:c": [0, 0, 1, 1],
+        "pair:b+c": [0, 1, 1, 0],
+        "pair:c+a+b": [0, 0, 1, 1],
+        "all:images": [1, 1, 1, 1],
+        "camera:phone": [1, 1, 1, 1],
+    }.items():
+        assert _may_be_of(group, names, guesses).tolist() == [bool(one) for one in expected], group
+
+
+def test_what_cannot_be_read_is_told_and_no_mask_takes_the_place_of_another(made: Made, tmp_path: Path) -> None:
+    run, extractor, model = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    strong = Path(run.benchmark.paths[int(np.argmax(run.features()[:, steered.STEERING]))])
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("one.png", "one.bmp", "two.png"):
+        Image.open(strong).save(folder / name)
+    (folder / "broken.png").write_bytes(b"no picture")
+    unreadable: list[Path] = []
+    assert len(images_to_collect(run, model, extractor, target, folder, unreadable=unreadable)) == 3
+    assert unreadable == [folder / "broken.png"]
+    unreadable.clear()
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    (masks / "of an earlier call.png").touch()
+    written = training_masks(extractor, target, folder, masks, unreadable=unreadable)
+    assert unreadable == [folder / "broken.png"]
+    assert dict(zip(written["path"], written["mask"], strict=True)) == {
+        "one.bmp": "one.bmp.png",
+        "one.png": "one.png.png",
+        "two.png": "two.png",
+    }
+    assert sorted(path.name for path in masks.iterdir()) == sorted(written["mask"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["masks", "photos"]
+
+
+def test_an_interrupted_call_leaves_the_masks_of_an_earlier_one(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, extractor, _ = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    folder, masks = Path(run.benchmark.images_dir), tmp_path / "masks"
+    before = training_masks(extractor, target, folder, masks, threshold=0.9)
+    bytes_before = {path.name: path.read_bytes() for path in masks.iterdir()}
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("barlow_core.interventions.mending.weakening_regions", stop)
+    with pytest.raises(KeyboardInterrupt):
+        training_masks(extractor, target, folder, masks)
+    assert {path.name: path.read_bytes() for path in masks.iterdir()} == bytes_before
+    assert len(bytes_before) == len(before)
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+def test_the_command_replaces_nothing_unasked(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, extractor, model = made
+    target = steered.target(run, steered.STEERING, group="b", above=True)
+    monkeypatch.setattr("barlow_core.interventions.leaf_target", lambda *_, **__: target)
+    monkeypatch.setattr(causal, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(Run, "extractor", lambda *_, **__: extractor)
+    folder, out = str(run.benchmark.images_dir), tmp_path / "out"
+    command = ["mend", str(run.path), "label:b", "--model", "steered", "--unconfirmed", "--quiet", "--out", str(out)]
+
+    def mended(*options: str) -> str:
+        said = CliRunner().invoke(cli, [*command, *options], catch_exceptions=False)
+        assert said.exit_code == (2 if said.output.startswith("Error") else 0)
+        return said.output
+
+    assert "to collect, that follow" in mended("--collect-from", folder)
+    (out / "collect.csv").write_text("path,label\n000.png,b\n")  # a person at work
+    assert "already has collect.csv" in mended("--collect-from", folder)
+    assert (out / "collect.csv").read_text() == "path,label\n000.png,b\n"
+    mended("--training", folder, "--paint")
+    assert (out / "painted").is_dir()
+    assert "already has masks.csv, masks, painted" in mended("--training", folder)
+    mended("--training", folder, "--overwrite")
+    assert not (out / "painted").exists()  # those were painted over by other masks
+    assert "to collect" in mended("--collect-from", folder, "--overwrite")
+    command[-1] = str(Path(folder) / "out")
+    assert "the next call would take masks for images" in mended("--training", folder)
+    assert "--threshold is about training images" in mended("--collect-from", folder, "--threshold", "0.5")

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from barlow_core.benchmark import Benchmark
-from barlow_core.cli import cli
+from barlow_core.cli import cli, printing
+from barlow_core.cli.printing_interventions import print_relied
 from barlow_core.errors import BarlowError
 from barlow_core.extraction import extract
 from barlow_core.extractors import Classifier, Extractor
@@ -93,6 +94,34 @@ def test_the_gap_says_what_the_model_relies_on(
     assert "beyond random places" in drawn
 
 
+def test_all_classes_are_the_same_images_under_all_kinds_of_noise(made: tuple[Run, Extractor, Classifier]) -> None:
+    """A class with marks of one kind would be in one line of the figure and not in the others, which then start at different accuracies."""
+    run, extractor, model = made
+    marks = {("label:flat", 0): "core", ("label:flat", 1): "spurious", ("label:rough", 1): "spurious"}
+    found = rely(run, {"left": model}, marks, extractor=extractor, images=20, levels=(0, 0.5))
+    together = found.accuracy[found.accuracy["class_name"] == ALL]
+    assert set(together["n"]) == {20}
+    assert together.loc[together["sigma"] == 0, "accuracy"].nunique() == 1
+    assert set(found.accuracy["class_name"]) == {ALL, "flat", "rough"}
+    alone = rely(run, {"left": model}, {(None, 1): "spurious"}, extractor=extractor, images=20, levels=(0, 0.5)).accuracy
+    assert set(alone.loc[alone["class_name"] == ALL, "n"]) == {21}
+
+
+def test_the_table_fits_a_terminal_of_80_columns(
+    made: tuple[Run, Extractor, Classifier], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, extractor, model = made
+    marks = {("label:flat", 0): "core", ("label:flat", 1): "spurious", ("label:rough", 1): "spurious"}
+    found = rely(run, {"a_model_with_a_long_name": model}, marks, extractor=extractor, images=20, levels=(0, 0.5))
+    monkeypatch.setattr(printing, "PIPE_WIDTH", 80)
+    print_relied(found, as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for word in ("class", "model", "beyond random", "all classes", "points"):
+        assert word in said
+    assert "all core or all spurious: rough" in said
+
+
 def test_the_interval_beyond_random_covers_the_truth() -> None:
     rng = np.random.default_rng(0)
     shares = [0.05, 0.2, 0.4, 0.25, 0.1]
@@ -109,6 +138,7 @@ def test_what_is_wrong_is_said(made: tuple[Run, Extractor, Classifier], tmp_path
         ({}, (0, 1.0), "No feature .* is marked"),
         ({(None, 7): "core"}, (0, 1.0), "Feature 7 is marked and does not exist"),
         ({(None, 0): "useful"}, (0, 1.0), "marked as 'useful'"),
+        ({("label:flt", 0): "core"}, (0, 1.0), "marked in label:flt, and .* has no such class. Expected one of: flat, rough"),
         ({(None, 0): "core"}, (0.5, 1.0), "The levels of noise"),
     ):
         with pytest.raises(BarlowError, match=message):
