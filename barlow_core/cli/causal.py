@@ -107,7 +107,7 @@ def intervene_command(
     What is found stays in the run. docs/interventions.md says how to read it.
     """
     from barlow_core.cli.printing_interventions import print_interventions
-    from barlow_core.interventions import intervene
+    from barlow_core.interventions import intervene, interventions
 
     run = open_run(run_path)
     network = {name: arguments.pop(name) for name in NETWORK}
@@ -119,8 +119,12 @@ def intervene_command(
     keys = groups or (_surest(run),)
     targets = [_target(run, key, depth=depth, leaf=leaf, feature=feature, rule=rule) for key in keys]
     inspected = inspected_model(run, model, network)
+    before = {} if overwrite else {one.path: one.info["key"] for one in interventions(run)}
     found = [intervene(run, inspected, target, settings=settings, overwrite=overwrite, progress=not quiet) for target in targets]
     print_interventions(found, as_json=as_json, in_full=True)
+    n_kept = sum(before.get(one.path) == one.info["key"] for one in found)
+    if n_kept and not as_json:
+        click.echo(f"Found earlier, and kept: {n_kept} of {len(found)}. --overwrite does it again.")
 
 
 @click.command(

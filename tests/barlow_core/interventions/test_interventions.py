@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from barlow_core.cli import cli, printing
+from barlow_core.cli import causal, cli, printing
 from barlow_core.cli.printing_interventions import print_interventions
 from barlow_core.directions import Direction
 from barlow_core.errors import BarlowError
@@ -393,3 +393,16 @@ def test_a_run_knows_its_model_where_it_can(made: Made, explained_run: Run, monk
     assert known_model(explained_run) == ("resnet18", {"image_size": 64})
     monkeypatch.setitem(stages, "predict", {"model": {"source": None, "options": {}}})
     assert known_model(explained_run) is None
+
+
+def test_a_second_call_says_that_nothing_was_done(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, extractor, model = made
+    monkeypatch.setattr(causal, "_target", lambda *_, **__: steered.target(run, steered.STEERING, group="b", above=True))
+    monkeypatch.setattr(causal, "inspected_model", lambda *_: model)
+    monkeypatch.setattr(Run, "extractor", lambda *_, **__: extractor)
+    command = ["intervene", str(run.path), "label:b", "--images", "4", "--doses", "1", "--no-regions", "--quiet"]
+
+    def said(*options: str) -> bool:
+        return "Found earlier, and kept: 1 of 1" in CliRunner().invoke(cli, [*command, *options], catch_exceptions=False).output
+
+    assert [said(), said(), said("--overwrite")] == [False, True, False]
