@@ -19,6 +19,7 @@ from PIL import Image
 from torchvision.models import resnet50
 
 ROOT = Path(__file__).parents[1]
+RECIPE = (ROOT / "docs" / "training_your_own.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 # Those that continue the README; docs/running_a_study.md has a test of its own.
@@ -104,6 +105,18 @@ def test_notebook_works(folder: Path, code: str) -> None:
     assert len(code.strip().splitlines()) < 10
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_recipe_of_a_training_is_understood() -> None:
+    """Its commands take minutes to hours: every option is known and has a value of its kind, and nothing is run."""
+    from barlow_core.cli import cli
+
+    blocks = re.findall(r"^```text\n(barlow .*?|torchrun .*?)^```", RECIPE, flags=re.MULTILINE | re.DOTALL)
+    lines = [line[line.index("barlow ") :] for block in blocks for line in block.splitlines()]
+    assert sum(line.startswith("barlow train-robust ") for line in lines) >= 3
+    for line in lines:
+        _, verb, *words = shlex.split(line)
+        cli.commands[verb].make_context(verb, words)
 
 
 def test_the_readme_names_every_page_and_links_lead_somewhere() -> None:
