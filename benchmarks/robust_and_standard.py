@@ -55,8 +55,8 @@ def main() -> None:
     arguments = parser.parse_args()
     runs = [Run(arguments.robust), Run(arguments.standard)]
     groups = runs[0].groups()
-    labels = groups[groups["grouping"] == "label"].sort_values("n_failures", ascending=False, kind="stable")["group"]
-    labels = labels[: arguments.classes].tolist()
+    by_failures = groups[groups["grouping"] == "label"].sort_values("n_failures", ascending=False, kind="stable")
+    labels = by_failures["group"].tolist()[: arguments.classes]
     columns = [heads(labels)]
     for run in runs:
         extractor = run.extractor()
