@@ -1,4 +1,4 @@
-"""`python -m benchmarks.planted_shortcuts [--seeds 0:10]`: runs the seeds that are not in the results yet, then prints the rates."""
+"""`python -m benchmarks.planted_shortcuts [--seeds 0:10]`: runs those seeds that are not in the results yet, then prints their rates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> None:
     seeds = range(*map(int, options.seeds.split(":")))
     how = {"processes": options.processes, "begin": begin, "arguments": (options.extractor,)}
     rows = fill_table(options.out, "seed", seeds, rows_of, **how)
-    print(rates(rows).to_string(index=False))
+    print(rates(rows[rows["seed"].isin(seeds)]).to_string(index=False))
 
 
 def rates(rows: pd.DataFrame) -> pd.DataFrame:
