@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from barlow_core.interventions.record import interventions
 from barlow_core.run import Run
 
-OF_EXAMPLES = {
-    "cifar10": "standard_resnet_cifar10"
-}  # the predictions of an example come with it, and its network with the project
+# The predictions of this example come with it, and the network that made them with the project.
+OF_EXAMPLES = {"cifar10": "standard_resnet_cifar10"}
 
 
 class KnownModel(NamedTuple):
